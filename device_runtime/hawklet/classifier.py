@@ -1,0 +1,258 @@
+"""A classifier: a bundle, or a bare model of anyone's, ready to name pictures."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from hawklet.bundle import Bundle, Variant
+from hawklet.engines import Engine, EngineInfo, format_of, is_available, open_engine
+from hawklet.errors import MissingDependencyError, ModelError, UsageError
+from hawklet.preprocess import preprocess
+from hawklet.spec import (
+    Classification,
+    Fit,
+    Floats,
+    InputTransform,
+    Interpolation,
+    OutputKind,
+    Pixels,
+    Prediction,
+    PreprocessSpec,
+    Timings,
+)
+
+NORMALIZATIONS: dict[str, InputTransform] = {
+    "0..255": InputTransform((0.0,), (1.0,)),
+    "0..1": InputTransform((0.0,), (255.0,)),
+    "-1..1": InputTransform((127.5,), (127.5,)),
+    "imagenet": InputTransform((123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
+}
+"""What ``--normalize`` accepts: the range (or statistics) a float-input model expects of pixels."""
+
+
+class Classifier:
+    """Names pictures.
+
+    Use :meth:`open`, or build one from an engine and what to do around it.
+
+    Args:
+        engine: The loaded model.
+        labels: One name per output, in order.
+        spec: How a picture becomes the model's input.
+        output: What the model's outputs are; PROBABILITIES are taken as they come.
+        temperature: Divides logits before the softmax.
+        thresholds: Label -> smallest accepted score.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        labels: Sequence[str],
+        spec: PreprocessSpec,
+        *,
+        output: OutputKind = OutputKind.LOGITS,
+        temperature: float = 1.0,
+        thresholds: Mapping[str, float] | None = None,
+        name: str = "model",
+        variant: Variant | None = None,
+    ) -> None:
+        if len(labels) != engine.info.classes:
+            raise ModelError(
+                f"the labels must match the model's outputs one to one, got {len(labels)} labels for "
+                f"{engine.info.classes} outputs; give the model's own list with --labels"
+            )
+        wanted = (spec.height, spec.width, spec.channels)
+        if wanted != engine.info.input_shape:
+            raise ModelError(f"preprocessing makes {list(wanted)} but the model takes {list(engine.info.input_shape)}")
+        self.labels = tuple(labels)
+        self.spec = spec
+        self.name = name
+        self.variant = variant
+        self._engine = engine
+        self._output = output
+        self._inverse_temperature = np.float32(1.0 / temperature)
+        self._thresholds = np.array([(thresholds or {}).get(label, 0.0) for label in labels], dtype=np.float32)
+
+    @classmethod
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        variant: str | None = None,
+        labels: str | os.PathLike[str] | None = None,
+        fit: Fit | None = None,
+        crop_fraction: float = 1.0,
+        normalize: str | None = None,
+        threads: int | None = None,
+    ) -> Classifier:
+        """Open a bundle (``.hawklet`` or its unpacked folder) or a bare ``.tflite`` / ``.onnx``.
+
+        Args:
+            path: The file or folder.
+            variant: Bundles only: which model of it; None = the first whose engine is installed.
+            labels: Bare models only: a text file with one label a line; None = those inside the file.
+            fit: Bare models only; None = SQUASH, as most such models were trained for.
+            crop_fraction: Bare models with Fit.CROP only.
+            normalize: Bare float-input models only: a key of :data:`NORMALIZATIONS`; None = the file's metadata.
+            threads: CPU threads; None = all, at most 4.
+
+        Raises:
+            HawkletError: the file cannot be opened as a classifier; the message says why and what to do.
+        """
+        location = Path(path)
+        if not location.exists():
+            raise UsageError(f"there is no bundle or model at {location}")
+        if location.is_dir() or location.suffix.lower() == ".hawklet":
+            if labels or fit or normalize:
+                raise UsageError(
+                    "a bundle carries its own labels and preprocessing; drop --labels, --fit and --normalize"
+                )
+            return cls.from_bundle(Bundle.open(location), variant=variant, threads=threads)
+        if variant:
+            raise UsageError(f"--variant picks a model of a bundle, and {location.name} is a bare model")
+        return _open_bare(location, labels, fit or Fit.SQUASH, crop_fraction, normalize, threads)
+
+    @classmethod
+    def from_bundle(cls, bundle: Bundle, *, variant: str | None = None, threads: int | None = None) -> Classifier:
+        """Open one variant of a bundle; None = the first whose engine is installed."""
+        chosen = bundle.variant(variant) if variant else _first_available(bundle)
+        manifest = bundle.manifest
+        transform = None
+        if chosen.mean is not None and chosen.std is not None:
+            transform = InputTransform(chosen.mean, chosen.std)
+        engine = open_engine(bundle.read(chosen.file), chosen.format, threads=threads, transform=transform)
+        return cls(
+            engine,
+            manifest.labels,
+            manifest.preprocess,
+            output=chosen.output,
+            temperature=manifest.temperature,
+            thresholds=manifest.thresholds,
+            name=manifest.name,
+            variant=chosen,
+        )
+
+    @property
+    def engine_info(self) -> EngineInfo:
+        """What executes the model, and the model's own shapes."""
+        return self._engine.info
+
+    def prepare(self, image: Pixels) -> Pixels:
+        """The model's input for a picture: see :func:`hawklet.preprocess.preprocess`."""
+        return preprocess(image, self.spec)
+
+    def raw_output(self, pixels: Pixels) -> Floats:
+        """The model's own output, ``float32 [classes]``, for prepared ``pixels``."""
+        return self._engine.infer(pixels)
+
+    def probabilities(self, raw: Floats) -> Floats:
+        """Calibrated probabilities, ``float32 [classes]``, of a raw output."""
+        if self._output is OutputKind.PROBABILITIES:
+            return raw
+        scaled = raw * self._inverse_temperature
+        exponent = np.exp(scaled - scaled.max())
+        return np.asarray(exponent / exponent.sum(), dtype=np.float32)
+
+    def classify(self, image: Pixels, top_k: int = 5) -> Classification:
+        """Name a picture.
+
+        Args:
+            image: ``uint8 [H, W, 3]``, RGB, 0..255, upright, any size.
+            top_k: How many predictions to return at most.
+
+        Returns:
+            The predictions, best first, and where the time went.
+        """
+        start = time.perf_counter()
+        pixels = self.prepare(image)
+        prepared = time.perf_counter()
+        raw = self.raw_output(pixels)
+        inferred = time.perf_counter()
+        scores = self.probabilities(raw)
+        order = _top(scores, top_k)
+        predictions = tuple(Prediction(self.labels[i], i, float(scores[i])) for i in order)
+        accepted = bool(scores[order[0]] >= self._thresholds[order[0]])
+        end = time.perf_counter()
+        timings = Timings((prepared - start) * 1e3, (inferred - prepared) * 1e3, (end - inferred) * 1e3)
+        return Classification(predictions, accepted, timings)
+
+    def close(self) -> None:
+        """Release the engine."""
+        self._engine.close()
+
+
+def _top(scores: Floats, k: int) -> list[int]:
+    k = max(1, min(k, scores.size))
+    best = np.argpartition(-scores, k - 1)[:k]
+    # Equal scores keep the order of the labels, so that results do not depend on the partition.
+    return [int(i) for i in best[np.lexsort((best, -scores[best]))]]
+
+
+def _first_available(bundle: Bundle) -> Variant:
+    for variant in bundle.manifest.variants:
+        if is_available(variant.format):
+            return variant
+    raise MissingDependencyError.for_extra("a TFLite or ONNX runtime", "tflite", "running a bundle")
+
+
+def _open_bare(
+    path: Path,
+    labels_file: str | os.PathLike[str] | None,
+    fit: Fit,
+    crop_fraction: float,
+    normalize: str | None,
+    threads: int | None,
+) -> Classifier:
+    if normalize is not None and normalize not in NORMALIZATIONS:
+        raise UsageError(f"--normalize must be one of {', '.join(NORMALIZATIONS)}, got {normalize}")
+    transform = NORMALIZATIONS[normalize] if normalize else None
+    engine = open_engine(path, format_of(path), threads=threads, transform=transform)
+    height, width, channels = engine.info.input_shape
+    spec = PreprocessSpec(height, width, fit, crop_fraction, Interpolation.BILINEAR, channels)
+    return Classifier(engine, _labels_for(engine.info, labels_file), spec, output=_output_kind(engine), name=path.stem)
+
+
+def read_labels(path: str | os.PathLike[str]) -> list[str]:
+    """Labels from a text file, one a line; a leading ``number`` as some lists carry is dropped.
+
+    Raises:
+        UsageError: the file cannot be read or is empty.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--labels must name a UTF-8 text file with one label a line, got {path}: {error}") from error
+    return _split_labels(text)
+
+
+def _split_labels(text: str) -> list[str]:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    numbered = [line.split(maxsplit=1) for line in lines]
+    are_numbered = bool(lines) and all(len(p) == 2 and p[0].rstrip(":").isdigit() for p in numbered)
+    if are_numbered and [int(p[0].rstrip(":")) for p in numbered] == list(range(len(lines))):
+        return [p[1] for p in numbered]
+    return lines
+
+
+def _labels_for(info: EngineInfo, labels_file: str | os.PathLike[str] | None) -> list[str]:
+    if labels_file is not None:
+        return read_labels(labels_file)
+    if "labels" in info.metadata:
+        return _split_labels(info.metadata["labels"])
+    raise UsageError(f"this model carries no labels; give a text file with {info.classes} lines: --labels FILE")
+
+
+def _output_kind(engine: Engine) -> OutputKind:
+    """Probabilities or logits? Told by what the model answers to black, grey and white."""
+    if engine.info.output_is_probability_grid:
+        return OutputKind.PROBABILITIES
+    for level in (0, 128, 255):
+        output = engine.infer(np.full(engine.info.input_shape, level, dtype=np.uint8))
+        if output.min() < 0 or abs(float(output.sum()) - 1.0) > 0.02:
+            return OutputKind.LOGITS
+    return OutputKind.PROBABILITIES

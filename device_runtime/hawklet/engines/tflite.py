@@ -1,0 +1,136 @@
+"""TFLite models through ai-edge-litert, else tflite-runtime, else tensorflow.lite, in this order, said by name."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import os
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from hawklet.engines import Engine, EngineInfo, PixelFeed
+from hawklet.engines.tflite_metadata import read_metadata
+from hawklet.errors import MissingDependencyError, ModelError
+from hawklet.spec import Floats, InputTransform, Pixels
+
+_LIBRARIES = (
+    ("ai_edge_litert.interpreter", "ai-edge-litert"),
+    ("tflite_runtime.interpreter", "tflite-runtime"),
+    ("tensorflow.lite.python.interpreter", "tensorflow"),
+)
+
+
+def load_library() -> tuple[ModuleType, str]:
+    """Import the first TFLite library that is installed; ``HAWKLET_TFLITE`` names one to insist on.
+
+    Returns:
+        The module with the ``Interpreter`` class, and ``name version``.
+
+    Raises:
+        MissingDependencyError: none is installed.
+    """
+    wanted = os.environ.get("HAWKLET_TFLITE")
+    for module_name, distribution in _LIBRARIES:
+        if wanted and wanted != distribution:
+            continue
+        try:
+            module = importlib.import_module(module_name)
+        except ImportError:
+            continue
+        return module, f"{distribution} {importlib.metadata.version(distribution)}"
+    raise MissingDependencyError.for_extra(wanted or "ai-edge-litert", "tflite", "running a .tflite model")
+
+
+class TFLiteEngine(Engine):
+    """One interpreter with its input and output tensors held open."""
+
+    def __init__(
+        self, model: bytes | str | os.PathLike[str], *, threads: int, transform: InputTransform | None = None
+    ) -> None:
+        content = model if isinstance(model, bytes) else _read(Path(model))
+        if content[4:8] != b"TFL3":
+            raise ModelError(
+                "a .tflite file must carry the identifier TFL3 at byte 4, got "
+                f"{content[4:8]!r}; was it cut short or is it another format?"
+            )
+        library, runtime = load_library()
+        try:
+            self._interpreter: Any = library.Interpreter(model_content=content, num_threads=threads)
+            self._interpreter.allocate_tensors()
+        except (RuntimeError, ValueError) as error:
+            raise ModelError(f"{runtime} refuses this model: {' '.join(str(error).split())}") from error
+        source, sink = _classifier_tensors(self._interpreter)
+        metadata = read_metadata(content)
+        layout, shape = _image_shape(source["shape"])
+        self._feed = PixelFeed(np.dtype(source["dtype"]), layout, transform or _transform_of(metadata))
+        self._input_index, self._output_index = source["index"], sink["index"]
+        self._output_scale, self._output_zero = sink["quantization"]
+        self.info = EngineInfo(
+            runtime=runtime,
+            accelerator="XNNPACK (CPU)" if "litert" in runtime else "CPU",
+            threads=threads,
+            input_dtype=np.dtype(source["dtype"]).name,
+            input_shape=shape,
+            layout=layout,
+            classes=int(np.prod(sink["shape"])),
+            output_is_probability_grid=abs(self._output_scale - 1 / 256) < 1e-9,
+            metadata=metadata,
+        )
+
+    def infer(self, pixels: Pixels) -> Floats:
+        """See :meth:`hawklet.engines.Engine.infer`."""
+        if pixels.shape != self.info.input_shape:
+            raise ModelError(f"the model takes {list(self.info.input_shape)} pixels, got {list(pixels.shape)}")
+        # A view of the tensor must not outlive this call: the interpreter refuses to run while one exists.
+        self._feed.write(pixels, self._interpreter.tensor(self._input_index)())
+        try:
+            self._interpreter.invoke()
+        except (RuntimeError, ValueError) as error:
+            raise ModelError(f"{self.info.runtime} failed: {' '.join(str(error).split())}") from error
+        raw: Floats = self._interpreter.get_tensor(self._output_index).reshape(-1).astype(np.float32)
+        if self._output_scale:
+            raw -= np.float32(self._output_zero)
+            raw *= np.float32(self._output_scale)
+        return raw
+
+    def close(self) -> None:
+        """Free the interpreter."""
+        self._interpreter = None
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"cannot read the model {path}: {error.strerror}") from error
+
+
+def _classifier_tensors(interpreter: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+    if len(inputs) != 1 or len(outputs) != 1:
+        raise ModelError(
+            f"an image classifier has one input and one output, got {len(inputs)} and {len(outputs)}; "
+            "detectors and segmenters do not run here"
+        )
+    return inputs[0], outputs[0]
+
+
+def _image_shape(shape: Any) -> tuple[str, tuple[int, int, int]]:
+    dims = [int(n) for n in shape]
+    if len(dims) == 4 and dims[0] == 1 and dims[3] in (1, 3):
+        return "NHWC", (dims[1], dims[2], dims[3])
+    if len(dims) == 4 and dims[0] == 1 and dims[1] in (1, 3):
+        return "NCHW", (dims[2], dims[3], dims[1])
+    raise ModelError(f"the input must be one picture [1, H, W, 3], [1, 3, H, W] or with 1 channel, got {dims}")
+
+
+def _transform_of(metadata: dict[str, str]) -> InputTransform | None:
+    if "mean" not in metadata:
+        return None
+    return InputTransform(
+        mean=tuple(float(v) for v in metadata["mean"].split(",")),
+        std=tuple(float(v) for v in metadata["std"].split(",")),
+    )

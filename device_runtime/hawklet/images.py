@@ -1,0 +1,138 @@
+"""Reading a picture file as an upright RGB array, with one stated rule for every awkward kind.
+
+* EXIF orientation is applied.
+* Grey becomes three equal channels; palette pictures take their palette's colours.
+* Alpha is dropped and the stored colours are taken, as the training frameworks do; so models see what they learned.
+* CMYK is converted by Pillow's formula (no colour management).
+* 16-bit samples keep their high byte; 32-bit integer greys are taken as 16-bit ones.
+* An animation or multi-picture file gives its first picture.
+* Truncated data, pictures over :data:`MAX_PIXELS` and unreadable formats are refused with :class:`ImageError`.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import warnings
+import zlib
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from hawklet.errors import ImageError
+from hawklet.spec import Pixels
+
+MAX_PIXELS = 50_000_000
+"""Largest picture read, pixels (about 350 MB while it is converted); larger ones are refused undecoded."""
+
+IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".bmp", ".dib", ".gif", ".webp", ".tif", ".tiff"}
+    | {".ppm", ".pgm", ".pbm", ".pnm", ".avif", ".avifs", ".heic", ".heif"}
+)
+"""File names that are taken for pictures when a folder is listed, lower case."""
+
+# What Pillow's decoders raise for damaged data.
+_DAMAGE = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    TypeError,
+    IndexError,
+    KeyError,
+    ArithmeticError,
+    struct.error,
+    zlib.error,
+)
+_HEIF_SUFFIXES = (".heic", ".heif", ".hif")
+
+
+def read_image(source: str | os.PathLike[str] | IO[bytes]) -> Pixels:
+    """Read one picture.
+
+    Args:
+        source: A path, or an open binary file.
+
+    Returns:
+        ``uint8 [H, W, 3]``, RGB, 0..255, upright, C-contiguous.
+
+    Raises:
+        ImageError: the file is not a picture that can be read whole; the message is one line.
+    """
+    name = _name_of(source)
+    if name.lower().endswith(_HEIF_SUFFIXES):
+        _register_heif(name)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow warns of odd EXIF and sizes; the checks below decide
+            with Image.open(source) as picture:
+                _refuse_oversize(picture, name)
+                return np.ascontiguousarray(_upright_rgb(picture))
+    except ImageError:
+        raise
+    except FileNotFoundError as error:
+        raise ImageError(f"{name}: there is no such file") from error
+    except IsADirectoryError as error:
+        raise ImageError(f"{name}: a picture file was expected, got a folder") from error
+    except UnidentifiedImageError as error:
+        raise ImageError(f"{name}: not a picture in a format that can be read here") from error
+    except (Image.DecompressionBombError, MemoryError) as error:
+        raise ImageError(f"{name}: refused as a decompression bomb ({_one_line(error)})") from error
+    except _DAMAGE as error:
+        raise ImageError(f"{name}: the picture is damaged or cut short ({_one_line(error)})") from error
+
+
+def _name_of(source: str | os.PathLike[str] | IO[bytes]) -> str:
+    if isinstance(source, (str, os.PathLike)):
+        return Path(source).name
+    return str(getattr(source, "name", "picture"))
+
+
+def _one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return text[:160] or type(error).__name__
+
+
+def _register_heif(name: str) -> None:
+    try:
+        import pillow_heif
+    except ImportError as error:
+        raise ImageError(f"{name}: HEIC pictures need pillow-heif; run: pip install pillow-heif") from error
+    pillow_heif.register_heif_opener()
+
+
+def _refuse_oversize(picture: Image.Image, name: str) -> None:
+    width, height = picture.size
+    if width * height > MAX_PIXELS:
+        raise ImageError(
+            f"{name}: a picture may have {MAX_PIXELS // 1_000_000} million pixels at most, "
+            f"got {width}x{height}; shrink it first"
+        )
+    if width < 1 or height < 1:
+        raise ImageError(f"{name}: the picture is empty ({width}x{height})")
+
+
+def _upright_rgb(picture: Image.Image) -> Image.Image:
+    picture.load()
+    upright = ImageOps.exif_transpose(picture) if _has_orientation(picture) else picture
+    return _to_rgb(upright)
+
+
+def _has_orientation(picture: Image.Image) -> bool:
+    try:
+        return bool(picture.getexif().get(0x0112, 1) != 1)
+    except (SyntaxError, ValueError, TypeError, KeyError, OSError):
+        return False  # broken EXIF says nothing about orientation; the pixels are still good
+
+
+def _to_rgb(picture: Image.Image) -> Image.Image:
+    if picture.mode == "RGB":
+        return picture
+    if picture.mode in ("I;16", "I;16L", "I;16B", "I;16N", "I"):
+        high_byte = (np.asarray(picture).astype(np.int64).clip(0, 65535) >> 8).astype(np.uint8)
+        return Image.fromarray(high_byte).convert("RGB")
+    if picture.mode == "F":
+        raise ImageError("float pictures have no stated range; save it as 8-bit first")
+    return picture.convert("RGB")
