@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 import tiny_models
 
 REPOSITORY = Path(__file__).resolve().parent.parent

@@ -48,7 +48,13 @@ def colour_tflite() -> bytes:
     cast = schema.CastOptionsT()
     cast.inDataType, cast.outDataType = uint8, float32
     pool = schema.Pool2DOptionsT()
-    pool.padding, pool.filterHeight, pool.filterWidth, pool.strideH, pool.strideW = schema.Padding.VALID, SIDE, SIDE, 1, 1
+    pool.padding, pool.filterHeight, pool.filterWidth, pool.strideH, pool.strideW = (
+        schema.Padding.VALID,
+        SIDE,
+        SIDE,
+        1,
+        1,
+    )
     dense = schema.FullyConnectedOptionsT()
     graph = schema.SubGraphT()
     graph.name = b"main"

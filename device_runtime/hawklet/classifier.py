@@ -187,10 +187,8 @@ class Classifier:
 
 
 def _top(scores: Floats, k: int) -> list[int]:
-    k = max(1, min(k, scores.size))
-    best = np.argpartition(-scores, k - 1)[:k]
-    # Equal scores keep the order of the labels, so that results do not depend on the partition.
-    return [int(i) for i in best[np.lexsort((best, -scores[best]))]]
+    # A stable sort: equal scores keep the order of the labels, on every machine.
+    return [int(i) for i in np.argsort(-scores, kind="stable")[: max(1, k)]]
 
 
 def _first_available(bundle: Bundle) -> Variant:

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from hawklet import images
+from hawklet.errors import ImageError
+from hawklet.images import read_image
+
+
+def _half_red_half_blue(width: int = 40, height: int = 20) -> Image.Image:
+    picture = Image.new("RGB", (width, height), (200, 0, 0))
+    picture.paste((0, 0, 200), (0, height // 2, width, height))
+    return picture
+
+
+def _saved(picture: Image.Image, kind: str, **options: object) -> io.BytesIO:
+    stream = io.BytesIO()
+    picture.save(stream, kind, **options)
+    stream.seek(0)
+    return stream
+
+
+def test_exif_orientation_is_applied() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # rotate 90 degrees clockwise to view
+    array = read_image(_saved(_half_red_half_blue(), "JPEG", exif=exif, quality=95))
+    assert array.shape == (40, 20, 3)
+    assert array[:, :8, 2].mean() > 150  # the blue lower half is now on the left
+    assert array[:, 12:, 0].mean() > 150
+
+
+def test_grey_becomes_three_equal_channels() -> None:
+    array = read_image(_saved(Image.linear_gradient("L"), "PNG"))
+    assert array.shape == (256, 256, 3)
+    assert (array[..., 0] == array[..., 1]).all()
+    assert (array[..., 0] == array[..., 2]).all()
+
+
+def test_alpha_is_dropped_and_stored_colours_are_taken() -> None:
+    array = read_image(_saved(Image.new("RGBA", (4, 4), (10, 20, 30, 0)), "PNG"))
+    assert (array == (10, 20, 30)).all()
+
+
+def test_palette_pictures_take_their_palette() -> None:
+    array = read_image(_saved(_half_red_half_blue().quantize(4), "PNG"))
+    assert array[0, 0, 0] > 150
+    assert array[-1, 0, 2] > 150
+
+
+def test_sixteen_bit_grey_keeps_its_high_byte() -> None:
+    picture = Image.fromarray(np.full((8, 8), 0xAB12, dtype=np.uint16))
+    assert (read_image(_saved(picture, "PNG")) == 0xAB).all()
+
+
+def test_cmyk_is_converted() -> None:
+    array = read_image(_saved(Image.new("CMYK", (8, 8), (0, 255, 255, 0)), "TIFF"))
+    assert tuple(array[0, 0]) == (255, 0, 0)
+
+
+def test_an_animation_gives_its_first_picture() -> None:
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ((255, 0, 0), (0, 255, 0))]
+    stream = _saved(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    assert tuple(read_image(stream)[0, 0]) == (255, 0, 0)
+
+
+def test_a_truncated_picture_is_refused_in_one_line() -> None:
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8))
+    data = _saved(noise, "JPEG").getvalue()
+    with pytest.raises(ImageError, match="damaged or cut short") as caught:
+        read_image(io.BytesIO(data[: len(data) // 2]))
+    assert "\n" not in str(caught.value)
+
+
+def test_an_oversized_picture_is_refused_before_it_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    large = _saved(Image.new("RGB", (64, 64)), "PNG")
+    monkeypatch.setattr(images, "MAX_PIXELS", 1000)
+    monkeypatch.setattr(Image.Image, "load", lambda *_: pytest.fail("decoded"))
+    with pytest.raises(ImageError, match="64x64"):
+        read_image(large)
+
+
+def test_what_is_no_picture_is_refused_by_name(tmp_path: Path) -> None:
+    text = tmp_path / "notes.jpg"
+    text.write_text("not a picture")
+    with pytest.raises(ImageError, match=r"notes\.jpg: not a picture"):
+        read_image(text)
+    with pytest.raises(ImageError, match="no such file"):
+        read_image(tmp_path / "absent.png")
+    with pytest.raises(ImageError, match="got a folder"):
+        read_image(tmp_path)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.binary(max_size=300), st.sampled_from(["PNG", "GIF", "BMP", "TIFF", "WEBP"]), st.integers(0, 400))
+def test_damaged_bytes_give_a_picture_or_an_image_error(junk: bytes, kind: str, position: int) -> None:
+    data = bytearray(_saved(_half_red_half_blue(), kind).getvalue())
+    data[position : position + len(junk)] = junk
+    try:
+        array = read_image(io.BytesIO(bytes(data)))
+    except ImageError as error:
+        assert "\n" not in str(error)
+    else:
+        assert array.dtype == np.uint8
+        assert array.ndim == 3

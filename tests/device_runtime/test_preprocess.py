@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hawklet.errors import ImageError, UsageError
+from hawklet.preprocess import preprocess, preprocess_batch, source_box
+from hawklet.spec import Fit, Interpolation, PreprocessSpec
+
+specs = st.builds(
+    PreprocessSpec,
+    height=st.integers(1, 40),
+    width=st.integers(1, 40),
+    fit=st.sampled_from(Fit),
+    crop_fraction=st.floats(0.1, 1.0),
+    interpolation=st.sampled_from(Interpolation),
+    channels=st.sampled_from([1, 3]),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(spec=specs, height=st.integers(1, 90), width=st.integers(1, 90))
+def test_any_picture_becomes_the_models_shape(spec: PreprocessSpec, height: int, width: int) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    pixels = preprocess(image, spec)
+    assert pixels.dtype == np.uint8
+    assert pixels.shape == (spec.height, spec.width, spec.channels)
+    left, top, right, bottom = source_box(height, width, spec)
+    assert 0 <= left < right <= width + 1e-9
+    assert 0 <= top < bottom <= height + 1e-9
+
+
+@settings(max_examples=50, deadline=None)
+@given(spec=specs)
+def test_a_spec_survives_its_journey_through_plain_data(spec: PreprocessSpec) -> None:
+    assert PreprocessSpec.from_dict(spec.to_dict()) == spec
+
+
+def test_a_picture_of_the_models_own_size_passes_untouched() -> None:
+    image = np.random.default_rng(1).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    assert preprocess(image, PreprocessSpec(16, 16)) is image
+
+
+def test_crop_keeps_the_centre_and_squash_keeps_everything() -> None:
+    image = np.zeros((20, 60, 3), dtype=np.uint8)
+    image[:, 20:40] = 255
+    # The outermost pixels may take in a little of their neighbours beyond the box, as antialiasing does.
+    assert preprocess(image, PreprocessSpec(10, 10, Fit.CROP))[:, 1:-1].min() == 255
+    squashed = preprocess(image, PreprocessSpec(10, 12, Fit.SQUASH))
+    assert squashed[:, 0].max() == 0
+    assert squashed[:, 6].min() == 255
+
+
+def test_crop_fraction_keeps_224_of_256() -> None:
+    assert source_box(256, 256, PreprocessSpec(224, 224, crop_fraction=0.875)) == (16, 16, 240, 240)
+
+
+def test_shrinking_averages_instead_of_picking_pixels() -> None:
+    checker = np.indices((64, 64)).sum(axis=0) % 2 * 255
+    image = np.repeat(checker[..., None], 3, axis=2).astype(np.uint8)
+    for interpolation in (Interpolation.BILINEAR, Interpolation.BICUBIC, Interpolation.REDUCE_BILINEAR):
+        pixels = preprocess(image, PreprocessSpec(8, 8, interpolation=interpolation))
+        assert abs(int(pixels.mean()) - 127) <= 2
+        assert int(pixels.std()) < 16
+
+
+def test_reduce_bilinear_stays_near_plain_bilinear_on_a_smooth_picture() -> None:
+    ramp = np.add.outer(np.arange(480), np.arange(640)) * 255 / 1120
+    image = np.repeat(ramp[..., None], 3, axis=2).astype(np.uint8)
+    fast = preprocess(image, PreprocessSpec(224, 224, interpolation=Interpolation.REDUCE_BILINEAR)).astype(int)
+    plain = preprocess(image, PreprocessSpec(224, 224, interpolation=Interpolation.BILINEAR)).astype(int)
+    assert np.abs(fast - plain).max() <= 3
+
+
+def test_a_batch_is_the_stack_of_its_pictures() -> None:
+    pictures = [np.full((30, 20, 3), level, dtype=np.uint8) for level in (0, 100, 200)]
+    spec = PreprocessSpec(8, 8)
+    batch = preprocess_batch(pictures, spec)
+    assert batch.shape == (3, 8, 8, 3)
+    assert [int(p.mean()) for p in batch] == [0, 100, 200]
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (8, 8, 4), (0, 8, 3)])
+def test_what_is_no_rgb_picture_is_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ImageError, match=r"uint8 \[H, W, 3\]"):
+        preprocess(np.zeros(shape, dtype=np.uint8), PreprocessSpec(8, 8))
+    with pytest.raises(ImageError, match="float32"):
+        preprocess(np.zeros((8, 8, 3), dtype=np.float32), PreprocessSpec(8, 8))  # type: ignore[arg-type]  # on purpose
+
+
+@pytest.mark.parametrize(
+    "change", [{"height": 0}, {"crop_fraction": 0.0}, {"channels": 4}, {"fit": "stretch"}, {"x": 1}]
+)
+def test_an_impossible_spec_is_refused(change: dict[str, object]) -> None:
+    with pytest.raises(UsageError):
+        PreprocessSpec.from_dict(PreprocessSpec(8, 8).to_dict() | change)

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from hawklet.safefiles import atomic_file, sha256_of, write_json, write_text
+
+
+def test_an_error_while_writing_leaves_the_old_file_and_no_litter(tmp_path: Path) -> None:
+    target = tmp_path / "result.json"
+    write_text(target, "old")
+    with pytest.raises(RuntimeError), atomic_file(target) as stream:
+        stream.write(b"half")
+        raise RuntimeError
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_folders_are_made_and_the_file_is_readable_by_others(tmp_path: Path) -> None:
+    target = tmp_path / "a" / "b" / "c.txt"
+    write_text(target, "text")
+    assert target.stat().st_mode & 0o044
+
+
+def test_json_refuses_nan_and_keeps_the_old_file(tmp_path: Path) -> None:
+    target = tmp_path / "x.json"
+    write_json(target, {"a": 1})
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(target, {"a": float("nan")})
+    assert json.loads(target.read_text()) == {"a": 1}
+
+
+def test_sha256_is_the_known_one(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"abc")
+    assert sha256_of(tmp_path / "x") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
