@@ -1,0 +1,46 @@
+# Each target builds .venv first, if it is missing or older than what it was built from.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint acceptance benchmark clean
+
+help:
+	@echo "make demo        see the whole chain work: photos -> trained -> int8 -> benchmarked -> live (about 10 minutes)"
+	@echo "make test        run the tests"
+	@echo "make lint        ruff and mypy --strict"
+	@echo "make acceptance  the slow suites on real input (up to an hour)"
+	@echo "make benchmark   this project's own benchmarks"
+	@echo "make clean       remove the environment and everything built"
+
+demo: $(READY)
+	$(BIN)/hawklet demo
+
+test: $(READY)
+	$(BIN)/python -m pytest -n 2 -m "not acceptance"
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+acceptance: $(READY)
+	$(BIN)/python -m pytest -m acceptance tests/acceptance --durations=20
+
+benchmark: $(READY)
+	$(BIN)/python benchmarks/suites/startup.py
+	$(BIN)/python benchmarks/suites/frame_path.py
+
+clean:
+	rm -rf $(VENV) build dist demo runs .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 10) <= v[:2] <= (3, 13) else f"hawklet needs Python 3.10 to 3.13, got {v[0]}.{v[1]}; name another with: make PYTHON=python3.12 ...")'
+	@echo "hawklet: building $(VENV) (once; PyTorch and the converters take about 7 GB of disk and some minutes)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' --constraint constraints.txt
+	@touch $@
+	@echo "hawklet: $(VENV) is ready"

@@ -1,0 +1,74 @@
+"""What the documentation shows, a test runs.
+
+Every ``hawklet`` command in a fenced ``sh`` or ``console`` block is parsed by the real command; every fenced
+``python`` block of the README is executed. (The acceptance suite types the README's commands for real.)
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from PIL import Image
+
+import tiny_models
+from hawklet import cli
+
+_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+REPOSITORY = Path(__file__).resolve().parents[2]
+PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+
+
+def commands_of(page: Path) -> Iterator[list[str]]:
+    """The ``hawklet`` commands that a page shows, as words; ``#`` comments and continuation lines are understood."""
+    for language, body in _BLOCK.findall(page.read_text(encoding="utf-8")):
+        if language not in ("sh", "console"):
+            continue
+        for line in body.replace("\\\n", " ").splitlines():
+            words = shlex.split(line.removeprefix("$ "), comments=True)
+            shown = language == "sh" or line.startswith("$ ")
+            if shown and words and words[0] == "hawklet":
+                yield words[1:]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_shown_is_understood_by_the_program(page: Path) -> None:
+    for words in commands_of(page):
+        _parse(cli.hawklet, words, " ".join(words))
+
+
+def _parse(command: click.Command, words: list[str], shown: str) -> None:
+    if not words or words[0].startswith("-"):
+        return
+    name, rest = words[0], words[1:]
+    assert isinstance(command, click.Group)
+    sub = command.get_command(click.Context(command), name)
+    assert sub is not None, f"there is no command for: hawklet {shown}"
+    if isinstance(sub, click.Group):
+        _parse(sub, rest, shown)
+        return
+    # Only the words are judged here: whether the files named exist is not the page's business.
+    known = {option for parameter in sub.params for option in (*parameter.opts, *parameter.secondary_opts)} | {"--help"}
+    for word in rest:
+        if word.startswith("--"):
+            assert word.split("=")[0] in known, f"hawklet {name} has no {word}, shown as: hawklet {shown}"
+
+
+def test_the_readmes_python_snippets_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    tiny_models.write_colour_bundle(tmp_path / "flowers.hawklet")
+    Image.fromarray(tiny_models.solid("red")).save(tmp_path / "photo.jpg")
+    snippets = [body for language, body in _BLOCK.findall(PAGES[0].read_text()) if language == "python"]
+    assert snippets, "the README shows no Python"
+    for snippet in snippets:
+        exec(compile(snippet, "README.md", "exec"), {"__name__": "readme"})  # noqa: S102 -- running it is the test
+
+
+def test_the_readme_names_the_two_commands_that_do_everything() -> None:
+    text = PAGES[0].read_text()
+    assert "make demo" in text
+    assert "make test" in text
