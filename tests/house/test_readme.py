@@ -6,9 +6,6 @@ Every ``hawklet`` command in a fenced ``sh`` or ``console`` block is parsed by t
 
 from __future__ import annotations
 
-import re
-import shlex
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -17,22 +14,10 @@ from PIL import Image
 
 import tiny_models
 from hawklet import cli
+from shown_commands import blocks_of, commands_of
 
-_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
-
-
-def commands_of(page: Path) -> Iterator[list[str]]:
-    """The ``hawklet`` commands that a page shows, as words; ``#`` comments and continuation lines are understood."""
-    for language, body in _BLOCK.findall(page.read_text(encoding="utf-8")):
-        if language not in ("sh", "console"):
-            continue
-        for line in body.replace("\\\n", " ").splitlines():
-            words = shlex.split(line.removeprefix("$ "), comments=True)
-            shown = language == "sh" or line.startswith("$ ")
-            if shown and words and words[0] == "hawklet":
-                yield words[1:]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -62,7 +47,7 @@ def test_the_readmes_python_snippets_run(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(tmp_path)
     tiny_models.write_colour_bundle(tmp_path / "flowers.hawklet")
     Image.fromarray(tiny_models.solid("red")).save(tmp_path / "photo.jpg")
-    snippets = [body for language, body in _BLOCK.findall(PAGES[0].read_text()) if language == "python"]
+    snippets = list(blocks_of(PAGES[0], "python"))
     assert snippets, "the README shows no Python"
     for snippet in snippets:
         exec(compile(snippet, "README.md", "exec"), {"__name__": "readme"})  # noqa: S102 -- running it is the test
