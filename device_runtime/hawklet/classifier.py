@@ -138,6 +138,11 @@ class Classifier:
         )
 
     @property
+    def engine(self) -> Engine:
+        """The loaded model."""
+        return self._engine
+
+    @property
     def engine_info(self) -> EngineInfo:
         """What executes the model, and the model's own shapes."""
         return self._engine.info
@@ -158,6 +163,21 @@ class Classifier:
         exponent = np.exp(scaled - scaled.max())
         return np.asarray(exponent / exponent.sum(), dtype=np.float32)
 
+    def decide(self, raw: Floats, top_k: int = 5) -> tuple[tuple[Prediction, ...], bool]:
+        """What a raw output says.
+
+        Args:
+            raw: The model's own output, ``float32 [classes]``.
+            top_k: How many predictions to return at most.
+
+        Returns:
+            The predictions, best first, and whether the best reaches its threshold.
+        """
+        scores = self.probabilities(raw)
+        order = _top(scores, top_k)
+        predictions = tuple(Prediction(self.labels[i], i, float(scores[i])) for i in order)
+        return predictions, bool(scores[order[0]] >= self._thresholds[order[0]])
+
     def classify(self, image: Pixels, top_k: int = 5) -> Classification:
         """Name a picture.
 
@@ -173,10 +193,7 @@ class Classifier:
         prepared = time.perf_counter()
         raw = self.raw_output(pixels)
         inferred = time.perf_counter()
-        scores = self.probabilities(raw)
-        order = _top(scores, top_k)
-        predictions = tuple(Prediction(self.labels[i], i, float(scores[i])) for i in order)
-        accepted = bool(scores[order[0]] >= self._thresholds[order[0]])
+        predictions, accepted = self.decide(raw, top_k)
         end = time.perf_counter()
         timings = Timings((prepared - start) * 1e3, (inferred - prepared) * 1e3, (end - inferred) * 1e3)
         return Classification(predictions, accepted, timings)

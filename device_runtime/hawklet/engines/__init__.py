@@ -50,8 +50,8 @@ class EngineInfo:
 class Engine(ABC):
     """A loaded model that maps pixel batches to output vectors.
 
-    An implementer must set ``info`` and provide :meth:`infer`; it may override :meth:`close`. Errors of the
-    underlying library must be mapped to :class:`hawklet.errors.ModelError` before they leave the module.
+    An implementer must set ``info`` and provide :meth:`infer`; it may override :meth:`invoke` and :meth:`close`.
+    Errors of the underlying library must be mapped to :class:`hawklet.errors.ModelError` before they leave the module.
     """
 
     info: EngineInfo
@@ -69,6 +69,15 @@ class Engine(ABC):
         Raises:
             ModelError: the shape is not the model's, or the engine failed.
         """
+
+    def invoke(self) -> None:
+        """Execute the graph on whatever its input holds and leave the output unread: the library's bare cost, which
+        ``bench`` sets the whole frame path against.
+
+        Raises:
+            ModelError: the engine failed, or cannot be measured this way.
+        """
+        raise ModelError(f"{self.info.runtime} has no bare invoke to measure")
 
     def close(self) -> None:  # noqa: B027 -- optional by design; most engines hold nothing that needs closing
         """Release what the engine holds."""

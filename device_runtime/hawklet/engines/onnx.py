@@ -85,6 +85,10 @@ class OnnxEngine(Engine):
             raise ModelError(f"ONNX Runtime failed: {' '.join(str(error).split())}") from error
         return np.asarray(output, dtype=np.float32).reshape(-1)
 
+    def invoke(self) -> None:
+        """See :meth:`hawklet.engines.Engine.invoke`."""
+        self._run()
+
     def close(self) -> None:
         """Free the session."""
         self._session = None

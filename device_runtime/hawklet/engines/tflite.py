@@ -86,15 +86,19 @@ class TFLiteEngine(Engine):
             raise ModelError(f"the model takes {list(self.info.input_shape)} pixels, got {list(pixels.shape)}")
         # A view of the tensor must not outlive this call: the interpreter refuses to run while one exists.
         self._feed.write(pixels, self._interpreter.tensor(self._input_index)())
-        try:
-            self._interpreter.invoke()
-        except (RuntimeError, ValueError) as error:
-            raise ModelError(f"{self.info.runtime} failed: {' '.join(str(error).split())}") from error
+        self.invoke()
         raw: Floats = self._interpreter.get_tensor(self._output_index).reshape(-1).astype(np.float32)
         if self._output_scale:
             raw -= np.float32(self._output_zero)
             raw *= np.float32(self._output_scale)
         return raw
+
+    def invoke(self) -> None:
+        """See :meth:`hawklet.engines.Engine.invoke`."""
+        try:
+            self._interpreter.invoke()
+        except (RuntimeError, ValueError) as error:
+            raise ModelError(f"{self.info.runtime} failed: {' '.join(str(error).split())}") from error
 
     def close(self) -> None:
         """Free the interpreter."""

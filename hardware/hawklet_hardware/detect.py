@@ -1,0 +1,134 @@
+"""Which board is this? Read from the device tree, else from the processor's own description.
+
+A board is recognised by its profile ``boards/ID.toml``: the first profile one of whose ``match`` strings is part of
+``/proc/device-tree/model``; the longest match wins, so that "Raspberry Pi 4" does not take a "Raspberry Pi 400".
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hawklet.errors import MissingDependencyError
+
+if TYPE_CHECKING:
+    from importlib.abc import Traversable
+
+GENERIC = "generic"
+"""``Board.id`` of a machine that no profile matches."""
+
+
+@dataclass(frozen=True)
+class Board:
+    """The machine this runs on."""
+
+    id: str
+    """Of the matching profile, as ``raspberry-pi-5``; else ``generic``."""
+    name: str
+    """As people say it."""
+    model: str
+    """As the firmware says it; empty where there is no device tree."""
+    soc: str
+    """System on chip as the device tree names it, as ``bcm2712``; else the processor's name."""
+    architecture: str
+    """As ``uname -m`` says it."""
+    cores: int
+    """Logical processors that are online."""
+    ram_mb: int
+    """Memory that the kernel manages, MiB."""
+    virtual: bool
+    """A hypervisor runs beneath: timings are then another's to disturb."""
+
+
+def detect(root: str | os.PathLike[str] = "/", profiles: Traversable | None = None) -> Board:
+    """Recognise the board.
+
+    Args:
+        root: Where ``proc`` and ``sys`` are found; another folder than ``/`` for tests.
+        profiles: Folder with the ``*.toml`` profiles; None = those of this package.
+
+    Raises:
+        MissingDependencyError: Python 3.10 without ``tomli``, which reads the profiles there.
+    """
+    base = Path(root)
+    model = _text(base / "proc/device-tree/model")
+    cpuinfo = _text(base / "proc/cpuinfo")
+    profile = _matching_profile(model, profiles or resources.files("hawklet_hardware") / "boards") if model else None
+    processor = _cpuinfo_value(cpuinfo, "model name")
+    soc = _soc(_text(base / "proc/device-tree/compatible")) or processor
+    architecture = platform.machine()
+    return Board(
+        id=str(profile["id"]) if profile else GENERIC,
+        name=str(profile["name"]) if profile else model or processor or architecture,
+        model=model,
+        soc=soc,
+        architecture=architecture,
+        cores=_cores(_text(base / "sys/devices/system/cpu/online")),
+        ram_mb=_ram_mb(_text(base / "proc/meminfo")),
+        virtual="hypervisor" in _cpuinfo_value(cpuinfo, "flags").split(),
+    )
+
+
+def read_profiles(profiles: Traversable | None = None) -> list[dict[str, Any]]:
+    """Every board profile, ordered by ``id``.
+
+    Raises:
+        MissingDependencyError: Python 3.10 without ``tomli``.
+    """
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        try:
+            import tomli as tomllib
+        except ImportError as error:
+            raise MissingDependencyError.for_extra("tomli", "bench", "reading board profiles on Python 3.10") from error
+    folder = profiles or resources.files("hawklet_hardware") / "boards"
+    files = [entry for entry in folder.iterdir() if entry.name.endswith(".toml")] if folder.is_dir() else []
+    return [tomllib.loads(entry.read_text(encoding="utf-8")) for entry in sorted(files, key=lambda entry: entry.name)]
+
+
+def _matching_profile(model: str, profiles: Traversable) -> dict[str, Any] | None:
+    matches = [
+        (len(part), profile) for profile in read_profiles(profiles) for part in profile["match"] if part in model
+    ]
+    return max(matches, key=lambda pair: pair[0])[1] if matches else None
+
+
+def _soc(compatible: str) -> str:
+    # Most specific first, the chip last: "raspberrypi,5-model-b\0brcm,bcm2712\0".
+    names = [name for name in compatible.split("\0") if name]
+    return names[-1].partition(",")[2] or names[-1] if names else ""
+
+
+def _cpuinfo_value(cpuinfo: str, key: str) -> str:
+    for line in cpuinfo.splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() == key:
+            return value.strip()
+    return ""
+
+
+def _cores(online: str) -> int:
+    """Length of a kernel CPU list such as ``0-3,6``; Python's own count where there is none."""
+    try:
+        bounds = [part.split("-") for part in online.strip().split(",")]
+        return sum(int(bound[-1]) - int(bound[0]) + 1 for bound in bounds)
+    except ValueError:
+        return os.cpu_count() or 1
+
+
+def _ram_mb(meminfo: str) -> int:
+    value = _cpuinfo_value(meminfo, "MemTotal").removesuffix("kB").strip()
+    return int(value) // 1024 if value.isdigit() else 0
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").rstrip("\0\n ")
+    except OSError:
+        return ""  # absent on this kind of machine
