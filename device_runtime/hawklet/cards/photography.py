@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,7 @@ CLASSES = (*CARDS, BACKGROUND)
 """The class names of the built-in data set."""
 
 _Corners = NDArray[np.float64]
-_Light = NDArray[np.float32]
+_Light = NDArray[np.floating[Any]]
 _ARTWORK_PIXELS = 320
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import colorsys
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from hawklet.spec import Pixels
 
-_Field = NDArray[np.float32]
+_Field = NDArray[np.floating[Any]]
 _Rgb = tuple[int, int, int]
 
 
@@ -60,7 +61,7 @@ def _octaves(rng: np.random.Generator, width: int, height: int, cells: float, co
 
 def _blend(share: _Field, low: _Rgb, high: _Rgb) -> Image.Image:
     first, second = np.array(low, np.float32), np.array(high, np.float32)
-    mixed = first + share[..., None].clip(0.0, 1.0) * (second - first)
+    mixed = first + np.asarray(share, np.float32)[..., None].clip(0.0, 1.0) * (second - first)
     return Image.fromarray(mixed.astype(np.uint8))
 
 
@@ -69,7 +70,7 @@ def _plain(rng: np.random.Generator, width: int, height: int) -> Image.Image:
     angle = rng.uniform(0, 2 * math.pi)
     slope = 0.5 + 0.35 * (math.cos(angle) * across[None] + math.sin(angle) * down[:, None])
     rough = slope + 0.08 * (_octaves(rng, width, height, 24, 2) - 0.5)
-    return _blend(rough.astype(np.float32), draw_colour(rng), draw_colour(rng))
+    return _blend(rough, draw_colour(rng), draw_colour(rng))
 
 
 def _clouds(rng: np.random.Generator, width: int, height: int) -> Image.Image:
