@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.metadata
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -58,8 +61,9 @@ class TFLiteEngine(Engine):
             )
         library, runtime = load_library()
         try:
-            self._interpreter: Any = library.Interpreter(model_content=content, num_threads=threads)
-            self._interpreter.allocate_tensors()
+            with _quiet_native_stderr():
+                self._interpreter: Any = library.Interpreter(model_content=content, num_threads=threads)
+                self._interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
             raise ModelError(f"{runtime} refuses this model: {' '.join(str(error).split())}") from error
         source, sink = _classifier_tensors(self._interpreter)
@@ -103,6 +107,23 @@ class TFLiteEngine(Engine):
     def close(self) -> None:
         """Free the interpreter."""
         self._interpreter = None
+
+
+@contextlib.contextmanager
+def _quiet_native_stderr() -> Iterator[None]:
+    """Hide what the library's C++ side writes to stderr while a model loads: a notice for each of its delegates.
+
+    It offers no switch for them. What goes wrong still arrives, as the exception's text.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with Path(os.devnull).open("wb") as nothing:
+            os.dup2(nothing.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _read(path: Path) -> bytes:

@@ -83,7 +83,7 @@ def read_metadata(model: bytes) -> dict[str, str]:
         found["labels"] = labels
     try:
         normalization = _normalization(model)
-    except struct.error:
+    except (struct.error, IndexError):
         normalization = None
     if normalization is not None:
         found["mean"], found["std"] = (",".join(repr(value) for value in values) for values in normalization)
