@@ -28,6 +28,7 @@ CLASSES = (*CARDS, BACKGROUND)
 _Corners = NDArray[np.float64]
 _Light = NDArray[np.floating[Any]]
 _ARTWORK_PIXELS = 320
+_CLEAR = (255, 255, 255, 0)  # white, so that a blurred edge of paper does not turn grey
 
 
 def photograph(name: str, rng: np.random.Generator, size: int) -> Pixels:
@@ -135,11 +136,11 @@ def warp(card: Image.Image, corners: _Corners, margin: int = 1) -> tuple[Image.I
 
 def _seen(card: Image.Image, corners: _Corners, size: tuple[int, int]) -> Image.Image:
     # A clear rim, so that the card's outer edge is interpolated too.
-    rim = Image.new("RGBA", (card.width + 2, card.height + 2), (255, 255, 255, 0))
+    rim = Image.new("RGBA", (card.width + 2, card.height + 2), _CLEAR)
     rim.paste(card, (1, 1))
     source = np.array([[1, 1], [card.width + 1, 1], [card.width + 1, card.height + 1], [1, card.height + 1]], float)
     mapping = _homography(corners, source)
-    return rim.transform(size, Image.Transform.PERSPECTIVE, mapping, Image.Resampling.BILINEAR)
+    return rim.transform(size, Image.Transform.PERSPECTIVE, mapping, Image.Resampling.BILINEAR, fillcolor=_CLEAR)
 
 
 def _homography(seen: _Corners, source: _Corners) -> list[float]:
@@ -229,16 +230,16 @@ def _through_lens(picture: Image.Image, rng: np.random.Generator) -> Image.Image
 
 
 def smear(picture: Image.Image, length: float, angle: float) -> Image.Image:
-    """Blur along a line of ``length`` pixels at ``angle`` radians, as a moving camera does; edges are repeated."""
+    """Blur an RGB or RGBA picture along a line of ``length`` pixels at ``angle`` radians; its edges are repeated."""
     reach = math.ceil(length / 2) + 1
     pixels = np.asarray(picture)
     padded = np.pad(pixels, ((reach, reach), (reach, reach), (0, 0)), mode="edge")
-    total = np.zeros(pixels.shape, np.uint32)
+    total = np.zeros(pixels.shape, np.uint16)
     shares = np.linspace(-0.5, 0.5, max(2, min(15, math.ceil(length) + 1)))
     for share in shares:
         x, y = reach + round(share * length * math.cos(angle)), reach + round(share * length * math.sin(angle))
         total += padded[y : y + pixels.shape[0], x : x + pixels.shape[1]]
-    return Image.fromarray((total // len(shares)).astype(np.uint8), picture.mode)
+    return Image.fromarray((total // len(shares)).astype(np.uint8))
 
 
 def _sensor_noise(rng: np.random.Generator, width: int, height: int) -> _Light:
