@@ -1,0 +1,307 @@
+"""Editing a ``.tflite`` flatbuffer: pixels in, float logits out, other biases, labels and normalization inside.
+
+Works on the schema's object classes (``ModelT`` and friends of ai-edge-litert).
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hawklet.errors import ModelError
+
+
+def read_model(content: bytes) -> Any:
+    """Unpack a file into a ``ModelT``."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    for buffer in model.buffers:
+        if buffer.offset:  # data kept behind the flatbuffer, as large files do; bring it in
+            buffer.data = np.frombuffer(content, dtype=np.uint8, count=buffer.size, offset=buffer.offset)
+            buffer.offset = buffer.size = 0
+    return model
+
+
+def write_model(model: Any) -> bytes:
+    """Pack a ``ModelT`` into a file."""
+    import flatbuffers
+
+    builder = flatbuffers.Builder(1 << 20)
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    return bytes(builder.Output())
+
+
+def constant(model: Any, tensor: Any) -> npt.NDArray[Any] | None:
+    """The bytes of a constant tensor as ``uint8 [n]``; None for an activation."""
+    data = model.buffers[tensor.buffer].data
+    return None if data is None or len(data) == 0 else np.asarray(data, dtype=np.uint8)
+
+
+def activations(model: Any) -> list[Any]:
+    """The tensors that are computed, the input included."""
+    return [tensor for tensor in model.subgraphs[0].tensors if constant(model, tensor) is None]
+
+
+def name_of(tensor: Any) -> str:
+    """A tensor's name as text."""
+    return str(tensor.name.decode() if isinstance(tensor.name, bytes) else tensor.name)
+
+
+def operator_name(model: Any, operator: Any) -> str:
+    """As ``CONV_2D``."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    code = model.operatorCodes[operator.opcodeIndex]
+    builtin = max(code.builtinCode, code.deprecatedBuiltinCode)
+    return next(name for name, value in vars(schema.BuiltinOperator).items() if value == builtin)
+
+
+def shift_biases(model: Any, replacements: Iterable[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]) -> int:
+    """Replace float constants by value.
+
+    Args:
+        model: A float ``ModelT``; changed in place.
+        replacements: Pairs of ``float32 [channels]``: the bias that stands in the file, and the one to put there.
+
+    Returns:
+        How many of the pairs were found exactly once, and replaced.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    biases = {
+        tensor.buffer: np.frombuffer(data.tobytes(), dtype=np.float32)
+        for tensor in model.subgraphs[0].tensors
+        if tensor.type == schema.TensorType.FLOAT32 and (data := constant(model, tensor)) is not None
+    }
+    done = 0
+    for old, new in replacements:
+        found = [number for number, value in biases.items() if value.shape == old.shape and np.allclose(value, old, 1e-4, 1e-6)]
+        if len(found) == 1:
+            model.buffers[found[0]].data = np.frombuffer(new.astype(np.float32).tobytes(), dtype=np.uint8)
+            done += 1
+    return done
+
+
+def take_pixels(model: Any, zero_point: int, scale: float) -> None:
+    """Make the input ``uint8 [1, H, W, C]`` pixels whose quantization parameters say what they mean to the network.
+
+    One operation is put in front: DEQUANTIZE for a float model, QUANTIZE (which flips the top bit) for an int8 one.
+
+    Args:
+        model: Changed in place.
+        zero_point: Pixel value that is 0 to the network.
+        scale: Real units per pixel step.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    graph = model.subgraphs[0]
+    inner = int(graph.inputs[0])
+    pixels = _quantized_tensor(b"pixels", graph.tensors[inner], schema.TensorType.UINT8, zero_point, scale)
+    outer = _add_tensor(graph, pixels)
+    is_float = graph.tensors[inner].type == schema.TensorType.FLOAT32
+    builtin, options = _conversion(is_float)
+    graph.operators.insert(0, _operator(model, builtin, options, outer, inner))
+    graph.inputs = [outer]
+    _move_signature(model, "inputs", inner, outer, "pixels")
+
+
+def give_float_logits(model: Any) -> None:
+    """Make the output ``float32 [1, classes]``, by a DEQUANTIZE at the end of an int8 model; changed in place."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    graph = model.subgraphs[0]
+    inner = int(graph.outputs[0])
+    if graph.tensors[inner].type == schema.TensorType.FLOAT32:
+        graph.tensors[inner].name = b"logits"
+        _move_signature(model, "outputs", inner, inner, "logits")
+        return
+    logits = schema.TensorT()
+    logits.name, logits.shape, logits.type = b"logits", graph.tensors[inner].shape, schema.TensorType.FLOAT32
+    logits.buffer = 0
+    outer = _add_tensor(graph, logits)
+    builtin, options = _conversion(True)
+    graph.operators.append(_operator(model, builtin, options, inner, outer))
+    graph.outputs = [outer]
+    _move_signature(model, "outputs", inner, outer, "logits")
+
+
+def _conversion(dequantize: bool) -> tuple[int, tuple[int, Any]]:
+    from ai_edge_litert import schema_py_generated as schema
+
+    if dequantize:
+        return schema.BuiltinOperator.DEQUANTIZE, (
+            schema.BuiltinOptions.DequantizeOptions,
+            schema.DequantizeOptionsT(),
+        )
+    return schema.BuiltinOperator.QUANTIZE, (schema.BuiltinOptions.QuantizeOptions, schema.QuantizeOptionsT())
+
+
+def _quantized_tensor(name: bytes, like: Any, kind: int, zero_point: int, scale: float) -> Any:
+    from ai_edge_litert import schema_py_generated as schema
+
+    tensor = schema.TensorT()
+    tensor.name, tensor.shape, tensor.type, tensor.buffer = name, like.shape, kind, 0
+    tensor.quantization = schema.QuantizationParametersT()
+    tensor.quantization.scale = np.array([scale], dtype=np.float32)
+    tensor.quantization.zeroPoint = np.array([zero_point], dtype=np.int64)
+    return tensor
+
+
+def _add_tensor(graph: Any, tensor: Any) -> int:
+    graph.tensors.append(tensor)
+    return len(graph.tensors) - 1
+
+
+def _operator(model: Any, builtin: int, options: tuple[int, Any], source: int, target: int) -> Any:
+    from ai_edge_litert import schema_py_generated as schema
+
+    operator = schema.OperatorT()
+    operator.opcodeIndex = _opcode(model, builtin)
+    operator.inputs, operator.outputs = [source], [target]
+    operator.builtinOptionsType, operator.builtinOptions = options
+    return operator
+
+
+def _opcode(model: Any, builtin: int) -> int:
+    from ai_edge_litert import schema_py_generated as schema
+
+    for number, code in enumerate(model.operatorCodes):
+        if max(code.builtinCode, code.deprecatedBuiltinCode) == builtin:
+            return number
+    code = schema.OperatorCodeT()
+    code.builtinCode, code.deprecatedBuiltinCode, code.version = builtin, builtin, 2
+    model.operatorCodes.append(code)
+    return len(model.operatorCodes) - 1
+
+
+def _move_signature(model: Any, side: str, inner: int, outer: int, name: str) -> None:
+    for signature in model.signatureDefs or []:
+        for entry in getattr(signature, side):
+            if entry.tensorIndex == inner:
+                entry.tensorIndex, entry.name = outer, name.encode()
+
+
+def activation_grids(model: Any) -> dict[str, tuple[float, int]]:
+    """Scale and zero point of every int8 activation, by tensor name.
+
+    Raises:
+        ModelError: an activation has one grid per channel, which no runtime executes.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    grids = {}
+    for tensor in activations(model):
+        if tensor.type != schema.TensorType.INT8:
+            continue
+        scales, zeros = tensor.quantization.scale, tensor.quantization.zeroPoint
+        if len(scales) != 1:
+            raise ModelError(f"an activation must have one scale, got {len(scales)} for {name_of(tensor)}")
+        grids[name_of(tensor)] = (float(scales[0]), int(zeros[0]))
+    return grids
+
+
+def add_metadata(model: Any, name: str, labels: Sequence[str], mean: float, std: float, channels: int) -> bytes:
+    """Write the file with TFLite Metadata: normalization, and the labels as an appended zip.
+
+    Args:
+        model: A ``ModelT`` with pixels in and logits out; changed in place.
+        name: The model's name.
+        labels: One per output.
+        mean: Subtracted from pixels 0..255.
+        std: Divides pixels after that.
+        channels: 3 or 1.
+
+    Returns:
+        The file.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    buffer = schema.BufferT()
+    buffer.data = np.frombuffer(describe_model(name, mean, std, channels), dtype=np.uint8)
+    model.buffers.append(buffer)
+    entry = schema.MetadataT()
+    entry.name, entry.buffer = b"TFLITE_METADATA", len(model.buffers) - 1
+    model.metadata = [kept for kept in model.metadata or [] if kept.name != entry.name] + [entry]
+    model.description = f"{name}, converted by hawklet".encode()
+    stream = io.BytesIO(write_model(model))
+    with zipfile.ZipFile(stream, "a", zipfile.ZIP_STORED) as archive:
+        archive.writestr(zipfile.ZipInfo(LABELS_FILE, date_time=(1980, 1, 1, 0, 0, 0)), "\n".join(labels) + "\n")
+    return stream.getvalue()
+
+
+LABELS_FILE = "labels.txt"
+
+
+def describe_model(name: str, mean: float, std: float, channels: int) -> bytes:
+    """The metadata flatbuffer (identifier M001) of an image classifier.
+
+    Source: ``metadata_schema.fbs`` of tflite-support; fields are written by their numbers there.
+    """
+    import flatbuffers
+
+    builder = flatbuffers.Builder(1024)
+    pixel = _pixel_tensor(builder, mean, std, channels)
+    logits = _logits_tensor(builder)
+    subgraph = _table(builder, {2: ("offset", _vector(builder, [pixel])), 3: ("offset", _vector(builder, [logits]))}, 12)
+    fields = {
+        0: ("offset", builder.CreateString(name)),
+        3: ("offset", _vector(builder, [subgraph])),
+        7: ("offset", builder.CreateString("1.0.0")),
+    }
+    builder.Finish(_table(builder, fields, 8), file_identifier=b"M001")
+    return bytes(builder.Output())
+
+
+def _pixel_tensor(builder: Any, mean: float, std: float, channels: int) -> int:
+    image = _table(builder, {0: ("int8", 1 if channels == 3 else 2)}, 2)  # ImageProperties: RGB or GRAYSCALE
+    content = _table(builder, {0: ("uint8", 2), 1: ("offset", image)}, 3)  # the union's number 2 is ImageProperties
+    options = _table(builder, {0: ("offset", _floats(builder, [mean])), 1: ("offset", _floats(builder, [std]))}, 2)
+    unit = _table(builder, {0: ("uint8", 1), 1: ("offset", options)}, 2)  # number 1 is NormalizationOptions
+    stats = _table(builder, {0: ("offset", _floats(builder, [255.0])), 1: ("offset", _floats(builder, [0.0]))}, 3)
+    fields = {
+        0: ("offset", builder.CreateString("pixels")),
+        1: ("offset", builder.CreateString("RGB pixels, 0..255" if channels == 3 else "luma pixels, 0..255")),
+        3: ("offset", content),
+        4: ("offset", _vector(builder, [unit])),
+        5: ("offset", stats),
+    }
+    return _table(builder, fields, 7)
+
+
+def _logits_tensor(builder: Any) -> int:
+    file = _table(
+        builder,
+        {0: ("offset", builder.CreateString(LABELS_FILE)), 2: ("int8", 2)},  # type 2 is TENSOR_AXIS_LABELS
+        5,
+    )
+    fields = {0: ("offset", builder.CreateString("logits")), 6: ("offset", _vector(builder, [file]))}
+    return _table(builder, fields, 7)
+
+
+def _table(builder: Any, fields: Mapping[int, tuple[str, int]], size: int) -> int:
+    writers = {
+        "offset": builder.PrependUOffsetTRelativeSlot,
+        "uint8": builder.PrependUint8Slot,
+        "int8": builder.PrependInt8Slot,
+    }
+    builder.StartObject(size)
+    for slot, (kind, value) in fields.items():
+        writers[kind](slot, value, 0)
+    return int(builder.EndObject())
+
+
+def _vector(builder: Any, offsets: Sequence[int]) -> int:
+    builder.StartVector(4, len(offsets), 4)
+    for offset in reversed(offsets):
+        builder.PrependUOffsetTRelative(offset)
+    return int(builder.EndVector())
+
+
+def _floats(builder: Any, values: Sequence[float]) -> int:
+    return int(builder.CreateNumpyVector(np.asarray(values, dtype=np.float32)))

@@ -1,0 +1,87 @@
+"""The plan's int8 ``.tflite``: ai-edge-quantizer is fed our ranges as its calibration result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from hawklet.errors import ModelError
+from hawklet_converter import tflite_file
+from hawklet_converter.plan import ActivationQuant, QuantPlan
+from hawklet_converter.quiet import quiet
+
+FLOAT_OPS = ("HARD_SWISH",)
+"""Left in float: XNNPACK takes no int8 HARD_SWISH, and would cut the graph into slow pieces around each one."""
+
+_KEEP_VALUES = frozenset({"PAD", "PADV2", "RESHAPE", "TRANSPOSE", "MAX_POOL_2D", "SQUEEZE"})
+"""Operations whose output lies on their input's grid."""
+
+
+def write_tflite(content: bytes, plan: QuantPlan, tensors: Mapping[str, str]) -> bytes:
+    """Quantize a float file by the plan.
+
+    Args:
+        content: The float file, biases already corrected.
+        plan: Ranges.
+        tensors: Tensor name -> fx node, from :func:`hawklet_converter.match_tensors.match_tensors`.
+
+    Returns:
+        An int8 file, ``int8 [1, H, W, C]`` in and ``int8 [1, classes]`` out.
+
+    Raises:
+        ModelError: an activation would be quantized by a range that is not the plan's.
+    """
+    grids = _grids(tflite_file.read_model(content), plan, tensors)
+    with quiet():
+        from ai_edge_quantizer import qtyping, quantizer, recipe_manager
+
+        recipe = recipe_manager.RecipeManager()
+        recipe.add_static_config(
+            regex=".*",
+            operation_name=qtyping.TFLOperationName.ALL_SUPPORTED,
+            activation_num_bits=8,
+            weight_num_bits=8,
+        )
+        for op in FLOAT_OPS:
+            recipe.add_quantization_config(
+                regex=".*", operation_name=qtyping.TFLOperationName(op), algorithm_key="no_quantize"
+            )
+        worker = quantizer.Quantizer(content, recipe.get_quantization_recipe())
+        ranges = {name: _range(grid) for name, grid in grids.items()}
+        try:
+            result = worker.quantize(ranges, enable_progress_bar=False, enable_progress_report=False)
+        except (ValueError, RuntimeError, KeyError) as error:
+            raise ModelError(
+                f"ai-edge-quantizer cannot apply the plan: {' '.join(str(error).split())[:300]}"
+            ) from error
+    written = bytes(result.quantized_model)
+    _refuse_foreign_grids(written, grids)
+    return written
+
+
+def _range(grid: ActivationQuant) -> dict[str, Any]:
+    return {"min": np.array([[grid.low]], dtype=np.float64), "max": np.array([[grid.high]], dtype=np.float64)}
+
+
+def _grids(model: Any, plan: QuantPlan, tensors: Mapping[str, str]) -> dict[str, ActivationQuant]:
+    grids = {name: plan.activations[node] for name, node in tensors.items()}
+    graph = model.subgraphs[0]
+    for operator in graph.operators:
+        source, target = (
+            tflite_file.name_of(graph.tensors[int(index)]) for index in (operator.inputs[0], operator.outputs[0])
+        )
+        if tflite_file.operator_name(model, operator) in _KEEP_VALUES and source in grids:
+            grids[target] = grids[source]
+    return grids
+
+
+def _refuse_foreign_grids(written: bytes, grids: Mapping[str, ActivationQuant]) -> None:
+    known = {(np.float32(grid.scale), grid.zero_point) for grid in grids.values()}
+    for name, (scale, zero_point) in tflite_file.activation_grids(tflite_file.read_model(written)).items():
+        if not any(zero_point == zero and abs(scale - s) <= 1e-5 * s for s, zero in known):
+            raise ModelError(
+                "every int8 activation must lie on a grid of the quantization plan, got another one "
+                f"(scale {scale:g}, zero point {zero_point}) for the tensor {name}"
+            )
