@@ -1,0 +1,189 @@
+"""The whole chain on one machine: cards drawn, trained on, quantized, measured, and watched live.
+
+Each step after the drawing is a command that a user would type; it is printed before it runs, so that it can be
+repeated with other photos. The steps meet on files only, and so does the summary, which reads nothing else.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from hawklet import demo_table
+from hawklet.cards import CARDS, CLASSES, PhotoSet, print_sheet, write_photo_set
+from hawklet.errors import HawkletError, UsageError
+
+Say = Callable[[str], None]
+Command = tuple[str, ...]
+
+VARIANTS = ("float32-tflite", "int8-tflite", "int8-onnx")
+"""The models of the bundle that are measured; the first is the baseline of the comparison."""
+
+
+@dataclass(frozen=True)
+class DemoArgs:
+    """What ``hawklet demo`` may be told."""
+
+    out: Path = Path("demo")
+    """Folder for everything the demo makes."""
+    seed: int = 0
+    """Decides the photos, the split and the training; the live cards are drawn with another seed."""
+    per_class: int = 160
+    """Photos of each card, and of no card."""
+    shown: int = 20
+    """Cards shown to the live model."""
+
+    def __post_init__(self) -> None:
+        if self.per_class < 20:
+            raise UsageError(f"the demo needs 20 photos per class to split, got {self.per_class}; set --per-class 160")
+        if not 1 <= self.shown <= 1000:
+            raise UsageError(f"the demo shows 1 to 1000 cards live, got {self.shown}; set --shown 20")
+
+    @property
+    def photos(self) -> Path:
+        return self.out / "photos"
+
+    @property
+    def run(self) -> Path:
+        return self.out / "run"
+
+    @property
+    def bundle(self) -> Path:
+        return self.out / "cards.hawklet"
+
+    @property
+    def report(self) -> Path:
+        return self.out / "report.html"
+
+    @property
+    def live(self) -> Path:
+        return self.out / "live.jsonl"
+
+    def result(self, variant: str) -> Path:
+        return self.out / f"{variant}.json"
+
+
+@dataclass(frozen=True)
+class _Step:
+    title: str
+    commands: tuple[Command, ...]
+
+
+def _steps(args: DemoArgs) -> tuple[_Step, ...]:
+    bundle = str(args.bundle)
+    camera = f"synthetic://cards?seed={args.seed + 1000}&seconds=3&shown={args.shown}"
+    return (
+        _Step("fine-tune MobileNetV2 from ImageNet weights", (_train(args),)),
+        _Step("prune, quantize to int8, verify, bundle", (_convert(args),)),
+        _Step(
+            "benchmark float32 against int8",
+            (
+                *(("bench", bundle, "--variant", name, "-o", str(args.result(name))) for name in VARIANTS),
+                ("compare", *(str(args.result(name)) for name in VARIANTS), "--html", str(args.report)),
+            ),
+        ),
+        _Step(
+            f"classify {args.shown} cards live, shown by a synthetic camera",
+            (("run", bundle, "--source", camera, "--jsonl", str(args.live)),),
+        ),
+    )
+
+
+def _train(args: DemoArgs) -> Command:
+    # No flips: they would turn a left arrow into a right one.
+    return (
+        *("train", str(args.photos), "--model", "mobilenet_v2", "--no-flip", "--epochs", "4"),
+        *("--seed", str(args.seed), "--out", str(args.out), "--name", args.run.name),
+    )
+
+
+def _convert(args: DemoArgs) -> Command:
+    return ("convert", str(args.run), "--int8", "--prune", "0.1", "--max-drop", "1.0", "-o", str(args.bundle))
+
+
+def run_demo(args: DemoArgs, say: Say) -> None:
+    """Run the chain and end with a table; everything is written under ``args.out``.
+
+    Args:
+        args: What to do.
+        say: Prints one line.
+
+    Raises:
+        HawkletError: a step failed; the message names the command to repeat.
+        DataError: the folder for the photos holds something else.
+    """
+    started = time.monotonic()
+    steps = _steps(args)
+    _draw(args, f"step 1 of {len(steps) + 1}: draw {args.per_class} photos of each of {len(CARDS)} cards", say)
+    for number, step in enumerate(steps, 2):
+        begun = time.monotonic()
+        say(f"\nstep {number} of {len(steps) + 1}: {step.title}")
+        for command in step.commands:
+            _call(command, say)
+        say(f"-- {_spell(time.monotonic() - begun)}; {_spell(time.monotonic() - started)} since the start")
+    _conclude(args, say)
+    say(f"\nthe whole chain took {_spell(time.monotonic() - started)}")
+
+
+def _draw(args: DemoArgs, title: str, say: Say) -> None:
+    begun = time.monotonic()
+    say(title)
+    args.out.mkdir(parents=True, exist_ok=True)
+    print_sheet(args.out / "cards.pdf")
+    photos = PhotoSet(args.per_class, args.seed)
+    drawn = write_photo_set(args.photos, photos, progress=_reporter(say))
+    if not drawn:
+        say(f"   {args.photos} is there already")
+    say(f"-- {_spell(time.monotonic() - begun)}; {args.per_class * len(CLASSES)} photos in {args.photos}")
+
+
+def _reporter(say: Say) -> Callable[[int, int], None]:
+    """Report every tenth of the way: often enough for a terminal, seldom enough for a log."""
+
+    def report(done: int, total: int) -> None:
+        tenth = max(1, total // 10)
+        if done % tenth == 0 and done:
+            say(f"   {done:5d} of {total} photos")
+
+    return report
+
+
+def _call(command: Command, say: Say) -> None:
+    say("$ hawklet " + " ".join(_quoted(word) for word in command))
+    sys.stdout.flush()
+    # The child writes to our own terminal, so that its progress bars work as if it had been typed.
+    code = subprocess.run([sys.executable, "-m", "hawklet", *command], check=False).returncode
+    if code != 0:
+        raise HawkletError(
+            f"every step of the demo must succeed, and 'hawklet {command[0]}' ended with exit code {code} "
+            "(its message is above); once that is mended, run the demo again, or that command alone"
+        )
+
+
+def _conclude(args: DemoArgs, say: Say) -> None:
+    columns = demo_table.read_columns(args.bundle, {name: args.result(name) for name in VARIANTS})
+    say("")
+    for line in demo_table.lay_out(columns, demo_table.read_live(args.live)):
+        say(line)
+    say(f"""
+report   {args.report.resolve()}
+bundle   {args.bundle.resolve()}
+cards    {(args.out / "cards.pdf").resolve()} (print them and hold them before a camera)
+
+next, on a real Raspberry Pi:
+  hawklet flash {args.bundle} pi@raspberrypi.local
+and there:
+  hawklet run cards --source picamera2://0""")
+
+
+def _quoted(word: str) -> str:
+    return f'"{word}"' if any(sign in word for sign in " ?&*") else word
+
+
+def _spell(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
