@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hawklet.cards import write_photo_set
+from hawklet.cards import PhotoSet, write_photo_set
 from shown_commands import commands_of
 
 pytestmark = pytest.mark.acceptance
@@ -17,7 +17,7 @@ _NEEDS_A_BOARD = ("pi@", "picamera2://", "/dev/video", "pi4.json")
 
 
 def test_the_readmes_commands_work_in_their_order(repository: Path, tmp_path: Path) -> None:
-    write_photo_set(tmp_path / "photos", per_class=24, seed=5)
+    write_photo_set(tmp_path / "photos", PhotoSet(per_class=24, seed=5))
     typed = 0
     for words in commands_of(repository / "README.md"):
         if any(mark in word for word in words for mark in _NEEDS_A_BOARD) or words[:1] == ["demo"]:
