@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -56,8 +57,7 @@ def bench(
 
 def _progress(done: int, total: int) -> None:
     """One line on stderr that overwrites itself, and only where someone looks at it."""
-    stream = click.get_text_stream("stderr")
-    if stream.isatty():
+    if sys.stderr.isatty():
         text = f"measuring: process {done + 1} of {total}" if done < total else ""
         click.echo(f"\r\033[K{text}", nl=False, err=True)
 

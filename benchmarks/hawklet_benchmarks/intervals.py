@@ -86,7 +86,8 @@ def _draw_blocks(run: _Array, rng: np.random.Generator) -> _Array:
     length = max(1, round(len(run) ** 0.5))
     starts = rng.integers(0, len(run), -(-len(run) // length))
     positions = (starts[:, None] + np.arange(length)).reshape(-1)[: len(run)]
-    return np.take(run, positions, mode="wrap")
+    drawn: _Array = run[positions % len(run)]
+    return drawn
 
 
 def _expanded(value: float, drawn_logs: _Array, processes: list[int]) -> Interval:

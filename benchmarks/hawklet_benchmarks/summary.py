@@ -9,8 +9,9 @@ import numpy as np
 
 from hawklet_benchmarks.compare import Comparison
 from hawklet_benchmarks.intervals import pooled
-from hawklet_benchmarks.result import FRAME, INVOKE, Result, Start
+from hawklet_benchmarks.result import FRAME, Result, Start
 from hawklet_benchmarks.table import Table, show
+from hawklet_benchmarks.worker import INVOKE
 
 _COLUMNS: tuple[tuple[str, Callable[[np.ndarray[tuple[int, ...], np.dtype[np.float64]]], float]], ...] = (
     ("p50", lambda times: float(np.quantile(times, 0.5))),

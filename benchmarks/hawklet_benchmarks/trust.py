@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from hawklet_benchmarks.conditions import steal_percent
+from hawklet_benchmarks.conditions import Moment, steal_percent
 from hawklet_benchmarks.intervals import quantile, quantile_interval
 
 if TYPE_CHECKING:
@@ -63,9 +63,9 @@ def _disturbances(result: Result) -> Iterator[str]:
         yield f"the board was held back ({', '.join(result.throttled)}); cool it, check its power supply, measure anew"
     if (steal := steal_percent(before, result.after)) > _STEAL_PERCENT:
         yield f"the hypervisor gave {steal:.0f} % of CPU time to others; compare CPU times: hawklet compare --clock cpu"
-    if (before.pressure_cpu_percent or 0) > _PRESSURE_PERCENT or before.load_1min > _LOAD_PER_CORE * machine.cores:
+    if busy := _busy(before, machine.cores):
         yield (
-            f"the machine was busy before the measurement (load {before.load_1min:.1f} on {machine.cores} cores); "
+            f"the machine was busy before the measurement ({busy}); "
             "stop other programs, or compare CPU times: hawklet compare --clock cpu"
         )
     if len(machine.affinity) < result.engine.threads:
@@ -73,3 +73,11 @@ def _disturbances(result: Result) -> Iterator[str]:
             f"{result.engine.threads} threads shared {len(machine.affinity)} CPUs; "
             f"set --threads {len(machine.affinity)} or less"
         )
+
+
+def _busy(before: Moment, cores: int) -> str:
+    """What shows that others used the CPUs; the load is a minute old, so it is asked only where there is no PSI."""
+    if before.pressure_cpu_percent is not None:
+        waiting = before.pressure_cpu_percent
+        return f"tasks waited for a CPU {waiting:.0f} % of the time" if waiting > _PRESSURE_PERCENT else ""
+    return f"load {before.load_1min:.1f} on {cores} cores" if before.load_1min > _LOAD_PER_CORE * cores else ""
