@@ -1,0 +1,104 @@
+"""Editing an ``.onnx`` graph: pixels in, other biases, labels and normalization inside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+_PIXELS, _INPUT = "pixels", "x"
+
+
+def read_model(content: bytes) -> Any:
+    """Unpack a file into a ``ModelProto``."""
+    import onnx
+
+    return onnx.load_from_string(content)
+
+
+def write_model(model: Any) -> bytes:
+    """Pack a ``ModelProto`` into a file."""
+    return bytes(model.SerializeToString())
+
+
+def initializers(model: Any) -> dict[str, npt.NDArray[Any]]:
+    """Constants of the graph, by name."""
+    from onnx import numpy_helper
+
+    return {entry.name: numpy_helper.to_array(entry) for entry in model.graph.initializer}
+
+
+def set_initializers(model: Any, values: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Replace constants that are there, by name; changed in place."""
+    from onnx import numpy_helper
+
+    for entry in model.graph.initializer:
+        if entry.name in values:
+            entry.CopyFrom(numpy_helper.from_array(values[entry.name], entry.name))
+
+
+def take_pixels(model: Any, zero_point: int, scale: float, *, activations: str | None, channels_last: bool) -> None:
+    """Make the input ``uint8`` pixels.
+
+    Args:
+        model: A graph whose input is ``x``, ``float32 [1, C, H, W]``; changed in place.
+        zero_point: Pixel value that is 0 to the network.
+        scale: Real units per pixel step.
+        activations: ``uint8`` or ``int8`` for a quantized graph: pixels then replace what its first QuantizeLinear
+            made; None for a float graph.
+        channels_last: Take ``[1, H, W, C]`` and transpose in the graph; else take ``[1, C, H, W]``.
+    """
+    from onnx import TensorProto, helper
+
+    graph = model.graph
+    _, channels, height, width = (d.dim_value for d in graph.input[0].type.tensor_type.shape.dim)
+    shape = [1, height, width, channels] if channels_last else [1, channels, height, width]
+    front = []
+    planes = _PIXELS
+    if channels_last:
+        front.append(helper.make_node("Transpose", [_PIXELS], ["pixel_planes"], perm=[0, 3, 1, 2]))
+        planes = "pixel_planes"
+    if activations == "uint8":
+        _drop_first_quantize(graph, planes)
+    else:
+        _add_scalars(graph, {"pixel_scale": np.float32(scale), "pixel_zero_point": np.uint8(zero_point)})
+        front.append(helper.make_node("DequantizeLinear", [planes, "pixel_scale", "pixel_zero_point"], [_INPUT]))
+    del graph.input[:]
+    graph.input.append(helper.make_tensor_value_info(_PIXELS, TensorProto.UINT8, shape))
+    nodes = [*front, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def _drop_first_quantize(graph: Any, planes: str) -> None:
+    (first,) = (node for node in graph.node if node.op_type == "QuantizeLinear" and node.input[0] == _INPUT)
+    for node in graph.node:
+        node.input[:] = [planes if name == first.output[0] else name for name in node.input]
+    graph.node.remove(first)
+
+
+def _add_scalars(graph: Any, values: Mapping[str, np.generic]) -> None:
+    from onnx import numpy_helper
+
+    graph.initializer.extend(numpy_helper.from_array(np.asarray(value), name) for name, value in values.items())
+
+
+def add_metadata(model: Any, name: str, labels: Sequence[str], mean: float, std: float) -> bytes:
+    """Write the file with ``labels`` (newline-separated), ``mean`` and ``std`` as metadata properties."""
+    from onnx import helper
+
+    model.producer_name, model.graph.name = "hawklet", name
+    helper.set_model_props(model, {"labels": "\n".join(labels), "mean": repr(mean), "std": repr(std)})
+    return write_model(model)
+
+
+def activation_scales(model: Any) -> dict[str, float]:
+    """Scale of every activation that a QuantizeLinear makes, by the name of what it quantizes."""
+    constants = initializers(model)
+    return {
+        node.input[0]: float(constants[node.input[1]])
+        for node in model.graph.node
+        if node.op_type == "QuantizeLinear" and node.input[0] not in constants
+    }

@@ -1,0 +1,108 @@
+"""The plan's int8 ``.onnx``: ONNX Runtime's QDQ quantizer is told every grid, and finds none of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from enum import Enum
+from typing import Any
+
+import numpy as np
+
+from hawklet.errors import ModelError
+from hawklet_converter import onnx_file
+from hawklet_converter.plan import QuantPlan
+from hawklet_converter.quiet import quiet
+
+
+class OnnxActivations(str, Enum):
+    """Which bytes carry activations: the type that the target's kernels are fast for. Weights are int8 always."""
+
+    UINT8 = "uint8"
+    """x86 (VNNI multiplies unsigned by signed bytes); int8 activations are 1.6 to 3 times slower there."""
+    INT8 = "int8"
+    """Arm's dot product, and TensorRT, which takes int8 alone."""
+
+
+_QUANTIZED_OPS = ("Conv", "Gemm", "MatMul", "Add", "Mul", "GlobalAveragePool", "AveragePool", "MaxPool", "Concat")
+_FOLLOWING_OPS = ("Relu", "Clip", "Flatten", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Pad")
+_FLOAT_OPS = ("HardSwish", "HardSigmoid")
+
+
+def write_onnx(content: bytes, plan: QuantPlan, tensors: Mapping[str, str], activations: OnnxActivations) -> bytes:
+    """Quantize a float file by the plan.
+
+    Args:
+        content: The float file, biases already corrected.
+        plan: Grids.
+        tensors: Tensor name -> fx node, from :func:`hawklet_converter.match_tensors.match_tensors`.
+        activations: Which bytes carry activations.
+
+    Returns:
+        A file of QuantizeLinear/DequantizeLinear pairs, ``float32 [1, C, H, W]`` in and ``float32 [1, classes]`` out.
+
+    Raises:
+        ModelError: an activation has no grid in the plan.
+    """
+    model = onnx_file.read_model(content)
+    present = {node.op_type for node in model.graph.node}
+    kinds = [op for op in (*_QUANTIZED_OPS, *_FOLLOWING_OPS) if op in present]
+    overrides = _overrides(plan, tensors, activations)
+    with quiet():
+        from onnxruntime.quantization import QuantType
+        from onnxruntime.quantization.calibrate import CalibrationMethod, TensorData, TensorsData
+        from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
+
+        kind = QuantType.QUInt8 if activations is OnnxActivations.UINT8 else QuantType.QInt8
+        ranges = {
+            name: TensorData(lowest=np.float32(plan.activations[node].low), highest=np.float32(plan.activations[node].high))
+            for name, node in tensors.items()
+        }
+        worker = QDQQuantizer(
+            model,
+            per_channel=True,
+            reduce_range=False,
+            weight_qType=QuantType.QInt8,
+            activation_qType=kind,
+            tensors_range=TensorsData(CalibrationMethod.MinMax, ranges),
+            nodes_to_quantize=[],
+            nodes_to_exclude=[],
+            op_types_to_quantize=kinds,
+            extra_options={"TensorQuantOverrides": overrides, "QDQDisableWeightAdjustForInt32Bias": True},
+        )
+        try:
+            worker.quantize_model()
+        except (ValueError, RuntimeError, KeyError) as error:
+            raise ModelError(f"ONNX Runtime cannot apply the plan: {' '.join(str(error).split())[:300]}") from error
+    _refuse_foreign_grids(worker.model.model, plan)
+    return onnx_file.write_model(worker.model.model)
+
+
+def _overrides(
+    plan: QuantPlan, tensors: Mapping[str, str], activations: OnnxActivations
+) -> dict[str, list[dict[str, Any]]]:
+    unsigned = activations is OnnxActivations.UINT8
+    shift, kind = (128, np.uint8) if unsigned else (0, np.int8)
+    return {
+        name: [
+            {
+                "scale": np.array(plan.activations[node].scale, dtype=np.float32),
+                "zero_point": np.array(plan.activations[node].zero_point + shift, dtype=kind),
+            }
+        ]
+        for name, node in tensors.items()
+    }
+
+
+def _refuse_foreign_grids(model: Any, plan: QuantPlan) -> None:
+    known = {np.float32(grid.scale) for grid in plan.activations.values()}
+    foreign = [name for name, scale in onnx_file.activation_scales(model).items() if np.float32(scale) not in known]
+    if foreign:
+        raise ModelError(
+            f"every int8 activation must lie on a grid of the quantization plan, got others for {', '.join(foreign[:3])}"
+        )
+
+
+def float_ops(content: bytes) -> Iterable[str]:
+    """Operations of a float file that stay in float when it is quantized."""
+    present = {node.op_type for node in onnx_file.read_model(content).graph.node}
+    return sorted(present & set(_FLOAT_OPS))
