@@ -19,6 +19,8 @@ from hawklet.errors import HawkletError, UsageError
 
 Say = Callable[[str], None]
 Command = tuple[str, ...]
+"""The words of one command, without the leading ``hawklet``."""
+Call = Callable[[Command], int]
 
 VARIANTS = ("float32-tflite", "int8-tflite", "int8-onnx")
 """The models of the bundle that are measured; the first is the baseline of the comparison."""
@@ -40,6 +42,8 @@ class DemoArgs:
     def __post_init__(self) -> None:
         if self.per_class < 20:
             raise UsageError(f"the demo needs 20 photos per class to split, got {self.per_class}; set --per-class 160")
+        if self.seed < 0:
+            raise UsageError(f"a seed must be 0 or more, got {self.seed}; set --seed 0")
         if not 1 <= self.shown <= 1000:
             raise UsageError(f"the demo shows 1 to 1000 cards live, got {self.shown}; set --shown 20")
 
@@ -105,12 +109,22 @@ def _convert(args: DemoArgs) -> Command:
     return ("convert", str(args.run), "--int8", "--prune", "0.1", "--max-drop", "1.0", "-o", str(args.bundle))
 
 
-def run_demo(args: DemoArgs, say: Say) -> None:
+def call_hawklet(command: Command) -> int:
+    """Run one hawklet command as a process of its own and return its exit code.
+
+    It writes to our own terminal, so that its progress shows as if it had been typed.
+    """
+    sys.stdout.flush()
+    return subprocess.run([sys.executable, "-m", "hawklet", *command], check=False).returncode
+
+
+def run_demo(args: DemoArgs, say: Say, call: Call = call_hawklet) -> None:
     """Run the chain and end with a table; everything is written under ``args.out``.
 
     Args:
         args: What to do.
         say: Prints one line.
+        call: Runs one hawklet command and returns its exit code.
 
     Raises:
         HawkletError: a step failed; the message names the command to repeat.
@@ -118,15 +132,22 @@ def run_demo(args: DemoArgs, say: Say) -> None:
     """
     started = time.monotonic()
     steps = _steps(args)
+    _clear(args)
     _draw(args, f"step 1 of {len(steps) + 1}: draw {args.per_class} photos of each of {len(CARDS)} cards", say)
     for number, step in enumerate(steps, 2):
         begun = time.monotonic()
         say(f"\nstep {number} of {len(steps) + 1}: {step.title}")
         for command in step.commands:
-            _call(command, say)
+            _repeatable(command, say, call)
         say(f"-- {_spell(time.monotonic() - begun)}; {_spell(time.monotonic() - started)} since the start")
     _conclude(args, say)
     say(f"\nthe whole chain took {_spell(time.monotonic() - started)}")
+
+
+def _clear(args: DemoArgs) -> None:
+    """Remove what an earlier demo measured, so that the table never mixes two."""
+    for path in (args.bundle, args.report, args.live, *map(args.result, VARIANTS)):
+        path.unlink(missing_ok=True)
 
 
 def _draw(args: DemoArgs, title: str, say: Say) -> None:
@@ -152,11 +173,9 @@ def _reporter(say: Say) -> Callable[[int, int], None]:
     return report
 
 
-def _call(command: Command, say: Say) -> None:
+def _repeatable(command: Command, say: Say, call: Call) -> None:
     say("$ hawklet " + " ".join(_quoted(word) for word in command))
-    sys.stdout.flush()
-    # The child writes to our own terminal, so that its progress bars work as if it had been typed.
-    code = subprocess.run([sys.executable, "-m", "hawklet", *command], check=False).returncode
+    code = call(command)
     if code != 0:
         raise HawkletError(
             f"every step of the demo must succeed, and 'hawklet {command[0]}' ended with exit code {code} "

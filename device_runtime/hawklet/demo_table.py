@@ -13,6 +13,7 @@ import numpy as np
 from hawklet.bundle import Bundle, Variant
 from hawklet.errors import ResultError
 
+_LIVE_FIELDS = ("frames_per_second", "dropped", "age_p50_ms", "age_p90_ms", "shown", "named_rightly", "variant")
 _FRAME_STAGES = ("preprocess", "infer", "postprocess")
 
 
@@ -52,9 +53,10 @@ def read_live(path: Path) -> Mapping[str, Any]:
         summary = json.loads(path.read_text("utf-8").splitlines()[-1])["summary"]
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise ResultError(f"{path}: its last line must be the summary of a live run ({error!r})") from error
-    if not isinstance(summary, dict):
-        raise ResultError(f"{path}: its last line must be the summary of a live run, got {summary!r}")
-    return summary
+    lacking = [name for name in _LIVE_FIELDS if not isinstance(summary, dict) or summary.get(name) is None]
+    if lacking:
+        raise ResultError(f"{path}: its last line must be the summary of a live run, and lacks {lacking[0]}")
+    return dict(summary)
 
 
 def read_columns(bundle: Path, results: Mapping[str, Path]) -> list[Column]:
@@ -71,15 +73,15 @@ def lay_out(columns: Sequence[Column], live: Mapping[str, Any]) -> list[str]:
         ["size", *(f"{column.variant.bytes / 1e6:.2f} MB" for column in columns)],
         ["latency a frame, p50 / p90", *(f"{column.p50_ms:.1f} / {column.p90_ms:.1f} ms" for column in columns)],
     ]
-    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
-    lines = [
-        "  ".join(
-            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
-        )
-        for row in rows
-    ]
+    widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
+    lines = [_aligned(row, widths) for row in rows]
     lines.insert(1, "-" * len(lines[0]))
     return [*lines, "", *_live_lines(live, widths[0])]
+
+
+def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
+    title, *cells = map(str.rjust, row, widths)
+    return "  ".join([title.strip().ljust(widths[0]), *cells])
 
 
 def _accuracy(variant: Variant) -> str:

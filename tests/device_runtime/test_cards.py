@@ -195,3 +195,8 @@ def test_a_sheet_of_another_format_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"\.pdf or \.png, got 'cards\.docx'"):
         print_sheet(tmp_path / "cards.docx")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_photo_too_small_to_tell_cards_apart_is_refused() -> None:
+    with pytest.raises(UsageError, match="48 pixels wide at least, got 32"):
+        photograph("stop", np.random.default_rng(0), 32)

@@ -25,6 +25,9 @@ BACKGROUND = "background"
 CLASSES = (*CARDS, BACKGROUND)
 """The class names of the built-in data set."""
 
+MIN_PIXELS = 48
+"""Width of the smallest photo; on a smaller one nothing could be told apart."""
+
 _Corners = NDArray[np.float64]
 _Light = NDArray[np.floating[Any]]
 _ARTWORK_PIXELS = 320
@@ -43,10 +46,12 @@ def photograph(name: str, rng: np.random.Generator, size: int) -> Pixels:
         ``uint8 [size, size, 3]``, RGB.
 
     Raises:
-        UsageError: there is no such class.
+        UsageError: there is no such class, or the photo would be smaller than :data:`MIN_PIXELS`.
     """
     if name not in CLASSES:
         raise UsageError(f"a photo must show one of {', '.join(CLASSES)}, got {name!r}")
+    if size < MIN_PIXELS:
+        raise UsageError(f"a photo of a card must be {MIN_PIXELS} pixels wide at least, got {size}")
     canvas = Image.fromarray(draw_scenery(rng, size, size))
     subject = _subject(name, rng)
     if subject is not None:
