@@ -1,0 +1,89 @@
+"""One flash at a time on a board, and no lock that is left behind when the connection breaks."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from types import TracebackType
+
+import paramiko
+
+from hawklet.errors import FlashError
+from hawklet_hardware.ssh import Connection
+
+_BEAT_S = 20.0
+
+# Runs on the board's bare Python. The kernel frees the lock with the process, and the process ends when its input
+# closes (a clean break) or stays silent for four beats (a board or a laptop that vanished from the network).
+_HOLDER = """
+import fcntl, os, select, sys, time
+path, who = sys.argv[1:]
+os.makedirs(os.path.dirname(path), exist_ok=True)
+fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+for attempt in range(30):
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        break
+    except OSError:
+        time.sleep(0.1)
+else:
+    print("busy " + os.read(fd, 200).decode(errors="replace"), flush=True)
+    sys.exit(0)
+os.ftruncate(fd, 0)
+os.write(fd, who.encode())
+print("locked", flush=True)
+while select.select([0], [], [], 80)[0] and os.read(0, 64):
+    pass
+"""
+
+
+class FlashLock:
+    """Held while its block runs; use it as a context manager.
+
+    Args:
+        connection: The open connection.
+        python: An interpreter on the board.
+        path: The lock file there.
+        who: What another flash is told about this one.
+    """
+
+    def __init__(self, connection: Connection, python: str, path: str, who: str) -> None:
+        self._connection = connection
+        self._command = [python, "-c", _HOLDER, path, who]
+        self._stop = threading.Event()
+        self._channel: paramiko.Channel | None = None
+
+    def __enter__(self) -> FlashLock:
+        """Take the lock.
+
+        Raises:
+            FlashError: another flash holds it, or the folder cannot be written.
+        """
+        self._channel = channel = self._connection.start(self._command)
+        answer = channel.makefile("rb").readline()
+        words = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer
+        if words.strip() != "locked":
+            channel.shutdown_write()
+            reason = words.strip() or channel.makefile_stderr("rb").read().decode("utf-8", "replace").strip()
+            channel.close()
+            if reason.startswith("busy"):
+                raise FlashError(f"only one flash may run on a board at a time; {reason[5:]} is at it: wait for it")
+            raise FlashError(f"the board's folder cannot be locked: {(reason.splitlines() or ['no answer'])[-1]}")
+        threading.Thread(target=self._beat, args=(channel,), daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        if self._channel is not None:
+            # On a connection that is already gone there is nothing to close.
+            with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
+                self._channel.close()
+
+    def _beat(self, channel: paramiko.Channel) -> None:
+        while not self._stop.wait(_BEAT_S):
+            try:
+                channel.sendall(b".")
+            except (OSError, EOFError, paramiko.SSHException):
+                return  # whoever is using the connection is told so there

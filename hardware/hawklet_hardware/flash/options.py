@@ -1,0 +1,79 @@
+"""What the user asked of a flash, one record per concern."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from hawklet.errors import UsageError
+from hawklet.spec import ModelFormat
+
+DEFAULT_PREFIX = ".local/share/hawklet"
+"""Under the home folder of the account on the board."""
+
+
+class ServiceChoice(str, Enum):
+    """Which systemd unit keeps the model running."""
+
+    AUTO = "auto"
+    """The system's for root, else the user's; none, and said so, where systemd does not run."""
+    USER = "user"
+    SYSTEM = "system"
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class EnvironmentOptions:
+    """How hawklet itself gets onto the board."""
+
+    engine: ModelFormat | None = None
+    """None = what suits the board and the bundle."""
+    wheel: Path | None = None
+    """None = built from the checkout, or fetched in this version."""
+    wheelhouse: Path | None = None
+    """Folder of wheels that is shipped along; the board then fetches nothing."""
+    python: str | None = None
+    """An interpreter on the board that has hawklet and an engine already; then no environment is made."""
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What runs on the board afterwards."""
+
+    source: str | None = None
+    """None = the usual camera of the board."""
+    arguments: tuple[str, ...] = ()
+    """Further arguments of ``hawklet run``."""
+    service: ServiceChoice = ServiceChoice.AUTO
+    watch_s: float = 10.0
+    """How long the service must stay up for the flash to count, seconds."""
+
+
+@dataclass(frozen=True)
+class FlashOptions:
+    """All of it."""
+
+    environment: EnvironmentOptions = EnvironmentOptions()
+    run: RunOptions = RunOptions()
+    prefix: str = DEFAULT_PREFIX
+    """hawklet's folder on the board; relative to the home folder, or absolute."""
+    keep: int = 3
+    """Releases that stay on the board, with the new one."""
+    dry_run: bool = False
+
+    def __post_init__(self) -> None:
+        prefix = self.prefix.removeprefix("~/")
+        if not prefix.isprintable() or prefix.strip("/") in ("", ".", "~") or ".." in prefix.split("/"):
+            raise UsageError(f"--prefix must name a folder of hawklet's own on the board, got {self.prefix!r}")
+        if self.environment.python and (self.environment.wheel or self.environment.wheelhouse):
+            raise UsageError("--python uses an interpreter as it is, so --wheel and --wheelhouse have no use with it")
+        if self.environment.python and not self.environment.python.startswith("/"):
+            raise UsageError(f"--python must be an absolute path on the board, got {self.environment.python}")
+        if self.environment.wheelhouse and not list(self.environment.wheelhouse.glob("*.whl")):
+            raise UsageError(f"--wheelhouse must be a folder with .whl files, got {self.environment.wheelhouse}")
+        if self.keep < 1 or self.run.watch_s < 0:
+            raise UsageError(
+                f"--keep must be at least 1 and --watch at least 0, got {self.keep} and {self.run.watch_s}"
+            )
+        object.__setattr__(self, "prefix", prefix.rstrip("/"))
