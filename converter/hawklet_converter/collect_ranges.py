@@ -93,6 +93,12 @@ def collect_ranges(net: fx.GraphModule, inputs: torch.Tensor, seed: int = 0) -> 
     return {name: Distribution(lows[name], highs[name], torch.cat(parts).numpy()) for name, parts in samples.items()}
 
 
+def distribution_of(values: list[npt.NDArray[np.float32]]) -> Distribution:
+    """What one activation of a file looks like, given its values on each picture."""
+    samples = np.concatenate([value.reshape(-1)[:: max(1, value.size // _SAMPLES_PER_PICTURE)] for value in values])
+    return Distribution(float(min(v.min() for v in values)), float(max(v.max() for v in values)), samples)
+
+
 def batches(inputs: torch.Tensor) -> Iterator[torch.Tensor]:
     """Cut ``[N, ...]`` into pieces small enough to stay in the cache of a small machine."""
     return iter(inputs.split(_BATCH))

@@ -42,6 +42,8 @@ def fold_batch_norm(net: nn.Module) -> fx.GraphModule:
     for module in traced.modules():
         if isinstance(module, _FOLDABLE) and module.bias is None:
             module.bias = nn.Parameter(torch.zeros(module.weight.shape[0]))
+        if getattr(module, "inplace", False):
+            module.inplace = False  # so that an activation stays what it was while it is compared
     return traced.requires_grad_(False)
 
 

@@ -39,8 +39,8 @@ def set_initializers(model: Any, values: Mapping[str, npt.NDArray[Any]]) -> None
             entry.CopyFrom(numpy_helper.from_array(values[entry.name], entry.name))
 
 
-def take_pixels(model: Any, zero_point: int, scale: float, *, activations: str | None, channels_last: bool) -> None:
-    """Make the input ``uint8`` pixels.
+def take_pixels(model: Any, zero_point: int, scale: float, *, activations: str | None) -> None:
+    """Make the input ``uint8 [1, H, W, C]`` pixels.
 
     Args:
         model: A graph whose input is ``x``, ``float32 [1, C, H, W]``; changed in place.
@@ -48,25 +48,23 @@ def take_pixels(model: Any, zero_point: int, scale: float, *, activations: str |
         scale: Real units per pixel step.
         activations: ``uint8`` or ``int8`` for a quantized graph: pixels then replace what its first QuantizeLinear
             made; None for a float graph.
-        channels_last: Take ``[1, H, W, C]`` and transpose in the graph; else take ``[1, C, H, W]``.
+
+    The pixels are ``[1, H, W, C]``, as pictures lie in memory: the transposition costs nothing, since ONNX Runtime
+    turns integer convolutions to channels-last anyway.
     """
     from onnx import TensorProto, helper
 
     graph = model.graph
     _, channels, height, width = (d.dim_value for d in graph.input[0].type.tensor_type.shape.dim)
-    shape = [1, height, width, channels] if channels_last else [1, channels, height, width]
-    front = []
-    planes = _PIXELS
-    if channels_last:
-        front.append(helper.make_node("Transpose", [_PIXELS], ["pixel_planes"], perm=[0, 3, 1, 2]))
-        planes = "pixel_planes"
+    planes = "pixel_planes"
+    front = [helper.make_node("Transpose", [_PIXELS], [planes], perm=[0, 3, 1, 2])]
     if activations == "uint8":
         _drop_first_quantize(graph, planes)
     else:
         _add_scalars(graph, {"pixel_scale": np.float32(scale), "pixel_zero_point": np.uint8(zero_point)})
         front.append(helper.make_node("DequantizeLinear", [planes, "pixel_scale", "pixel_zero_point"], [_INPUT]))
     del graph.input[:]
-    graph.input.append(helper.make_tensor_value_info(_PIXELS, TensorProto.UINT8, shape))
+    graph.input.append(helper.make_tensor_value_info(_PIXELS, TensorProto.UINT8, [1, height, width, channels]))
     nodes = [*front, *graph.node]
     del graph.node[:]
     graph.node.extend(nodes)
@@ -102,3 +100,16 @@ def activation_scales(model: Any) -> dict[str, float]:
         for node in model.graph.node
         if node.op_type == "QuantizeLinear" and node.input[0] not in constants
     }
+
+
+INTEGER_OPS = frozenset({"Conv", "Gemm", "MatMul", "Add", "Mul", "GlobalAveragePool", "AveragePool", "MaxPool", "Concat"})
+"""Operations that are quantized."""
+FOLLOWING_OPS = frozenset({"Relu", "Clip", "Flatten", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Pad"})
+"""Operations that take the type of their input, or vanish into what is before them."""
+_QUANTIZATION_OPS = frozenset({"QuantizeLinear", "DequantizeLinear", "Constant"})
+
+
+def float_ops(model: Any) -> tuple[str, ...]:
+    """Operations of a quantized graph that compute in float, each named once."""
+    present = {node.op_type for node in model.graph.node}
+    return tuple(sorted(present - INTEGER_OPS - FOLLOWING_OPS - _QUANTIZATION_OPS))

@@ -62,30 +62,48 @@ def operator_name(model: Any, operator: Any) -> str:
     return next(name for name, value in vars(schema.BuiltinOperator).items() if value == builtin)
 
 
-def shift_biases(model: Any, replacements: Iterable[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]) -> int:
-    """Replace float constants by value.
-
-    Args:
-        model: A float ``ModelT``; changed in place.
-        replacements: Pairs of ``float32 [channels]``: the bias that stands in the file, and the one to put there.
-
-    Returns:
-        How many of the pairs were found exactly once, and replaced.
-    """
+def float_constants(model: Any) -> dict[int, npt.NDArray[np.float32]]:
+    """Float constants of a ``ModelT``, flat, by buffer number."""
     from ai_edge_litert import schema_py_generated as schema
 
-    biases = {
+    return {
         tensor.buffer: np.frombuffer(data.tobytes(), dtype=np.float32)
         for tensor in model.subgraphs[0].tensors
         if tensor.type == schema.TensorType.FLOAT32 and (data := constant(model, tensor)) is not None
     }
-    done = 0
-    for old, new in replacements:
-        found = [number for number, value in biases.items() if value.shape == old.shape and np.allclose(value, old, 1e-4, 1e-6)]
-        if len(found) == 1:
-            model.buffers[found[0]].data = np.frombuffer(new.astype(np.float32).tobytes(), dtype=np.uint8)
-            done += 1
-    return done
+
+
+def set_constants(model: Any, values: Mapping[int, npt.NDArray[np.float32]]) -> None:
+    """Replace float constants, by buffer number; changed in place."""
+    for number, value in values.items():
+        model.buffers[number].data = np.frombuffer(value.astype(np.float32).tobytes(), dtype=np.uint8)
+
+
+KEEP_VALUES = frozenset({"PAD", "PADV2", "RESHAPE", "TRANSPOSE", "MAX_POOL_2D", "SQUEEZE"})
+"""Operations whose output lies on their input's grid."""
+
+
+def value_keepers(model: Any) -> dict[str, str]:
+    """Outputs of operations that keep values, each with the tensor it took them from, in graph order."""
+    graph = model.subgraphs[0]
+    return {
+        name_of(graph.tensors[int(operator.outputs[0])]): name_of(graph.tensors[int(operator.inputs[0])])
+        for operator in graph.operators
+        if operator_name(model, operator) in KEEP_VALUES
+    }
+
+
+def float_ops(model: Any) -> tuple[str, ...]:
+    """Operations of a quantized model that compute in float, each named once."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    graph = model.subgraphs[0]
+    names = {
+        operator_name(model, operator)
+        for operator in graph.operators
+        if graph.tensors[int(operator.outputs[0])].type == schema.TensorType.FLOAT32
+    }
+    return tuple(sorted(names - {"DEQUANTIZE"}))
 
 
 def take_pixels(model: Any, zero_point: int, scale: float) -> None:

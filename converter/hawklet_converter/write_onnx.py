@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
@@ -23,10 +23,6 @@ class OnnxActivations(str, Enum):
     """Arm's dot product, and TensorRT, which takes int8 alone."""
 
 
-_QUANTIZED_OPS = ("Conv", "Gemm", "MatMul", "Add", "Mul", "GlobalAveragePool", "AveragePool", "MaxPool", "Concat")
-_FOLLOWING_OPS = ("Relu", "Clip", "Flatten", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Pad")
-_FLOAT_OPS = ("HardSwish", "HardSigmoid")
-
 
 def write_onnx(content: bytes, plan: QuantPlan, tensors: Mapping[str, str], activations: OnnxActivations) -> bytes:
     """Quantize a float file by the plan.
@@ -34,7 +30,7 @@ def write_onnx(content: bytes, plan: QuantPlan, tensors: Mapping[str, str], acti
     Args:
         content: The float file, biases already corrected.
         plan: Grids.
-        tensors: Tensor name -> fx node, from :func:`hawklet_converter.match_tensors.match_tensors`.
+        tensors: Tensor name -> key of its range in the plan.
         activations: Which bytes carry activations.
 
     Returns:
@@ -44,8 +40,7 @@ def write_onnx(content: bytes, plan: QuantPlan, tensors: Mapping[str, str], acti
         ModelError: an activation has no grid in the plan.
     """
     model = onnx_file.read_model(content)
-    present = {node.op_type for node in model.graph.node}
-    kinds = [op for op in (*_QUANTIZED_OPS, *_FOLLOWING_OPS) if op in present]
+    kinds = sorted({node.op_type for node in model.graph.node} & (onnx_file.INTEGER_OPS | onnx_file.FOLLOWING_OPS))
     overrides = _overrides(plan, tensors, activations)
     with quiet():
         from onnxruntime.quantization import QuantType
@@ -101,8 +96,3 @@ def _refuse_foreign_grids(model: Any, plan: QuantPlan) -> None:
             f"every int8 activation must lie on a grid of the quantization plan, got others for {', '.join(foreign[:3])}"
         )
 
-
-def float_ops(content: bytes) -> Iterable[str]:
-    """Operations of a float file that stay in float when it is quantized."""
-    present = {node.op_type for node in onnx_file.read_model(content).graph.node}
-    return sorted(present & set(_FLOAT_OPS))

@@ -15,9 +15,6 @@ from hawklet_converter.quiet import quiet
 FLOAT_OPS = ("HARD_SWISH",)
 """Left in float: XNNPACK takes no int8 HARD_SWISH, and would cut the graph into slow pieces around each one."""
 
-_KEEP_VALUES = frozenset({"PAD", "PADV2", "RESHAPE", "TRANSPOSE", "MAX_POOL_2D", "SQUEEZE"})
-"""Operations whose output lies on their input's grid."""
-
 
 def write_tflite(content: bytes, plan: QuantPlan, tensors: Mapping[str, str]) -> bytes:
     """Quantize a float file by the plan.
@@ -25,7 +22,7 @@ def write_tflite(content: bytes, plan: QuantPlan, tensors: Mapping[str, str]) ->
     Args:
         content: The float file, biases already corrected.
         plan: Ranges.
-        tensors: Tensor name -> fx node, from :func:`hawklet_converter.match_tensors.match_tensors`.
+        tensors: Tensor name -> key of its range in the plan.
 
     Returns:
         An int8 file, ``int8 [1, H, W, C]`` in and ``int8 [1, classes]`` out.
@@ -66,14 +63,9 @@ def _range(grid: ActivationQuant) -> dict[str, Any]:
 
 
 def _grids(model: Any, plan: QuantPlan, tensors: Mapping[str, str]) -> dict[str, ActivationQuant]:
-    grids = {name: plan.activations[node] for name, node in tensors.items()}
-    graph = model.subgraphs[0]
-    for operator in graph.operators:
-        source, target = (
-            tflite_file.name_of(graph.tensors[int(index)]) for index in (operator.inputs[0], operator.outputs[0])
-        )
-        if tflite_file.operator_name(model, operator) in _KEEP_VALUES and source in grids:
-            grids[target] = grids[source]
+    grids = {name: plan.activations[key] for name, key in tensors.items()}
+    for target, source in tflite_file.value_keepers(model).items():
+        grids[target] = grids[source]
     return grids
 
 

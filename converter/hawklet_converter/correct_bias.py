@@ -1,0 +1,108 @@
+"""Shift biases so that quantization leaves the mean of every layer's output where it was.
+
+Source: empirical bias correction, Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias
+Correction" (2019), section 4.2, here layer by layer with the earlier layers already quantized and corrected.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import fx, nn
+
+from hawklet_converter.plan import LOWEST, ActivationQuant
+
+_LAYERS = (nn.Conv2d, nn.Linear)
+_WEIGHT_LIMIT = 127
+
+
+def weight_scales(net: fx.GraphModule) -> dict[str, tuple[float, ...]]:
+    """One symmetric scale per output channel of every convolution and dense layer, by module path."""
+    return {
+        path: tuple(_scales(module.weight).tolist())
+        for path, module in net.named_modules()
+        if isinstance(module, _LAYERS)
+    }
+
+
+def _scales(weight: torch.Tensor) -> torch.Tensor:
+    return (weight.flatten(1).abs().amax(1) / _WEIGHT_LIMIT).clamp_min(1e-12)
+
+
+def quantize_weight(weight: torch.Tensor) -> torch.Tensor:
+    """A weight ``[out, ...]`` snapped to its int8 grid, in real units."""
+    zeros = torch.zeros(weight.shape[0], dtype=torch.int32)
+    return torch.fake_quantize_per_channel_affine(weight, _scales(weight), zeros, 0, -_WEIGHT_LIMIT, _WEIGHT_LIMIT)
+
+
+@torch.inference_mode()
+def correct_bias(
+    net: fx.GraphModule,
+    activations: Mapping[str, ActivationQuant],
+    inputs: torch.Tensor,
+    correctable: Collection[str],
+) -> dict[str, npt.NDArray[np.float32]]:
+    """Run the float and the quantized network side by side, once, correcting each layer as it is passed.
+
+    Args:
+        net: The folded network.
+        activations: Grids of the activations that the files quantize; the others are fused away there.
+        inputs: ``float32 [N, C, H, W]``; all are held in memory at once, so a few dozen.
+        correctable: Module paths whose bias may be shifted.
+
+    Returns:
+        Module path -> ``float32 [channels]`` to add to that layer's bias.
+    """
+    modules: dict[str, nn.Module] = dict(net.named_modules())
+    uses = Counter(str(node.target) for node in net.graph.nodes if node.op == "call_module")
+    last_use = {source: node for node in net.graph.nodes for source in node.all_input_nodes}
+    exact, rough = fx.Interpreter(net), fx.Interpreter(net)
+    shifts: dict[str, npt.NDArray[np.float32]] = {}
+    for node in net.graph.nodes:
+        if node.op == "output":
+            break
+        if node.op == "placeholder":
+            exact.env[node] = rough.env[node] = inputs
+        else:
+            exact.env[node] = exact.run_node(node)
+            rough.env[node] = _run_quantized(rough, node, modules)
+            path = str(node.target)
+            if path in correctable and uses[path] == 1:
+                shift = _channel_means(exact.env[node]) - _channel_means(rough.env[node])
+                rough.env[node] = rough.env[node] + _along_channels(shift, rough.env[node])
+                shifts[path] = shift.numpy()
+        if node.name in activations:
+            rough.env[node] = _snap(rough.env[node], activations[node.name])
+        for source in node.all_input_nodes:
+            if last_use[source] is node:
+                del exact.env[source], rough.env[source]
+    return shifts
+
+
+def _run_quantized(interpreter: fx.Interpreter, node: fx.Node, modules: Mapping[str, nn.Module]) -> Any:
+    layer = modules.get(str(node.target)) if node.op == "call_module" else None
+    if not isinstance(layer, _LAYERS):
+        return interpreter.run_node(node)
+    weight = layer.weight
+    layer.weight = nn.Parameter(quantize_weight(weight), requires_grad=False)
+    try:
+        return interpreter.run_node(node)
+    finally:
+        layer.weight = weight
+
+
+def _snap(value: torch.Tensor, grid: ActivationQuant) -> torch.Tensor:
+    return torch.fake_quantize_per_tensor_affine(value, grid.scale, grid.zero_point, LOWEST, LOWEST + 255)
+
+
+def _channel_means(value: torch.Tensor) -> torch.Tensor:
+    return value.mean(dim=[0, 2, 3]) if value.dim() == 4 else value.mean(dim=0)
+
+
+def _along_channels(shift: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+    return shift[:, None, None] if value.dim() == 4 else shift

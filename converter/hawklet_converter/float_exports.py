@@ -1,0 +1,110 @@
+"""Both float files of one network, and which of their tensors and constants are which of its activations and biases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import fx
+
+from hawklet.errors import ModelError
+from hawklet.spec import ModelFormat, PreprocessSpec
+from hawklet_converter import onnx_file, tflite_file
+from hawklet_converter.collect_ranges import Distribution, Fingerprint, fingerprint_net
+from hawklet_converter.export_onnx import collect_ranges_onnx, export_onnx, fingerprint_onnx
+from hawklet_converter.export_tflite import collect_ranges_tflite, export_tflite, fingerprint_tflite
+from hawklet_converter.find_biases import biases_of, find_biases
+from hawklet_converter.match_tensors import match_tensors
+
+_PICTURES_TO_MATCH = 2
+_PICTURES_TO_WATCH = 32
+
+
+@dataclass(frozen=True)
+class FloatExport:
+    """One float file, understood."""
+
+    content: bytes
+    """Takes the network's own x, not pixels."""
+    tensors: Mapping[str, str]
+    """Tensor name -> key of its range in the plan."""
+    biases: Mapping[str, int | str]
+    """Module path -> the constant that holds its bias."""
+    own: Mapping[str, Distribution]
+    """Values of activations that the exporter made up, by the key that they have in the plan."""
+
+
+def export_float(
+    net: fx.GraphModule, spec: PreprocessSpec, inputs: torch.Tensor, formats: tuple[ModelFormat, ...]
+) -> dict[ModelFormat, FloatExport]:
+    """Export the folded network and recognise its activations in the files.
+
+    Args:
+        net: The folded network.
+        spec: The input's shape.
+        inputs: ``float32 [N, C, H, W]``: a few pictures as the network takes them.
+        formats: Which files.
+
+    Raises:
+        ModelError: an exporter refuses the network, or its file computes something else.
+    """
+    prints = fingerprint_net(net, inputs[:_PICTURES_TO_MATCH])
+    made = {}
+    for model_format in formats:
+        export = _EXPORTS[model_format]
+        made[model_format] = export(net, spec, inputs[:_PICTURES_TO_WATCH], prints)
+    return made
+
+
+def _export_tflite(
+    net: fx.GraphModule, spec: PreprocessSpec, inputs: torch.Tensor, prints: Mapping[str, Fingerprint]
+) -> FloatExport:
+    content = export_tflite(net, spec)
+    nhwc = np.ascontiguousarray(inputs.permute(0, 2, 3, 1).numpy())
+    found = fingerprint_tflite(content, nhwc[:_PICTURES_TO_MATCH])
+    tensors = match_tensors(prints, found)
+    model = tflite_file.read_model(content)
+    graph = model.subgraphs[0]
+    _require_same_answer(ModelFormat.TFLITE, tensors, tflite_file.name_of(graph.tensors[int(graph.outputs[0])]))
+    unknown = set(found) - set(tensors) - set(tflite_file.value_keepers(model))
+    own = collect_ranges_tflite(content, unknown, nhwc)
+    biases = find_biases(biases_of(net), tflite_file.float_constants(model))
+    return _understood(ModelFormat.TFLITE, content, tensors, biases, own)
+
+
+def _export_onnx(
+    net: fx.GraphModule, spec: PreprocessSpec, inputs: torch.Tensor, prints: Mapping[str, Fingerprint]
+) -> FloatExport:
+    content = export_onnx(net, spec)
+    nchw = np.ascontiguousarray(inputs.numpy())
+    found = fingerprint_onnx(content, nchw[:_PICTURES_TO_MATCH])
+    tensors = match_tensors(prints, found)
+    model = onnx_file.read_model(content)
+    _require_same_answer(ModelFormat.ONNX, tensors, model.graph.output[0].name)
+    own = collect_ranges_onnx(content, sorted(set(found) - set(tensors)), nchw)
+    biases = find_biases(biases_of(net), onnx_file.initializers(model))
+    return _understood(ModelFormat.ONNX, content, tensors, biases, own)
+
+
+_EXPORTS = {ModelFormat.TFLITE: _export_tflite, ModelFormat.ONNX: _export_onnx}
+
+
+def _understood(
+    model_format: ModelFormat,
+    content: bytes,
+    tensors: Mapping[str, str],
+    biases: Mapping[str, int] | Mapping[str, str],
+    own: Mapping[str, Distribution],
+) -> FloatExport:
+    keys = {name: f"{model_format.value}:{name}" for name in own}
+    return FloatExport(content, {**tensors, **keys}, dict(biases), {keys[name]: values for name, values in own.items()})
+
+
+def _require_same_answer(model_format: ModelFormat, tensors: Mapping[str, str], output: str) -> None:
+    if output not in tensors:
+        raise ModelError(
+            f"an exported file must answer as the network does, and the .{model_format.value} file's logits differ; "
+            "this is a fault of the exporter, please report it with the network"
+        )

@@ -1,0 +1,98 @@
+"""Make the quantization plan: several candidates, judged on validation pictures by the very file they lead to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import fx
+
+from hawklet.spec import Floats
+from hawklet_converter.choose_ranges import METHODS, choose_ranges
+from hawklet_converter.collect_ranges import Distribution
+from hawklet_converter.correct_bias import correct_bias, weight_scales
+from hawklet_converter.fit_temperature import log_softmax
+from hawklet_converter.plan import ActivationQuant, QuantPlan
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a plan is made from."""
+
+    net: fx.GraphModule
+    """Folded."""
+    distributions: Mapping[str, Distribution]
+    """Key in the plan -> values on the calibration pictures."""
+    given: Mapping[str, ActivationQuant]
+    """Grids known beforehand: the pixels'."""
+    quantized: Collection[str]
+    """fx nodes that the files quantize; the others are fused away there."""
+    correctable: Collection[str]
+    """Module paths whose bias every file holds, recognised."""
+    inputs: torch.Tensor
+    """``float32 [N, C, H, W]``: calibration pictures for bias correction."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """How near the logits of a quantized file come to the float file's, on the same pictures."""
+
+    divergence: float
+    """Mean Kullback-Leibler divergence of the probabilities, nats."""
+    agreement: float
+    """Share of pictures with the same best class, percent."""
+
+
+def judge(logits: Floats, reference: Floats) -> Judgement:
+    """Compare two outputs ``float32 [N, classes]``."""
+    log_p, log_q = log_softmax(reference), log_softmax(logits)
+    divergence = float((np.exp(log_p) * (log_p - log_q)).sum(axis=1).mean())
+    return Judgement(divergence, agreement(logits, reference))
+
+
+def agreement(logits: Floats, reference: Floats) -> float:
+    """Share of pictures with the same best class, percent."""
+    return float((logits.argmax(axis=1) == reference.argmax(axis=1)).mean() * 100)
+
+
+def candidate_plans(evidence: Evidence) -> Iterator[QuantPlan]:
+    """Each way to choose ranges, without and with bias correction."""
+    scales = weight_scales(evidence.net)
+    for method in METHODS:
+        grids = choose_ranges(evidence.distributions, method, evidence.given)
+        plain = QuantPlan(method, grids, scales)
+        yield plain
+        watched = {name: grids[name] for name in evidence.quantized}
+        shifts = correct_bias(evidence.net, watched, evidence.inputs, evidence.correctable)
+        yield QuantPlan(f"{method} + bias correction", grids, scales, _as_tuples(shifts))
+
+
+def _as_tuples(shifts: Mapping[str, npt.NDArray[np.float32]]) -> dict[str, tuple[float, ...]]:
+    return {path: tuple(map(float, shift)) for path, shift in shifts.items()}
+
+
+def best_plan(
+    evidence: Evidence, run: Callable[[QuantPlan], Floats], reference: Floats
+) -> tuple[QuantPlan, dict[str, Judgement]]:
+    """The candidate whose file's probabilities come nearest to the float network's.
+
+    Nearness of all probabilities, not of the count of right answers: a few dozen validation pictures cannot tell plans
+    apart by counting, and would reward luck.
+
+    Args:
+        evidence: What to make plans from.
+        run: Writes the file of a plan and returns its logits on the validation pictures.
+        reference: The float file's logits on them, ``float32 [N, classes]``.
+
+    Returns:
+        The plan, and how each candidate was judged, by its method.
+    """
+    judged = {}
+    plans = {}
+    for plan in candidate_plans(evidence):
+        plans[plan.method], judged[plan.method] = plan, judge(run(plan), reference)
+    best = min(judged, key=lambda method: judged[method].divergence)
+    return plans[best], judged

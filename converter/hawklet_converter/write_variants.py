@@ -1,0 +1,90 @@
+"""Make the files that a bundle holds out of float exports and a plan: pixels in, float logits out, self-describing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from hawklet.spec import ModelFormat, PreprocessSpec
+from hawklet_converter import onnx_file, tflite_file
+from hawklet_converter.float_exports import FloatExport
+from hawklet_converter.plan import QuantPlan
+from hawklet_converter.write_onnx import OnnxActivations, write_onnx
+from hawklet_converter.write_tflite import write_tflite
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What every file of a conversion says of itself."""
+
+    name: str
+    labels: tuple[str, ...]
+    spec: PreprocessSpec
+    zero_point: int
+    """Pixel value that is 0 to the network."""
+    scale: float
+    """Real units per pixel step."""
+
+
+def write_float(model_format: ModelFormat, export: FloatExport, identity: Identity) -> bytes:
+    """The float32 variant: ``uint8 [1, H, W, C]`` pixels in, ``float32 [1, classes]`` logits out."""
+    if model_format is ModelFormat.TFLITE:
+        return _finish_tflite(export.content, identity)
+    return _finish_onnx(export.content, identity, None)
+
+
+def write_int8(
+    model_format: ModelFormat,
+    export: FloatExport,
+    plan: QuantPlan,
+    biases: Mapping[str, npt.NDArray[np.float32]],
+    identity: Identity,
+    activations: OnnxActivations,
+) -> bytes:
+    """The int8 variant of a plan: ``uint8 [1, H, W, C]`` pixels in, ``float32 [1, classes]`` logits out.
+
+    Args:
+        model_format: Which of the two writers.
+        export: The float file.
+        plan: Grids and bias shifts.
+        biases: Module path -> the folded network's bias, ``float32 [channels]``.
+        identity: What the file says of itself.
+        activations: ONNX only: which bytes carry activations.
+    """
+    shifted = {
+        export.biases[path]: (biases[path] + np.asarray(shift, dtype=np.float32))
+        for path, shift in plan.bias_shifts.items()
+    }
+    if model_format is ModelFormat.TFLITE:
+        tflite = tflite_file.read_model(export.content)
+        tflite_file.set_constants(tflite, {int(key): value for key, value in shifted.items()})
+        return _finish_tflite(write_tflite(tflite_file.write_model(tflite), plan, export.tensors), identity)
+    onnx = onnx_file.read_model(export.content)
+    onnx_file.set_initializers(onnx, {str(key): value for key, value in shifted.items()})
+    quantized = write_onnx(onnx_file.write_model(onnx), plan, export.tensors, activations)
+    return _finish_onnx(quantized, identity, activations)
+
+
+def _finish_tflite(content: bytes, identity: Identity) -> bytes:
+    model = tflite_file.read_model(content)
+    tflite_file.take_pixels(model, identity.zero_point, identity.scale)
+    tflite_file.give_float_logits(model)
+    mean, std = float(identity.zero_point), 1.0 / identity.scale
+    return tflite_file.add_metadata(model, identity.name, identity.labels, mean, std, identity.spec.channels)
+
+
+def _finish_onnx(content: bytes, identity: Identity, activations: OnnxActivations | None) -> bytes:
+    model = onnx_file.read_model(content)
+    kind = activations.value if activations else None
+    onnx_file.take_pixels(model, identity.zero_point, identity.scale, activations=kind)
+    return onnx_file.add_metadata(model, identity.name, identity.labels, float(identity.zero_point), 1.0 / identity.scale)
+
+
+def float_ops(model_format: ModelFormat, content: bytes) -> tuple[str, ...]:
+    """Operations that compute in float although the variant is int8."""
+    if model_format is ModelFormat.TFLITE:
+        return tflite_file.float_ops(tflite_file.read_model(content))
+    return onnx_file.float_ops(onnx_file.read_model(content))
