@@ -122,7 +122,7 @@ class Connection:
         self._login = login
         self._route = _route(target, login)
         self._keys = HostKeys(_key_files(login), accept_new=login.accept_new_host_key)
-        with _mapped(f"{target}"):
+        with mapped_errors(f"{target}"):
             self._client = self._connect()
             transport = self._client.get_transport()
             assert transport is not None, "connected"  # noqa: S101 -- narrows the type
@@ -159,10 +159,14 @@ class Connection:
             FlashError: the connection was lost, or the board fell silent. A failing command is no error here.
         """
         script = command if isinstance(command, str) else shlex.join(command)
-        with _mapped(f"{self.target}"), contextlib.closing(self._transport.open_session(timeout=SILENCE_S)) as channel:
+        with (
+            mapped_errors(f"{self.target}"),
+            contextlib.closing(self._transport.open_session(timeout=SILENCE_S)) as channel,
+        ):
             channel.settimeout(silence_s)
-            # The login shell may be any; the scripts are for sh.
-            channel.exec_command(shlex.join(["sh", "-c", script]))
+            # The login shell may be any; the scripts are for sh. It stays to the end, so that a program killed by a
+            # signal has a status like any other, and none at all means that the connection is gone.
+            channel.exec_command(shlex.join(["sh", "-c", f"{script}\nexit $?"]))
             _send(channel, stdin)
             lines = _read_lines(channel, on_line)
             stderr = channel.makefile_stderr("rb").read().decode("utf-8", "replace")
@@ -177,9 +181,8 @@ class Connection:
         Raises:
             FlashError: the connection was lost.
         """
-        with _mapped(f"{self.target}"):
-            channel = self._transport.open_session(timeout=SILENCE_S)
-            channel.settimeout(SILENCE_S)
+        with mapped_errors(f"{self.target}"):
+            channel = self._session(SILENCE_S)
             channel.exec_command(shlex.join(command))
             return channel
 
@@ -212,6 +215,13 @@ class Connection:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _session(self, silence_s: float) -> paramiko.Channel:
+        if not self._transport.is_active():
+            raise EOFError("paramiko itself would call this an SSH error like any other")
+        channel = self._transport.open_session(timeout=SILENCE_S)
+        channel.settimeout(silence_s)
+        return channel
 
     def _connect(self) -> paramiko.SSHClient:
         ask, identity = self._login.ask, self._login.identity
@@ -357,7 +367,8 @@ _MESSAGES: tuple[tuple[type[Exception], str], ...] = (
 
 
 @contextlib.contextmanager
-def _mapped(where: str) -> Iterator[None]:
+def mapped_errors(where: str) -> Iterator[None]:
+    """Turn what paramiko and sockets raise within the block into :class:`FlashError`, naming ``where`` it happened."""
     try:
         yield
     except FlashError:

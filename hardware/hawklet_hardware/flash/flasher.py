@@ -16,7 +16,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -159,12 +159,21 @@ def flash(
                 connection = stack.enter_context(Connection(target, login))
             if connection.stored_host_key:
                 say(f"          the host key was new and is now on record: {connection.stored_host_key}")
-            plan = make_plan(connection, bundle_path, manifest, wheel, options)
+            with steps.step("looked at the board"):
+                plan = make_plan(connection, bundle_path, manifest, wheel, options)
             say(f"          {plan.board}")
             if options.dry_run:
                 _say_plan(plan, options, say)
                 return None
+            stack.enter_context(flash_lock(connection, plan.base_python, plan.state))
+            # Once more: another flash may have ended between the first look and the lock.
+            plan = replace(plan, state=probe(connection, options.prefix))
             return _carry_out(connection, plan, options, steps)
+
+
+def flash_lock(connection: Connection, python: str, state: BoardState) -> FlashLock:
+    """The lock that every change of a board is made under."""
+    return FlashLock(connection, python, f"{state.prefix}/flash.lock", f"{getpass.getuser()} on {socket.gethostname()}")
 
 
 def make_plan(
@@ -202,21 +211,21 @@ def make_plan(
 
 
 def _carry_out(connection: Connection, plan: _Plan, options: FlashOptions, steps: Steps) -> FlashReport:
-    who = f"{getpass.getuser()} on {socket.gethostname()}"
-    with FlashLock(connection, plan.base_python, plan.at("flash.lock"), who):
-        if plan.needs_environment:
-            _make_environment(connection, plan, steps)
-        if plan.is_current and (plan.scope is None or plan.scope in plan.state.service_scopes):
-            with steps.step("it is there already; golden frames replayed on the board"):
-                golden = _check(connection, plan)
-            return _report(plan, golden, already_there=True)
-        with steps.step(f"bundle sent ({plan.bundle.stat().st_size / 1e6:.1f} MB) and unpacked"):
-            _send_bundle(connection, plan)
-        with steps.step("golden frames replayed on the board"):
+    if plan.needs_environment:
+        _make_environment(connection, plan, steps)
+    if plan.is_current and (plan.scope is None or plan.scope in plan.state.service_scopes):
+        with steps.step("it is there already; golden frames replayed on the board"):
             golden = _check(connection, plan)
-        _require_camera(connection, plan)
-        with steps.step("switched, " + ("service started and watched, " if plan.scope else "") + "checked again"):
-            done = activate(connection, plan.release, plan.state, plan.scope, options.run.watch_s, options.keep)
+        return _report(plan, golden, already_there=True)
+    with steps.step(f"bundle sent ({plan.bundle.stat().st_size / 1e6:.1f} MB) and unpacked"):
+        _send_bundle(connection, plan)
+    with steps.step("golden frames replayed on the board"):
+        golden = _check(connection, plan)
+    _require_camera(connection, plan)
+    with steps.step("switched, " + ("service started and watched, " if plan.scope else "") + "checked again"):
+        done = activate(connection, plan.release, plan.state, plan.scope, options.run.watch_s, options.keep)
+    if plan.scope is None and plan.state.service_scopes:
+        steps.say(f"          note: {UNIT} is active there and runs the release before until it is restarted")
     if done["warning"]:
         steps.say(f"          note: {done['warning']}")
     return _report(plan, golden, already_there=False, removed=tuple(done["removed"]))
@@ -321,15 +330,22 @@ def _environment_key(wheel: Path, extras: str, python: str, version: tuple[int, 
 def _scope(run: RunOptions, state: BoardState) -> str | None:
     choice = run.service
     if choice is ServiceChoice.AUTO:
-        choice = ServiceChoice.SYSTEM if state.uid == 0 else ServiceChoice.USER
+        if state.service_scopes:
+            return state.service_scopes[0]
         if not state.system_manager:
             return None
+        choice = ServiceChoice.SYSTEM if state.uid == 0 else ServiceChoice.USER
     if choice is ServiceChoice.NONE:
         return None
-    manager = state.user_manager if choice is ServiceChoice.USER else state.system_manager
-    if not manager:
+    if not (state.user_manager if choice is ServiceChoice.USER else state.system_manager):
         raise FlashError(
             f"a {choice.value} service needs systemd to run for it, and on this board it does not; add --service none"
+        )
+    other = next((scope for scope in state.service_scopes if scope != choice.value), None)
+    if other:
+        raise FlashError(
+            f"two services would fight for the camera, and a {other} service is active on the board; stop that one "
+            f"there (systemctl {'--user ' * (other == 'user')}disable --now hawklet), or use --service {other}"
         )
     return str(choice.value)
 

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
-import socket
-
 from hawklet.errors import FlashError
-from hawklet_hardware.flash.flasher import activate
-from hawklet_hardware.flash.lock import FlashLock
+from hawklet_hardware.flash.flasher import activate, flash_lock
 from hawklet_hardware.flash.probe import BoardState, probe
 from hawklet_hardware.flash.releases import Release
 from hawklet_hardware.ssh import Connection, Login, Target
@@ -35,8 +31,7 @@ def rollback(target: Target, login: Login, prefix: str, watch_s: float) -> Relea
         state = probe(connection, prefix)
         release = _before(state)
         scope = state.service_scopes[0] if state.service_scopes else None
-        who = f"{getpass.getuser()} on {socket.gethostname()}"
-        with FlashLock(connection, state.python[0], f"{state.prefix}/flash.lock", who):
+        with flash_lock(connection, state.python[0], state):
             activate(connection, release, state, scope, watch_s, keep=len(state.history), newest=False)
     return release
 

@@ -9,7 +9,7 @@ from types import TracebackType
 import paramiko
 
 from hawklet.errors import FlashError
-from hawklet_hardware.ssh import Connection
+from hawklet_hardware.ssh import Connection, mapped_errors
 
 _BEAT_S = 20.0
 
@@ -60,15 +60,13 @@ class FlashLock:
             FlashError: another flash holds it, or the folder cannot be written.
         """
         self._channel = channel = self._connection.start(self._command)
-        answer = channel.makefile("rb").readline()
-        words = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer
-        if words.strip() != "locked":
-            channel.shutdown_write()
-            reason = words.strip() or channel.makefile_stderr("rb").read().decode("utf-8", "replace").strip()
+        with mapped_errors(f"{self._connection.target}"):
+            answer = _first_words(channel)
+        if answer != "locked":
             channel.close()
-            if reason.startswith("busy"):
-                raise FlashError(f"only one flash may run on a board at a time; {reason[5:]} is at it: wait for it")
-            raise FlashError(f"the board's folder cannot be locked: {(reason.splitlines() or ['no answer'])[-1]}")
+            if answer.startswith("busy"):
+                raise FlashError(f"only one flash may run on a board at a time; wait for the one of {answer[5:]}")
+            raise FlashError(f"the board's folder cannot be locked: {answer or 'no answer'}")
         threading.Thread(target=self._beat, args=(channel,), daemon=True).start()
         return self
 
@@ -87,3 +85,9 @@ class FlashLock:
                 channel.sendall(b".")
             except (OSError, EOFError, paramiko.SSHException):
                 return  # whoever is using the connection is told so there
+
+
+def _first_words(channel: paramiko.Channel) -> str:
+    """What the holder says, or the last line of its error."""
+    line = channel.makefile("rb").readline() or channel.makefile_stderr("rb").read().strip().rpartition(b"\n")[2]
+    return line.decode("utf-8", "replace").strip() if isinstance(line, bytes) else line.strip()

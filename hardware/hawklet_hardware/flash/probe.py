@@ -34,7 +34,8 @@ while [ ! -d "$there" ]; do there=$(dirname "$there"); done
 say free_kib "$(df -Pk "$there" | awk 'NR == 2 { print $4 }')"
 for name in $pythons; do
   version=$("$name" -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])' 2>/dev/null) &&
-    say python "$(command -v "$name") $version"
+    say python "$(command -v "$name") $version" &&
+    case $version in 3.[0-9].*) ;; *) break ;; esac
 done
 say systemd "$(systemctl is-system-running 2>/dev/null)"
 : "${XDG_RUNTIME_DIR:=/run/user/$(id -u)}"
@@ -67,7 +68,7 @@ class BoardState:
     """The folder exists, or can be made."""
     free_bytes: int
     pythons: tuple[tuple[str, tuple[int, ...]], ...]
-    """(absolute path, version) of each interpreter found, the system's own first."""
+    """(absolute path, version) of each interpreter found, the system's own first, up to one that is new enough."""
     system_manager: bool
     """systemd runs as the board's init."""
     user_manager: bool

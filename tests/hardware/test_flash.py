@@ -1,0 +1,325 @@
+"""Flashing through a real sshd: what is on the board afterwards, above all when something goes wrong."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tiny_models
+from hawklet.cli import main
+from hawklet.errors import BundleError, FlashError, HostKeyError, SelfTestError, UsageError
+from hawklet_hardware.flash import flasher
+from hawklet_hardware.flash.flasher import flash, flash_lock
+from hawklet_hardware.flash.inspect import rollback, status
+from hawklet_hardware.flash.options import EnvironmentOptions, FlashOptions, RunOptions, ServiceChoice
+from hawklet_hardware.flash.probe import probe
+from hawklet_hardware.ssh import Connection, Target
+
+Board = Any  # tests/hardware/conftest.py: LoopbackBoard
+
+
+def test_a_flash_leaves_a_proved_release_current(board: Board, tiny_bundle: Path) -> None:
+    report = board.flash(tiny_bundle)
+    assert [(row.variant, row.passed) for row in report.golden] == [("float32-tflite", True), ("float32-onnx", True)]
+    assert board.store.current() == report.release.id
+    assert str(board.store.link.readlink()) == f"releases/{report.release.id}"
+    assert (board.store.link / "bundle" / "manifest.json").is_file()
+    assert board.store.read(report.release.id) == report.release
+    start = (board.store.link / "start").read_text().splitlines()[-1]
+    folder = board.store.folder(report.release.id)
+    assert start == f'exec {sys.executable} -m hawklet run {folder}/bundle --source synthetic://0 "$@"'
+    assert not (board.store.prefix / "incoming").exists()
+
+
+def test_flashing_the_same_again_sends_nothing_and_says_so(board: Board, tiny_bundle: Path) -> None:
+    first = board.flash(tiny_bundle)
+    made = (board.store.link / "release.json").stat().st_mtime_ns
+    second = board.flash(tiny_bundle)
+    assert second.already_there and not first.already_there
+    assert second.release == first.release
+    assert (board.store.link / "release.json").stat().st_mtime_ns == made
+    assert board.store.history() == [first.release.id]
+    assert not any("sent" in line for line in board.said[len(board.said) // 2 :])
+
+
+def test_other_run_arguments_make_another_release_of_the_same_bundle(board: Board, tiny_bundle: Path) -> None:
+    first = board.flash(tiny_bundle)
+    second = board.flash(tiny_bundle, source="synthetic://1")
+    assert first.release.bundle_sha256 == second.release.bundle_sha256
+    assert board.store.history() == [first.release.id, second.release.id]
+
+
+def test_golden_frames_that_differ_there_leave_the_previous_model_active(
+    board: Board, tiny_bundle: Path, wrong_bundle: Path
+) -> None:
+    before = board.flash(tiny_bundle).release.id
+    with pytest.raises(SelfTestError, match=r"golden frames must come out within .* nothing was switched"):
+        board.flash(wrong_bundle)
+    assert board.store.current() == before
+    assert board.store.history() == [before]
+
+
+def test_a_first_flash_that_fails_leaves_nothing_current(board: Board, wrong_bundle: Path) -> None:
+    with pytest.raises(SelfTestError):
+        board.flash(wrong_bundle)
+    assert board.store.current() is None
+
+
+def test_a_damaged_bundle_is_refused_before_anything_is_sent(tmp_path: Path, board: Board, tiny_bundle: Path) -> None:
+    damaged = bytearray(tiny_bundle.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    (tmp_path / "damaged.hawklet").write_bytes(damaged)
+    nowhere = Target("127.0.0.1", port=1)
+    with pytest.raises(BundleError):
+        flash(tmp_path / "damaged.hawklet", nowhere, board.sshd.login(), board.options(), board.said.append)
+
+
+def test_only_the_newest_releases_stay(board: Board, tmp_path: Path) -> None:
+    ids = []
+    for number in range(3):
+        bundle = tiny_models.write_colour_bundle(tmp_path / f"{number}.hawklet", name=f"model {number}")
+        report = board.flash(bundle, keep=2)
+        ids.append(report.release.id)
+    assert FlashOptions().keep == 3
+    assert board.store.history() == ids[1:]
+    assert {folder.name for folder in (board.store.prefix / "releases").iterdir()} == set(ids[1:])
+    assert report.removed == (ids[0],)
+
+
+def test_a_connection_cut_at_any_step_leaves_the_previous_model_active(
+    board: Board, tiny_bundle: Path, other_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = board.flash(tiny_bundle).release.id
+    calls: list[object] = []
+    cut_at = 0
+    run = Connection.run
+
+    def cut(self: Connection, command: Any, **kwargs: Any) -> Any:
+        calls.append(command)
+        if len(calls) > cut_at:
+            self.close()
+        return run(self, command, **kwargs)
+
+    monkeypatch.setattr(Connection, "run", cut)
+    # The commands: look, ask the interpreter, look again, send, unpack, check, switch.
+    for cut_at in range(7):
+        calls.clear()
+        with pytest.raises(FlashError, match="connection was lost"):
+            board.flash(other_bundle)
+        assert len(calls) == cut_at + 1
+        assert board.store.current() == before
+    cut_at = 7
+    calls.clear()
+    assert board.flash(other_bundle).release.id == board.store.current() != before
+    assert len(calls) == 7
+
+
+def test_the_switch_ends_by_itself_when_the_connection_is_cut_in_the_middle_of_it(
+    board: Board, tiny_bundle: Path, other_bundle: Path, systemd: Any
+) -> None:
+    before = board.flash(tiny_bundle).release.id
+    failure: list[BaseException] = []
+
+    def flash_other() -> None:
+        try:
+            board.flash(other_bundle)
+        except FlashError as error:
+            failure.append(error)
+
+    worker = threading.Thread(target=flash_other)
+    worker.start()
+    _wait_for(lambda: board.store.current() != before, "the switch")
+    for child in board.sshd.connections():
+        os.kill(child, signal.SIGKILL)
+    worker.join(timeout=30)
+    assert failure, "the workstation is told that the connection was lost"
+    _wait_for(lambda: len(board.store.history()) == 2, "the end of the activation")
+    assert board.store.current() == board.store.history()[-1]
+
+
+def test_two_flashes_at_once_are_kept_apart(board: Board, tiny_bundle: Path) -> None:
+    with Connection(board.sshd.target, board.sshd.login()) as connection:
+        state = probe(connection, str(board.store.prefix))
+        with flash_lock(connection, sys.executable, state), pytest.raises(FlashError, match="only one flash may run"):
+            board.flash(tiny_bundle)
+    board.flash(tiny_bundle)
+
+
+def test_a_lost_connection_leaves_no_lock_behind(board: Board, tiny_bundle: Path) -> None:
+    with Connection(board.sshd.target, board.sshd.login()) as connection:
+        state = probe(connection, str(board.store.prefix))
+        with flash_lock(connection, sys.executable, state):
+            for child in board.sshd.connections():
+                os.kill(child, signal.SIGKILL)
+            board.flash(tiny_bundle)
+
+
+def test_a_folder_that_cannot_be_made_is_said_plainly(board: Board, tiny_bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(FlashError, match=r"cannot be locked: .*file"):
+        board.flash(tiny_bundle, prefix=str(tmp_path / "file" / "hawklet"))
+
+
+def test_too_little_space_is_said_before_anything_is_sent(
+    board: Board, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flasher, "_MARGIN_BYTES", 1 << 60)
+    with pytest.raises(FlashError, match=r"MB must be free under .*, \d+ MB are"):
+        board.flash(tiny_bundle)
+    assert not board.store.prefix.exists()
+
+
+def test_an_unknown_host_key_stops_the_flash(board: Board, tiny_bundle: Path, tmp_path: Path) -> None:
+    login = board.sshd.login(known_hosts=tmp_path / "empty")
+    with pytest.raises(HostKeyError):
+        flash(tiny_bundle, board.sshd.target, login, board.options(), board.said.append)
+    assert not board.store.prefix.exists()
+
+
+def test_an_interpreter_without_hawklet_is_refused(board: Board, tiny_bundle: Path) -> None:
+    environment = EnvironmentOptions(python="/usr/bin/false")
+    with pytest.raises(FlashError, match="--python must be an interpreter on the board that has hawklet"):
+        board.flash(tiny_bundle, environment=environment)
+
+
+def test_a_dry_run_says_the_plan_and_changes_nothing(board: Board, tiny_bundle: Path) -> None:
+    options = board.options(dry_run=True)
+    assert flash(tiny_bundle, board.sshd.target, board.sshd.login(), options, board.said.append) is None
+    assert any("switch" in line and "from nothing to" in line for line in board.said)
+    assert not board.store.prefix.exists()
+
+
+def test_going_back_goes_to_the_release_before_and_then_further(board: Board, tmp_path: Path) -> None:
+    ids = []
+    for number in range(3):
+        bundle = tiny_models.write_colour_bundle(tmp_path / f"{number}.hawklet", name=f"model {number}")
+        ids.append(board.flash(bundle).release.id)
+    back = (board.sshd.target, board.sshd.login(), str(board.store.prefix), 1.0)
+    assert rollback(*back).id == ids[1] == board.store.current()
+    assert rollback(*back).id == ids[0] == board.store.current()
+    with pytest.raises(FlashError, match="must be an older release to go back to"):
+        rollback(*back)
+    assert board.store.history() == ids
+
+
+def test_status_names_what_runs_and_what_is_kept(board: Board, tiny_bundle: Path, other_bundle: Path) -> None:
+    ids = [board.flash(bundle).release.id for bundle in (tiny_bundle, other_bundle)]
+    state = status(board.sshd.target, board.sshd.login(), str(board.store.prefix))
+    assert (state.current, list(state.history)) == (ids[1], ids)
+    release = state.release(ids[1])
+    assert release is not None and release.model == "other"
+    assert state.service_scopes == ()
+
+
+def test_a_service_runs_the_release_and_a_second_flash_replaces_it(
+    board: Board, tiny_bundle: Path, other_bundle: Path, systemd: Any
+) -> None:
+    systemd.boot()
+    report = board.flash(tiny_bundle, service=ServiceChoice.USER)
+    assert report.service == "user"
+    assert f"{report.release.id}/bundle" in " ".join(systemd.command_line())
+    second = board.flash(other_bundle, service=ServiceChoice.USER)
+    assert f"{second.release.id}/bundle" in " ".join(systemd.command_line())
+    assert board.flash(other_bundle, service=ServiceChoice.USER).already_there
+    assert systemd.calls().count("--user daemon-reload") == 1, "the unit is the same for every model"
+
+
+def test_a_service_that_does_not_stay_up_brings_the_previous_model_back(
+    board: Board, tiny_bundle: Path, other_bundle: Path, systemd: Any
+) -> None:
+    systemd.boot()
+    before = board.flash(tiny_bundle, service=ServiceChoice.USER).release.id
+    with pytest.raises(FlashError, match=rf"must stay up .* rolled back: {before} is current again"):
+        board.flash(other_bundle, service=ServiceChoice.USER, source="/nowhere/at-all.mp4")
+    assert board.store.current() == before
+    assert f"{before}/bundle" in " ".join(systemd.command_line()), "and it runs"
+
+
+def test_a_first_service_that_does_not_stay_up_is_taken_away(board: Board, tiny_bundle: Path, systemd: Any) -> None:
+    systemd.boot()
+    with pytest.raises(FlashError, match="rolled back: nothing is current, as before"):
+        board.flash(tiny_bundle, service=ServiceChoice.USER, source="/nowhere/at-all.mp4")
+    assert board.store.current() is None
+    assert "--user disable --now hawklet.service" in systemd.calls()
+
+
+def test_a_service_is_refused_where_systemd_does_not_run(board: Board, tiny_bundle: Path, systemd: Any) -> None:
+    with pytest.raises(FlashError, match=r"on this board it does not; add --service none"):
+        board.flash(tiny_bundle, service=ServiceChoice.USER)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["only-a-bundle"],
+        ["bundle", "user@host:99999"],
+        ["bundle", "-oProxyCommand=x"],
+        ["--status", "--rollback", "user@host"],
+        ["--status", "bundle", "user@host"],
+        ["bundle", "user@host", "--keep", "0"],
+        ["bundle", "user@host", "--prefix", "../.."],
+        ["bundle", "user@host", "--run-args", "'unclosed"],
+        ["bundle", "user@host", "--python", "python3"],
+    ],
+)
+def test_a_request_that_cannot_be_meant_exits_with_2(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["flash", *arguments])
+    assert stop.value.code == 2
+
+
+def test_the_command_flashes_says_the_next_commands_and_fails_with_1(
+    board: Board, tiny_bundle: Path, wrong_bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sshd = board.sshd
+    login = [
+        "--identity",
+        str(sshd.identity),
+        "--known-hosts",
+        str(sshd.known_hosts),
+        "--prefix",
+        str(board.store.prefix),
+    ]
+    how = ["--python", sys.executable, "--source", "synthetic://0", *login]
+    with pytest.raises(SystemExit) as stop:
+        main(["flash", str(tiny_bundle), str(sshd.target), *how])
+    out = capsys.readouterr().out
+    assert stop.value.code == 0
+    assert "runs colours, release" in out and "float32-tflite" in out
+    assert f"hawklet flash --rollback {sshd.target}" in out
+    with pytest.raises(SystemExit) as stop:
+        main(["flash", str(wrong_bundle), str(sshd.target), *how])
+    assert stop.value.code == 1
+    assert "Traceback" not in capsys.readouterr().err
+    with pytest.raises(SystemExit) as stop:
+        main(["flash", "--status", str(sshd.target), *login])
+    assert stop.value.code == 0
+    assert f"* {board.store.current()}  colours" in capsys.readouterr().out
+
+
+def test_the_start_script_runs_the_release_by_hand(board: Board, tiny_bundle: Path) -> None:
+    board.flash(tiny_bundle)
+    command = ["sh", str(board.store.link / "start"), "--help"]
+    assert subprocess.run(command, capture_output=True, timeout=60, check=False).returncode == 0
+
+
+def test_wrong_combinations_of_options_name_their_flags(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"--wheelhouse must be a folder with \.whl files"):
+        FlashOptions(environment=EnvironmentOptions(wheelhouse=tmp_path))
+    with pytest.raises(UsageError, match="--watch at least 0"):
+        FlashOptions(run=RunOptions(watch_s=-1.0))
+
+
+def _wait_for(condition: Any, what: str) -> None:
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end, f"{what} did not come in 30 s"
+        time.sleep(0.05)
