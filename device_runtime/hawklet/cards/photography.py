@@ -31,6 +31,7 @@ MIN_PIXELS = 48
 _Corners = NDArray[np.float64]
 _Light = NDArray[np.floating[Any]]
 _ARTWORK_PIXELS = 320
+_DARKEST = 50.0  # mean level of the darkest photo, 0..255
 _CLEAR = (255, 255, 255, 0)  # white, so that a blurred edge of paper does not turn grey
 
 
@@ -54,13 +55,18 @@ def photograph(name: str, rng: np.random.Generator, size: int) -> Pixels:
         raise UsageError(f"a photo of a card must be {MIN_PIXELS} pixels wide at least, got {size}")
     canvas = Image.fromarray(draw_scenery(rng, size, size))
     subject = _subject(name, rng)
+    corners = random_corners(rng, size, size)
     if subject is not None:
-        corners = random_corners(rng, size, size)
         hang(canvas, subject, corners)
         if rng.random() < 0.5:
             _cover(canvas, corners, rng)
     lit = np.asarray(canvas).astype(np.float32) * light(rng, size, size)
-    return _exposed(lit, rng)
+    return _exposed(lit, _side(corners), rng)
+
+
+def _side(corners: _Corners) -> float:
+    """Mean side of a card in the picture, pixels."""
+    return float(np.linalg.norm(np.roll(corners, -1, axis=0) - corners, axis=1).mean())
 
 
 def _subject(name: str, rng: np.random.Generator) -> Image.Image | None:
@@ -218,19 +224,23 @@ def _shadow(rng: np.random.Generator, width: int, height: int) -> _Light:
     return np.asarray(soft).astype(np.float32) / 255
 
 
-def _exposed(lit: _Light, rng: np.random.Generator) -> Pixels:
+def _exposed(lit: _Light, detail: float, rng: np.random.Generator) -> Pixels:
+    """Take the picture of a lit scene in which a card is ``detail`` pixels wide."""
     bent = 255 * (lit.clip(0, 255) / 255) ** math.exp(rng.normal(0, 0.22))
-    seen = _through_lens(Image.fromarray(bent.astype(np.uint8)), rng)
+    # A camera exposes longer in the dark.
+    exposed = (bent * max(1.0, _DARKEST / float(bent.mean()))).clip(0, 255)
+    seen = _through_lens(Image.fromarray(exposed.astype(np.uint8)), detail, rng)
     noisy = np.asarray(seen).astype(np.float32) + _sensor_noise(rng, seen.width, seen.height)
     return _compressed(noisy.clip(0, 255).astype(np.uint8), int(rng.integers(35, 95)))
 
 
-def _through_lens(picture: Image.Image, rng: np.random.Generator) -> Image.Image:
+def _through_lens(picture: Image.Image, detail: float, rng: np.random.Generator) -> Image.Image:
+    """Blur by focus or motion, at most so far that a person could still name a card ``detail`` pixels wide."""
     chance = rng.random()
     if chance < 0.35:
-        return picture.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 0.0085 * picture.width)))
+        return picture.filter(ImageFilter.GaussianBlur(0.022 * detail * rng.random()))
     if chance < 0.7:
-        return smear(picture, rng.uniform(1, 0.045 * picture.width), rng.uniform(0, math.pi))
+        return smear(picture, 0.11 * detail * rng.random(), rng.uniform(0, math.pi))
     return picture
 
 
