@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from hawklet.errors import ImageError, UsageError
 from hawklet.preprocess import preprocess, preprocess_batch, source_box
@@ -96,3 +97,16 @@ def test_what_is_no_rgb_picture_is_refused(shape: tuple[int, ...]) -> None:
 def test_an_impossible_spec_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(UsageError):
         PreprocessSpec.from_dict(PreprocessSpec(8, 8).to_dict() | change)
+
+
+@pytest.mark.parametrize("interpolation", [Interpolation.BILINEAR, Interpolation.REDUCE_BILINEAR])
+@pytest.mark.parametrize(("height", "width"), [(480, 640), (101, 333), (375, 500)])
+def test_columns_that_cannot_contribute_are_spared_without_changing_the_picture(
+    interpolation: Interpolation, height: int, width: int
+) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    spec = PreprocessSpec(64, 48, interpolation=interpolation, crop_fraction=0.9)
+    resampling, gap = Image.Resampling.BILINEAR, 1.0 if interpolation is Interpolation.REDUCE_BILINEAR else None
+    box = source_box(height, width, spec)
+    whole = np.asarray(Image.fromarray(image).resize((48, 64), resampling, box=box, reducing_gap=gap))
+    assert np.abs(preprocess(image, spec).astype(int) - whole).max() <= 1  # Pillow may take the two axes in turn
