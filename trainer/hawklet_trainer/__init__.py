@@ -1,0 +1,19 @@
+"""hawklet_trainer: from a folder of photos to a run folder, with every step in view.
+
+========================  ==============================================================================
+``commands``              ``hawklet train`` and ``hawklet weights``
+``train``                 one training from start to end: data, weights, head, fine-tuning, run folder
+``data``                  folders of photos: listing, splitting, the digest, pixels through hawklet.preprocess
+``models``                the registry of networks: one entry each
+``efficientnet_lite``     EfficientNet-Lite0 with fixed padding, so that it exports well
+``weights``               pretrained weights: sources in order, each checked by SHA-256
+``folding``               mean and deviation per channel folded into the first convolution
+``augment``               random pictures out of few
+``head``                  the last layer alone, on cached features
+``loop``                  fine-tuning; the whole loop in one file
+``precision``             bfloat16 or float32, chosen by measuring on this machine
+``evaluate``              accuracy, precision, recall, F1, confusion matrix (no torch needed)
+``run``                   the run folder: written by the trainer, read by the converter
+``report``                report.html and confusion_matrix.png
+========================  ==============================================================================
+"""

@@ -1,0 +1,348 @@
+"""The training loop, written once and in full view: :func:`fine_tune` trains the whole network.
+
+``hawklet train`` calls it after :func:`hawklet_trainer.head.train_head`; the converter calls it to recover a pruned
+network, with the unpruned one as ``teacher``.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from hawklet.errors import DataError
+from hawklet.spec import Pixels, PreprocessSpec
+from hawklet_trainer.augment import Augment, make_augmentation
+from hawklet_trainer.data import PhotoSet, PixelSource
+from hawklet_trainer.precision import autocast, choose_precision
+
+_MARGIN = 8 / 7
+"""Training pictures are kept this much larger than the input, so that random crops have something to choose from."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How to train."""
+
+    epochs: int = 20
+    """Most passes over the training pictures in fine-tuning; 0 = the head alone."""
+    head_epochs: int = 60
+    """Passes of the head over the cached features; 0 = leave the head as it is."""
+    batch: int = 32
+    """Pictures per step."""
+    lr: float = 5e-4
+    """Highest learning rate of fine-tuning (AdamW, one epoch of warm-up, then a cosine to zero)."""
+    weight_decay: float = 0.02
+    label_smoothing: float = 0.1
+    ema: bool = True
+    """Keep and judge a running average of the weights, with a memory of about one epoch."""
+    freeze_batch_norm: bool = False
+    """Leave the batch norms' statistics as they are: right for pretrained weights and few pictures."""
+    augment: Augment = Augment.DEFAULT
+    flip: bool = True
+    """Mirror half of the pictures."""
+    patience: int = 8
+    """Stop after this many epochs without a better result on val."""
+    minutes: float | None = None
+    """Stop in time: the learning rate reaches zero within this many minutes of fine-tuning."""
+    distil: float = 0.7
+    """With a teacher: share of the loss that is the distance to its answers."""
+    temperature: float = 2.0
+    """With a teacher: softening of both answers."""
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """One line of results.csv."""
+
+    epoch: int
+    """0 is the state that fine-tuning starts from."""
+    phase: str
+    """``head`` or ``fine-tune``."""
+    lr: float
+    train_loss: float
+    """Mean over the epoch's steps; NaN for epoch 0."""
+    val_loss: float
+    """Cross-entropy without smoothing."""
+    val_top1: float
+    """Percent."""
+    seconds: float
+
+
+@dataclass
+class History:
+    """What happened."""
+
+    records: list[EpochRecord] = field(default_factory=list)
+    best_epoch: int = 0
+    best_val_top1: float = 0.0
+    """Percent."""
+    precision: str = "float32"
+    """What was computed in, and why."""
+    stopped_by: str = "epochs"
+    """``epochs``, ``patience``, ``minutes`` or ``request``."""
+
+
+class Progress:
+    """Watches a training; every method may be overridden, none must be."""
+
+    def phase(self, title: str, steps: int) -> None:
+        """A phase of ``steps`` steps begins."""
+
+    def step(self, loss: float) -> None:
+        """One step is done."""
+
+    def epoch(self, record: EpochRecord, net: nn.Module, best: bool) -> None:
+        """An epoch is done; ``net`` holds the weights that were judged, ``best`` says that none was better."""
+
+    def should_stop(self) -> bool:
+        """Asked after every step; true ends the training as if its epochs were over."""
+        return False
+
+
+SILENT = Progress()
+
+
+def as_input(pixels: Pixels, zp: int, scale: float) -> torch.Tensor:
+    """``uint8 [N, H, W, 3]`` to the network's ``float32 [N, 3, H, W]`` (channels last) ``(pixel - zp) * scale``."""
+    return _scaled(torch.from_numpy(pixels).permute(0, 3, 1, 2), zp, scale)
+
+
+def _scaled(pictures: torch.Tensor, zp: int, scale: float) -> torch.Tensor:
+    return pictures.float().sub_(zp).mul_(scale).contiguous(memory_format=torch.channels_last)
+
+
+@contextmanager
+def evaluation_mode(net: nn.Module) -> Iterator[None]:
+    """Put ``net`` into evaluation mode and every module of it back into its own mode afterwards."""
+    modes = {module: module.training for module in net.modules()}
+    net.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes.items():
+            module.training = training
+
+
+def seed_everything(seed: int) -> None:
+    """Seed every source of random numbers that training draws from."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+def training_device() -> torch.device:
+    """The GPU if torch sees one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def fine_tune(
+    net: nn.Module,
+    photos: PhotoSet,
+    spec: PreprocessSpec,
+    zp: int,
+    scale: float,
+    config: TrainConfig,
+    *,
+    teacher: nn.Module | None = None,
+    progress: Progress = SILENT,
+) -> History:
+    """Train the whole network; the weights that did best on val are in ``net`` when it ends.
+
+    The state that it starts from is judged too (epoch 0), so the result is never worse on val than the start.
+
+    Args:
+        net: Takes ``float [N, 3, H, W]`` and returns logits ``[N, C]``. Is moved to the GPU, where there is one, and
+            back; ends in evaluation mode.
+        photos: Its train and val pictures are used.
+        spec: The preprocessing contract; validation goes through it, training pictures are augmented to its size.
+        zp: Pixel value that becomes 0.
+        scale: ``x = (pixel - zp) * scale``.
+        config: How to train.
+        teacher: A network of the same input and classes whose answers are learned too (G. Hinton et al.,
+            "Distilling the knowledge in a neural network", 2015).
+        progress: Watches, and may ask to stop.
+
+    Raises:
+        DataError: there are no train or no val pictures.
+    """
+    if not photos.items("train") or not photos.items("val"):
+        raise DataError("training needs pictures in train and in val")
+    device = training_device()
+    seed_everything(config.seed)
+    net.to(device).to(memory_format=torch.channels_last)
+    if teacher is not None:
+        teacher.to(device).to(memory_format=torch.channels_last).eval()
+    try:
+        return _fine_tune(net, photos, spec, (zp, scale), config, teacher, progress, device)
+    finally:
+        net.to("cpu").eval()
+        if teacher is not None:
+            teacher.to("cpu")
+
+
+def _fine_tune(
+    net: nn.Module,
+    photos: PhotoSet,
+    spec: PreprocessSpec,
+    pixel: tuple[int, float],
+    config: TrainConfig,
+    teacher: nn.Module | None,
+    progress: Progress,
+    device: torch.device,
+) -> History:
+    train = PixelSource(photos.items("train"), _larger(spec))
+    val = PixelSource(photos.items("val"), spec)
+    augment = make_augmentation(config.augment, spec, config.flip)
+    batches = math.ceil(len(train) / config.batch)
+    dtype, reason = choose_precision(net, _example(spec, min(config.batch, len(train)), pixel, device))
+    history = History(precision=reason)
+    averaged = copy.deepcopy(net) if config.ema else net
+    decay = max(0.5, 1.0 - 1.0 / batches)
+    optimizer = torch.optim.AdamW(_parameter_groups(net, config.weight_decay), lr=config.lr)
+
+    best = _judge(averaged, val, pixel, device)
+    best_state = _copy_state(averaged)
+    history.best_val_top1 = best[0]
+    history.records.append(EpochRecord(0, "fine-tune", 0.0, math.nan, -best[1], best[0], 0.0))
+    progress.epoch(history.records[-1], averaged, True)
+    progress.phase("fine-tune", config.epochs * batches)
+    start = time.perf_counter()
+    done = 0
+    for epoch in range(1, config.epochs + 1):
+        epoch_start = time.perf_counter()
+        _training_mode(net, config.freeze_batch_norm)
+        losses, lr = [], 0.0
+        for chosen in torch.split(torch.randperm(len(train)), config.batch):
+            if len(chosen) == 1 and len(train) > 1 and not config.freeze_batch_norm:
+                continue  # a batch norm learns nothing of one picture
+            share = max(done / (config.epochs * batches), _time_share(start, config.minutes))
+            lr = config.lr * _warm_then_cosine(share, done, batches)
+            for group in optimizer.param_groups:
+                group["lr"] = lr
+            pictures = torch.from_numpy(train.batch(chosen.numpy())).permute(0, 3, 1, 2)
+            x = _scaled(augment(pictures).to(device), *pixel)
+            y = torch.from_numpy(train.label_indices[chosen.numpy()]).to(device)
+            with autocast(dtype, device):
+                answers = net(x)
+                taught = _answers_of(teacher, x)
+            loss = _loss(answers.float(), y, taught, config)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+            nn.utils.clip_grad_norm_(net.parameters(), 5.0)
+            optimizer.step()
+            done += 1
+            if config.ema:
+                _average(averaged, net, min(decay, done / (done + 9.0)))
+            losses.append(float(loss.detach()))
+            progress.step(losses[-1])
+            if progress.should_stop() or _time_share(start, config.minutes) >= 1.0:
+                break
+
+        top1, negative_loss = _judge(averaged, val, pixel, device)
+        is_best = (top1, negative_loss) > best
+        if is_best:
+            best, history.best_epoch, history.best_val_top1 = (top1, negative_loss), epoch, top1
+            best_state = _copy_state(averaged)
+        seconds = time.perf_counter() - epoch_start
+        history.records.append(
+            EpochRecord(epoch, "fine-tune", lr, float(np.mean(losses)), -negative_loss, top1, seconds)
+        )
+        progress.epoch(history.records[-1], averaged, is_best)
+        if progress.should_stop():
+            history.stopped_by = "request"
+            break
+        if _time_share(start, config.minutes) >= 1.0:
+            history.stopped_by = "minutes"
+            break
+        if epoch - history.best_epoch >= config.patience:
+            history.stopped_by = "patience"
+            break
+    net.load_state_dict(best_state)
+    return history
+
+
+def _larger(spec: PreprocessSpec) -> PreprocessSpec:
+    """The whole picture that the evaluation's crop is cut from, a little larger than the input."""
+    height, width = round(spec.height * _MARGIN), round(spec.width * _MARGIN)
+    return PreprocessSpec(height, width, spec.fit, 1.0, spec.interpolation, spec.channels)
+
+
+def _example(spec: PreprocessSpec, count: int, pixel: tuple[int, float], device: torch.device) -> torch.Tensor:
+    noise = torch.randint(0, 256, (max(2, count), 3, spec.height, spec.width), dtype=torch.uint8)
+    return _scaled(noise.to(device), *pixel)
+
+
+def _parameter_groups(net: nn.Module, weight_decay: float) -> list[dict[str, object]]:
+    decayed = [parameter for parameter in net.parameters() if parameter.ndim > 1]
+    kept = [parameter for parameter in net.parameters() if parameter.ndim <= 1]  # biases and batch norms
+    return [{"params": decayed, "weight_decay": weight_decay}, {"params": kept, "weight_decay": 0.0}]
+
+
+def _training_mode(net: nn.Module, freeze_batch_norm: bool) -> None:
+    net.train()
+    if freeze_batch_norm:
+        for module in net.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+
+
+def _time_share(start: float, minutes: float | None) -> float:
+    return 0.0 if minutes is None else (time.perf_counter() - start) / (60.0 * minutes)
+
+
+def _warm_then_cosine(share: float, done: int, warm_up: int) -> float:
+    return min(1.0, (done + 1) / warm_up) * 0.5 * (1.0 + math.cos(math.pi * min(1.0, share)))
+
+
+def _answers_of(teacher: nn.Module | None, x: torch.Tensor) -> torch.Tensor | None:
+    if teacher is None:
+        return None
+    with torch.no_grad():
+        answers: torch.Tensor = teacher(x)
+    return answers.float()
+
+
+def _loss(answers: torch.Tensor, y: torch.Tensor, taught: torch.Tensor | None, config: TrainConfig) -> torch.Tensor:
+    own = functional.cross_entropy(answers, y, label_smoothing=config.label_smoothing)
+    if taught is None:
+        return own
+    t = config.temperature
+    distance = functional.kl_div(
+        torch.log_softmax(answers / t, 1), torch.log_softmax(taught / t, 1), log_target=True, reduction="batchmean"
+    )
+    return (1.0 - config.distil) * own + config.distil * t * t * distance
+
+
+@torch.no_grad()
+def _average(averaged: nn.Module, net: nn.Module, decay: float) -> None:
+    for mean, current in zip(averaged.parameters(), net.parameters(), strict=True):
+        mean.lerp_(current, 1.0 - decay)
+    for kept, statistics in zip(averaged.buffers(), net.buffers(), strict=True):
+        kept.copy_(statistics)
+
+
+def _copy_state(net: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in net.state_dict().items()}
+
+
+def _judge(net: nn.Module, val: PixelSource, pixel: tuple[int, float], device: torch.device) -> tuple[float, float]:
+    """Top-1 in percent and the negative loss on val, in float32: the larger, the better."""
+    right, loss = 0, 0.0
+    with evaluation_mode(net), torch.inference_mode():
+        for chosen in np.array_split(np.arange(len(val)), math.ceil(len(val) / 32)):
+            answers = net(as_input(val.batch(chosen), *pixel).to(device)).float()
+            y = torch.from_numpy(val.label_indices[chosen]).to(device)
+            right += int((answers.argmax(1) == y).sum())
+            loss += float(functional.cross_entropy(answers, y, reduction="sum"))
+    return 100.0 * right / len(val), -loss / len(val)

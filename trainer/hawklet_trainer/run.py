@@ -1,0 +1,175 @@
+"""The run folder: what ``hawklet train`` writes and ``hawklet convert`` reads. docs/architecture.md lists its files."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from hawklet.errors import HawkletError, RunError
+from hawklet.safefiles import atomic_file, write_json, write_text
+from hawklet.spec import PreprocessSpec
+from hawklet_trainer.data import PhotoSet
+from hawklet_trainer.models import MODELS, model_entry
+from hawklet_trainer.weights import FOLDED_KEY, read_tensors
+
+SCHEMA = "hawklet-run/1"
+MANIFEST = "manifest.json"
+BEST = "weights/best.safetensors"
+LAST = "weights/last.safetensors"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One finished training, read from its folder."""
+
+    folder: Path
+    name: str
+    model: str
+    """Key of :data:`hawklet_trainer.models.MODELS`."""
+    labels: tuple[str, ...]
+    """Class names in the order of the network's outputs."""
+    spec: PreprocessSpec
+    pixel_zero_point: int
+    """Pixel value that becomes 0."""
+    pixel_scale: float
+    """``x = (pixel - pixel_zero_point) * pixel_scale``."""
+    manifest: dict[str, Any]
+
+    def build(self) -> nn.Module:
+        """The network with its best weights, in evaluation mode, on the CPU.
+
+        Takes ``float32 [N, 3, H, W]`` of ``x = (pixel - pixel_zero_point) * pixel_scale``; returns logits
+        ``[N, classes]``.
+
+        Raises:
+            RunError: the weights are absent or those of another network.
+        """
+        path = self.folder / BEST
+        if not path.is_file():
+            raise RunError(f"a run needs {BEST}, there is none in {self.folder}; train again")
+        net = model_entry(self.model).build(len(self.labels), self.spec.height, self.spec.width)
+        try:
+            net.load_state_dict(read_tensors(path)[0])
+        except RuntimeError as error:
+            raise RunError(
+                f"{path} must hold the weights of {self.model}; it does not: {_first_line(error)}"
+            ) from error
+        return net.eval()
+
+    def photos(self, folder: Path | str | None = None) -> PhotoSet:
+        """The photos it was trained on, in the same splits.
+
+        Args:
+            folder: Where they are now, if they have moved since.
+
+        Raises:
+            DataError: they are not there any more.
+            RunError: split.csv is absent.
+        """
+        split = self.folder / "split.csv"
+        if not split.is_file():
+            raise RunError(f"a run needs split.csv, there is none in {self.folder}; train again")
+        place = Path(folder) if folder is not None else Path(self.manifest["data"]["path"])
+        return PhotoSet.from_csv(split.read_text(encoding="utf-8"), place.expanduser().resolve(), self.labels)
+
+
+def _first_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
+
+
+def load_run(folder: Path | str) -> Run:
+    """Read a run folder.
+
+    Raises:
+        RunError: it is not a run folder, is unfinished, or was written by a newer hawklet.
+    """
+    folder = Path(folder).expanduser()
+    path = folder / MANIFEST
+    if not folder.is_dir():
+        raise RunError(f"a run is a folder that hawklet train wrote; there is no folder {folder}")
+    if not path.is_file():
+        raise RunError(f"a finished run has a {MANIFEST}, there is none in {folder}; train again with hawklet train")
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        return _from_manifest(folder, manifest)
+    except (KeyError, TypeError, ValueError) as error:
+        if isinstance(error, HawkletError):
+            raise
+        raise RunError(f"{path} must be a run's manifest: {type(error).__name__}: {error}") from error
+
+
+def _from_manifest(folder: Path, manifest: dict[str, Any]) -> Run:
+    if manifest.get("schema") != SCHEMA:
+        raise RunError(f"a run's schema must be {SCHEMA}, got {manifest.get('schema')!r} in {folder}; train again")
+    if manifest["model"] not in MODELS:
+        raise RunError(f"a run's model must be one of {', '.join(MODELS)}, got {manifest['model']!r} in {folder}")
+    return Run(
+        folder=folder,
+        name=str(manifest["name"]),
+        model=str(manifest["model"]),
+        labels=tuple(str(label) for label in manifest["labels"]),
+        spec=PreprocessSpec.from_dict(manifest["preprocess"]),
+        pixel_zero_point=int(manifest["pixel_zero_point"]),
+        pixel_scale=float(manifest["pixel_scale"]),
+        manifest=manifest,
+    )
+
+
+def new_run_folder(out: Path, name: str) -> Path:
+    """Make ``out/name``, or the first free of ``out/name-2``, ``out/name-3``...
+
+    Raises:
+        RunError: ``name`` is no plain file name.
+    """
+    if not _NAME.fullmatch(name):
+        raise RunError(f"--name must be letters, digits, '.', '_' and '-' (100 at most), got {name!r}")
+    number = 1
+    while True:
+        folder = out / (name if number == 1 else f"{name}-{number}")
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            number += 1
+        else:
+            return folder
+
+
+def save_weights(path: Path, net: nn.Module, zero_point: int, scale: float) -> None:
+    """Write a network's state as safetensors, whole or not at all; its metadata says that normalization is folded."""
+    from safetensors.torch import save
+
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in net.state_dict().items()}
+    metadata = {"hawklet_pixel_zero_point": str(zero_point), FOLDED_KEY: repr(scale)}
+    with atomic_file(path) as stream:
+        stream.write(save(state, metadata))
+
+
+def write_run(folder: Path, manifest: dict[str, Any], photos: PhotoSet) -> None:
+    """Write the files that make a folder a run; the manifest last, so that an unfinished one is not taken for it."""
+    write_text(folder / "labels.txt", "".join(f"{label}\n" for label in photos.labels))
+    write_text(folder / "split.csv", photos.to_csv())
+    write_json(folder / MANIFEST, manifest)
+
+
+def versions() -> dict[str, str]:
+    """Versions of what decided the numbers."""
+    import platform
+
+    import numpy
+    import PIL
+    import torchvision
+
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "torchvision": torchvision.__version__,
+        "numpy": numpy.__version__,
+        "pillow": PIL.__version__,
+    }
