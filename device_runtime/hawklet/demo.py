@@ -6,6 +6,7 @@ repeated with other photos. The steps meet on files only, and so does the summar
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import time
@@ -15,12 +16,15 @@ from pathlib import Path
 
 from hawklet import demo_table
 from hawklet.cards import CARDS, CLASSES, PhotoSet, print_sheet, write_photo_set
-from hawklet.errors import HawkletError, UsageError
+from hawklet.errors import DataError, HawkletError, UsageError
 
 Say = Callable[[str], None]
 Command = tuple[str, ...]
 """The words of one command, without the leading ``hawklet``."""
 Call = Callable[[Command], int]
+
+_MARKER = ".hawklet-demo"
+"""Name of the file that says that a folder is the demo's, and may be cleared by it."""
 
 VARIANTS = ("float32-tflite", "int8-tflite", "int8-onnx")
 """The models of the bundle that are measured; the first is the baseline of the comparison."""
@@ -100,7 +104,18 @@ def _steps(args: DemoArgs) -> tuple[_Step, ...]:
 def _train(args: DemoArgs) -> Command:
     # No flips: they would turn a left arrow into a right one.
     return (
-        *("train", str(args.photos), "--model", "mobilenet_v2", "--no-flip", "--epochs", "4"),
+        *(
+            "train",
+            str(args.photos),
+            "--model",
+            "mobilenet_v2",
+            "--no-flip",
+            "--augment",
+            "light",
+            "--crop-fraction",
+            "1.0",
+        ),
+        *("--head-epochs", "30", "--epochs", "6", "--batch", "16", "--minutes", "4"),
         *("--seed", str(args.seed), "--out", str(args.out), "--name", args.run.name),
     )
 
@@ -128,7 +143,7 @@ def run_demo(args: DemoArgs, say: Say, call: Call = call_hawklet) -> None:
 
     Raises:
         HawkletError: a step failed; the message names the command to repeat.
-        DataError: the folder for the photos holds something else.
+        DataError: the folder holds something that no demo made.
     """
     started = time.monotonic()
     steps = _steps(args)
@@ -145,7 +160,15 @@ def run_demo(args: DemoArgs, say: Say, call: Call = call_hawklet) -> None:
 
 
 def _clear(args: DemoArgs) -> None:
-    """Remove what an earlier demo measured, so that the table never mixes two."""
+    """Claim the folder, and remove what an earlier demo left but the photos, so that the table never mixes two."""
+    marker = args.out / _MARKER
+    if args.out.exists() and not marker.exists() and (not args.out.is_dir() or any(args.out.iterdir())):
+        raise DataError(
+            f"the demo needs a folder of its own, and {args.out} holds something else; choose another with --out"
+        )
+    args.out.mkdir(parents=True, exist_ok=True)
+    marker.touch()
+    shutil.rmtree(args.run, ignore_errors=True)
     for path in (args.bundle, args.report, args.live, *map(args.result, VARIANTS)):
         path.unlink(missing_ok=True)
 
@@ -153,7 +176,6 @@ def _clear(args: DemoArgs) -> None:
 def _draw(args: DemoArgs, title: str, say: Say) -> None:
     begun = time.monotonic()
     say(title)
-    args.out.mkdir(parents=True, exist_ok=True)
     print_sheet(args.out / "cards.pdf")
     photos = PhotoSet(args.per_class, args.seed)
     drawn = write_photo_set(args.photos, photos, progress=_reporter(say))

@@ -14,7 +14,7 @@ from hawklet.cards import PhotoSet
 from hawklet.commands import demo
 from hawklet.demo import VARIANTS, Command, DemoArgs, run_demo
 from hawklet.demo_table import Column, lay_out, read_column, read_live
-from hawklet.errors import HawkletError, ResultError, UsageError
+from hawklet.errors import DataError, HawkletError, ResultError, UsageError
 
 LIVE = {
     "frames": 540,
@@ -96,11 +96,22 @@ def test_the_training_of_the_demo_never_flips_its_arrows(tmp_path: Path) -> None
 
 def test_the_last_run_s_files_are_not_taken_for_this_one_s(tmp_path: Path) -> None:
     args = _args(tmp_path)
-    args.out.mkdir()
+    with pytest.raises(HawkletError):
+        run_demo(args, lambda line: None, _Commands(failing="train"))
+    args.run.mkdir()
     args.live.write_text(json.dumps({"summary": LIVE}))
     with pytest.raises(HawkletError):
         run_demo(args, lambda line: None, _Commands(failing="run"))
     assert not args.live.exists()
+    assert not args.run.exists()
+
+
+def test_a_folder_that_no_demo_made_is_left_alone(tmp_path: Path) -> None:
+    args = _args(tmp_path)
+    (args.out / "run").mkdir(parents=True)
+    with pytest.raises(DataError, match="choose another with --out"):
+        run_demo(args, lambda line: None, _Commands())
+    assert (args.out / "run").is_dir()
 
 
 def test_the_table_sets_the_variants_beside_each_other(tiny_bundle: Path) -> None:
