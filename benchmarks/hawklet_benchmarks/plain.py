@@ -10,6 +10,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 from hawklet.errors import ResultError
 
 _Record = TypeVar("_Record")
+_LARGEST_WHOLE = 1 << 53  # beyond it a float no longer holds every whole number
 
 
 def record_from(kind: type[_Record], data: Any, where: str = "result") -> _Record:
@@ -51,7 +52,7 @@ def _value(hint: Any, data: Any, where: str) -> Any:
 
 
 def _scalar(kind: type, data: Any, where: str) -> Any:
-    if kind is float and isinstance(data, int) and not isinstance(data, bool):
+    if kind is float and isinstance(data, int) and not isinstance(data, bool) and abs(data) < _LARGEST_WHOLE:
         return float(data)
     if not isinstance(data, kind) or (isinstance(data, bool) and kind is not bool):
         raise ResultError(f"{where} must be a {kind.__name__}, got {_kind_of(data)}")

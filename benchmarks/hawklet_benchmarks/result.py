@@ -6,7 +6,6 @@ The JSON Schema is ``schemas/benchmark-1.schema.json`` beside this module.
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -30,6 +29,7 @@ CLOCKS = ("wall", "cpu")
 
 _FRAME_STAGES = ("preprocess", "infer", "postprocess")
 _MAX_BYTES = 200_000_000
+_MAX_MS = 1e9
 
 
 @dataclass(frozen=True)
@@ -221,7 +221,7 @@ class Result:
         try:
             if location.stat().st_size > _MAX_BYTES:
                 raise ResultError(f"{location}: a benchmark result has {_MAX_BYTES // 1_000_000} MB at most")
-            data = json.loads(location.read_text(encoding="utf-8"))
+            data = json.loads(location.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
         except OSError as error:
             raise ResultError(
                 f"{location}: cannot be read ({error.strerror}); make one: hawklet bench MODEL -o {location}"
@@ -234,7 +234,17 @@ class Result:
             raise ResultError(f"{location}: {error}") from error
 
 
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")
+
+
 def _check(result: Result) -> None:
+    model = result.model
+    if model.bytes < 1 or result.engine.threads < 1 or not 0 <= (model.accuracy or 0) <= 100:
+        raise ResultError(
+            "model.bytes and engine.threads must be at least 1 and model.accuracy 0..100, "
+            f"got {model.bytes}, {result.engine.threads} and {model.accuracy}"
+        )
     if not result.runs:
         raise ResultError("a result must hold the samples of at least one process, got none")
     for index, run in enumerate(result.runs):
@@ -246,7 +256,7 @@ def _check(result: Result) -> None:
                 raise ResultError(f"{where} has the unknown stage {strange[0]}")
             if len({len(values) for values in times.values()}) != 1 or not times[STAGES[0]]:
                 raise ResultError(f"{where} must hold the same number of samples for every stage, at least one")
-            if any(not math.isfinite(value) or value < 0 for values in times.values() for value in values):
-                raise ResultError(f"{where} holds a time that is negative or not finite")
+            if not all(0 <= value <= _MAX_MS for values in times.values() for value in values):
+                raise ResultError(f"{where} holds a time outside 0..{_MAX_MS:g} ms")
         if sum(sum(run.wall_ms[stage]) for stage in _FRAME_STAGES) <= 0:
             raise ResultError(f"runs[{index}] holds frames that took no time")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import resources
 from typing import Any
 
-from hawklet.errors import UsageError
+from hawklet.errors import MissingDependencyError, UsageError
 from hawklet.spec import ModelFormat
-from hawklet_hardware.detect import read_profiles
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,24 @@ class BoardProfile:
     supported: bool
     """False where no current hawklet runs; the notes say why."""
     notes: tuple[str, ...]
+
+
+def read_profiles() -> list[dict[str, Any]]:
+    """Every board profile as its file has it, ordered by file name.
+
+    Raises:
+        MissingDependencyError: Python 3.10 without ``tomli``, which reads the files there.
+    """
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        try:
+            import tomli as tomllib
+        except ImportError as error:
+            raise MissingDependencyError.for_extra("tomli", "bench", "reading board profiles on Python 3.10") from error
+    folder = resources.files("hawklet_hardware") / "boards"
+    files = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".toml")), key=lambda entry: entry.name)
+    return [tomllib.loads(entry.read_text(encoding="utf-8")) for entry in files]
 
 
 @functools.cache

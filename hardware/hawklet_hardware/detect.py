@@ -1,23 +1,13 @@
-"""Which board is this? Read from the device tree, else from the processor's own description.
-
-A board is recognised by its profile ``boards/ID.toml``: the first profile one of whose ``match`` strings is part of
-``/proc/device-tree/model``; the longest match wins, so that "Raspberry Pi 4" does not take a "Raspberry Pi 400".
-"""
+"""Which board is this? Read from the device tree, else from the processor's own description."""
 
 from __future__ import annotations
 
 import os
 import platform
-import sys
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from hawklet.errors import MissingDependencyError
-
-if TYPE_CHECKING:
-    from importlib.abc import Traversable
+from hawklet_hardware.boards import profile_of
 
 GENERIC = "generic"
 """``Board.id`` of a machine that no profile matches."""
@@ -28,9 +18,9 @@ class Board:
     """The machine this runs on."""
 
     id: str
-    """Of the matching profile, as ``raspberry-pi-5``; else ``generic``."""
+    """Of the matching profile, as ``raspberry-pi-5`` or ``x86-64``; else ``generic``."""
     name: str
-    """As people say it."""
+    """As people say it: the profile's name, else the firmware's word, else the processor's."""
     model: str
     """As the firmware says it; empty where there is no device tree."""
     soc: str
@@ -45,12 +35,12 @@ class Board:
     """A hypervisor runs beneath: timings are then another's to disturb."""
 
 
-def detect(root: str | os.PathLike[str] = "/", profiles: Traversable | None = None) -> Board:
+def detect(root: str | os.PathLike[str] = "/", machine: str | None = None) -> Board:
     """Recognise the board.
 
     Args:
         root: Where ``proc`` and ``sys`` are found; another folder than ``/`` for tests.
-        profiles: Folder with the ``*.toml`` profiles; None = those of this package.
+        machine: As ``uname -m`` says it; None = ask.
 
     Raises:
         MissingDependencyError: Python 3.10 without ``tomli``, which reads the profiles there.
@@ -58,13 +48,14 @@ def detect(root: str | os.PathLike[str] = "/", profiles: Traversable | None = No
     base = Path(root)
     model = _text(base / "proc/device-tree/model")
     cpuinfo = _text(base / "proc/cpuinfo")
-    profile = _matching_profile(model, profiles or resources.files("hawklet_hardware") / "boards") if model else None
+    architecture = machine or platform.machine()
+    profile = profile_of(model, architecture)
     processor = _cpuinfo_value(cpuinfo, "model name")
     soc = _soc(_text(base / "proc/device-tree/compatible")) or processor
-    architecture = platform.machine()
+    own_name = model or processor or architecture
     return Board(
-        id=str(profile["id"]) if profile else GENERIC,
-        name=str(profile["name"]) if profile else model or processor or architecture,
+        id=profile.id if profile else GENERIC,
+        name=profile.name if profile and profile.match else own_name,
         model=model,
         soc=soc,
         architecture=architecture,
@@ -72,31 +63,6 @@ def detect(root: str | os.PathLike[str] = "/", profiles: Traversable | None = No
         ram_mb=_ram_mb(_text(base / "proc/meminfo")),
         virtual="hypervisor" in _cpuinfo_value(cpuinfo, "flags").split(),
     )
-
-
-def read_profiles(profiles: Traversable | None = None) -> list[dict[str, Any]]:
-    """Every board profile, ordered by ``id``.
-
-    Raises:
-        MissingDependencyError: Python 3.10 without ``tomli``.
-    """
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        try:
-            import tomli as tomllib
-        except ImportError as error:
-            raise MissingDependencyError.for_extra("tomli", "bench", "reading board profiles on Python 3.10") from error
-    folder = profiles or resources.files("hawklet_hardware") / "boards"
-    files = [entry for entry in folder.iterdir() if entry.name.endswith(".toml")] if folder.is_dir() else []
-    return [tomllib.loads(entry.read_text(encoding="utf-8")) for entry in sorted(files, key=lambda entry: entry.name)]
-
-
-def _matching_profile(model: str, profiles: Traversable) -> dict[str, Any] | None:
-    matches = [
-        (len(part), profile) for profile in read_profiles(profiles) for part in profile["match"] if part in model
-    ]
-    return max(matches, key=lambda pair: pair[0])[1] if matches else None
 
 
 def _soc(compatible: str) -> str:
