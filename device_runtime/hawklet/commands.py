@@ -1,4 +1,4 @@
-"""``hawklet demo``."""
+"""``hawklet run`` and ``hawklet demo``."""
 
 from __future__ import annotations
 
@@ -6,10 +6,66 @@ from pathlib import Path
 
 import click
 
+from hawklet.errors import UsageError
+
 _PATH = click.Path(path_type=Path)
+_SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+class _Size(click.ParamType[tuple[int, int]]):
+    """``640x480`` -> (640, 480)."""
+
+    name = "WxH"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        if isinstance(value, tuple):
+            return value
+        width, cross, height = str(value).partition("x")
+        if not (cross and width.isdigit() and height.isdigit() and int(width) and int(height)):
+            self.fail(f"a size is WIDTHxHEIGHT in pixels, as 640x480; got {value}", param, ctx)
+        return int(width), int(height)
+
+
+@click.command(context_settings=_SETTINGS)
+@click.argument("model", type=_PATH)
+@click.argument("source_argument", metavar="[SOURCE]", required=False)
+@click.option("--source", help="picamera2://0, /dev/video0, csi://0, rtsp://, http://, synthetic://cards, or a path.")
+@click.option("--labels", type=_PATH, help="Bare models: a text file with one label a line.")
+@click.option("--normalize", help="Bare float models: 0..255, 0..1, -1..1 or imagenet.")
+@click.option("--fit", type=click.Choice(["crop", "squash"]), help="Bare models: how pictures are fitted.")
+@click.option("--variant", help="Bundles: which model, as int8-tflite.  [default: the first that runs here]")
+@click.option("--threads", type=click.IntRange(1, 64), help="CPU threads.  [default: all, at most 4]")
+@click.option("--top-k", type=click.IntRange(1), default=3, show_default=True, help="Predictions in each result.")
+@click.option("--threshold", type=click.FloatRange(0, 1), help="Answers with a lower score are not accepted.")
+@click.option("--frames", type=click.IntRange(1), help="Stop after so many results.")
+@click.option("--duration", type=click.FloatRange(0, min_open=True), help="Stop after so many seconds.")
+@click.option("--size", type=_Size(), help="Cameras: frame size.")
+@click.option("--fps", type=click.FloatRange(0, 1000, min_open=True), help="Cameras: frames a second.")
+@click.option("--realtime", is_flag=True, help="Video files: play at their own speed, as a camera would.")
+@click.option("--jsonl", metavar="FILE", help="Write results as JSON lines; - for stdout.")
+@click.option("--web", metavar="[HOST:]PORT", help="Serve a live page; on 127.0.0.1 unless told.")
+@click.option("--mqtt", metavar="URL", help="Publish results: mqtt[s]://[user[:password]@]host[:port]/topic.")
+@click.option("--gpio", metavar="LABEL=PIN", multiple=True, help="Light a pin (BCM number) while LABEL is seen.")
+@click.option("--quiet", is_flag=True, help="Print no results.")
+@click.option("--self-test", is_flag=True, help="First replay the bundle's golden frames; alone: only that.")
+@click.option("--json", "as_json", is_flag=True, help="With --self-test alone: print its reports as JSON.")
+def run(model: Path, source_argument: str | None, source: str | None, **options: object) -> None:
+    """Classify live camera frames, a video, a picture or a folder with MODEL (.hawklet, .tflite or .onnx)."""
+    from hawklet.session import RunArgs, run_session, self_test
+
+    if source and source_argument:
+        raise UsageError(f"one source at a time, got {source_argument} and --source {source}")
+    as_json = bool(options.pop("as_json"))
+    args = RunArgs(model=model, source=source or source_argument, **options)  # type: ignore[arg-type]  # checked by Click
+    if args.self_test and args.source is None:
+        self_test(args, as_json, click.echo)
+        return
+    if as_json:
+        raise UsageError("--json goes with --self-test; results as JSON lines are --jsonl FILE")
+    run_session(args)
+
+
+@click.command(context_settings=_SETTINGS)
 @click.option("--out", type=_PATH, default=Path("demo"), show_default=True, help="Folder for all that the demo makes.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Decides the photos, the split and the training.")
 @click.option("--per-class", type=int, default=160, show_default=True, help="Photos of each card.")

@@ -30,6 +30,7 @@ class SyntheticCamera(Camera):
     """
 
     live = True
+    description = "the synthetic camera"
 
     def __init__(
         self,

@@ -1,0 +1,74 @@
+"""Pictures on disk: one file, or every picture below a folder in the order of their names."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from hawklet.cameras import Camera, CameraOptions
+from hawklet.errors import CameraNotFoundError, ImageError
+from hawklet.images import IMAGE_SUFFIXES, read_image
+from hawklet.spec import Frame
+
+
+class FileCamera(Camera):
+    """Hands out pictures one after the other; those that cannot be read are reported and passed over.
+
+    Args:
+        paths: The picture files.
+        root: Names are given relative to this folder.
+        options: ``report`` is told of pictures that are passed over.
+    """
+
+    def __init__(self, paths: Sequence[Path], root: Path, options: CameraOptions) -> None:
+        self.description = f"{len(paths)} pictures of {root}" if len(paths) > 1 else str(paths[0])
+        self._paths, self._root, self._report = paths, root, options.report
+        self._next = 0
+        self._readable = 0
+
+    def read(self) -> Frame | None:
+        """See :meth:`Camera.read`.
+
+        Raises:
+            ImageError: not one of the pictures could be read.
+        """
+        while self._next < len(self._paths):
+            path = self._paths[self._next]
+            self._next += 1
+            try:
+                image = read_image(path)
+            except ImageError as error:
+                if len(self._paths) == 1:
+                    raise
+                self._report(f"passed over: {error}")
+                continue
+            self._readable += 1
+            name = str(path.relative_to(self._root))
+            return Frame(image, captured_at=time.monotonic(), index=self._readable - 1, name=name)
+        if not self._readable:
+            raise ImageError(f"none of the {len(self._paths)} pictures could be read; see the lines above")
+        return None
+
+    def close(self) -> None:
+        """Later reads give None."""
+        self._next, self._readable = len(self._paths), max(1, self._readable)
+
+
+def open_files(source: str, options: CameraOptions) -> FileCamera:
+    """Open a picture, or a folder of them, searched through its sub-folders; hidden files are left out.
+
+    Raises:
+        CameraNotFoundError: the folder holds no pictures.
+    """
+    path = Path(source)
+    if not path.is_dir():
+        return FileCamera([path], path.parent, options)
+    found = sorted(
+        file
+        for file in path.rglob("*")
+        if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file() and not file.name.startswith(".")
+    )
+    if not found:
+        raise CameraNotFoundError(f"a folder to classify must hold pictures, and there are none below {path}")
+    return FileCamera(found, path, options)

@@ -1,0 +1,225 @@
+"""``hawklet run``: opens what was asked for, says what it is, runs the live loop, and stops cleanly."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from hawklet.bundle import Bundle
+from hawklet.cameras import SOURCES, VIDEO_SUFFIXES, Camera, CameraOptions, open_camera
+from hawklet.classifier import Classifier
+from hawklet.engines import is_available
+from hawklet.errors import MissingDependencyError, SelfTestError, UsageError
+from hawklet.golden import GoldenReport, replay, require
+from hawklet.images import IMAGE_SUFFIXES
+from hawklet.live import Limits, run_live
+from hawklet.outputs import Output
+from hawklet.spec import Classification, Fit
+
+
+@dataclass(frozen=True)
+class RunArgs:
+    """What ``hawklet run`` may be told; each field is the option of the same name."""
+
+    model: Path
+    source: str | None
+    labels: Path | None = None
+    normalize: str | None = None
+    fit: str | None = None
+    variant: str | None = None
+    threads: int | None = None
+    top_k: int = 3
+    threshold: float | None = None
+    """Smallest accepted score, 0..1."""
+    frames: int | None = None
+    duration: float | None = None
+    """Seconds."""
+    size: tuple[int, int] | None = None
+    """Width and height, pixels."""
+    fps: float | None = None
+    realtime: bool = False
+    jsonl: str | None = None
+    web: str | None = None
+    mqtt: str | None = None
+    gpio: tuple[str, ...] = ()
+    quiet: bool = False
+    self_test: bool = False
+
+
+def run_session(args: RunArgs) -> None:
+    """Classify a source until it ends, a limit is reached, or a signal asks to stop.
+
+    Raises:
+        HawkletError: the model, the source or an output cannot be opened, or failed.
+    """
+    if args.source is None:
+        raise UsageError(_missing_source(args.model))
+    if args.self_test:
+        require(replay(Bundle.open(args.model), args.variant, args.threads))
+    classifier = _open_classifier(args)
+    with contextlib.ExitStack() as stack:
+        camera = stack.enter_context(open_camera(args.source, _camera_options(args)))
+        about = {
+            "source": camera.description,
+            "model": classifier.name,
+            "variant": classifier.variant.name if classifier.variant else None,
+        }
+        _say(_describe(classifier, camera))
+        outputs = _open_outputs(args, camera, classifier, about, stack)
+        stop = stack.enter_context(_stop_on_signals())
+        summary = run_live(
+            classifier,
+            camera,
+            outputs,
+            limits=Limits(args.frames, args.duration),
+            top_k=args.top_k,
+            accept=_acceptance(args.threshold),
+            stop=stop,
+        )
+        for output in outputs:
+            output.finish(summary)
+
+
+def _missing_source(model: Path) -> str:
+    if model.suffix.lower() in VIDEO_SUFFIXES | IMAGE_SUFFIXES:
+        return f"hawklet run takes a model first, then the source: hawklet run MODEL {model}"
+    return f"say what to classify: hawklet run {model} --source SOURCE, with SOURCE one of {SOURCES}"
+
+
+def _open_classifier(args: RunArgs) -> Classifier:
+    return Classifier.open(
+        args.model,
+        variant=args.variant,
+        labels=args.labels,
+        fit=Fit(args.fit) if args.fit else None,
+        normalize=args.normalize,
+        threads=args.threads,
+    )
+
+
+def _camera_options(args: RunArgs) -> CameraOptions:
+    width, height = args.size or (None, None)
+    return CameraOptions(width, height, args.fps, args.realtime, _say)
+
+
+def _say(line: str) -> None:
+    # stderr, so that stdout holds results alone and can be piped.
+    print(f"hawklet: {line}", file=sys.stderr, flush=True)
+
+
+def _describe(classifier: Classifier, camera: Camera) -> str:
+    info = classifier.engine_info
+    variant = f" ({classifier.variant.name})" if classifier.variant else ""
+    threads = f"{info.threads} thread" + ("s" if info.threads > 1 else "")
+    height, width, _ = info.input_shape
+    return (
+        f"{classifier.name}{variant}, {info.classes} classes, {width}x{height}, "
+        f"on {info.runtime}, {info.accelerator}, {threads}; reading {camera.description}"
+    )
+
+
+def _acceptance(threshold: float | None) -> Callable[[Classification], Classification]:
+    def judge(classification: Classification) -> Classification:
+        if threshold is None or classification.top.score >= threshold:
+            return classification
+        return dataclasses.replace(classification, accepted=False)
+
+    return judge
+
+
+def _open_outputs(
+    args: RunArgs, camera: Camera, classifier: Classifier, about: dict[str, Any], stack: contextlib.ExitStack
+) -> list[Output]:
+    outputs: list[Output] = []
+
+    def add(output: Output) -> None:
+        stack.callback(output.close)
+        outputs.append(output)
+
+    if args.jsonl:
+        from hawklet.outputs.jsonl import JsonlOutput
+
+        add(JsonlOutput(args.jsonl, about))
+    if args.mqtt:
+        from hawklet.outputs.mqtt import MqttOutput
+
+        add(MqttOutput(args.mqtt))
+    if args.gpio:
+        from hawklet.outputs.gpio import GpioOutput
+
+        add(GpioOutput(args.gpio, classifier.labels))
+    if args.web:
+        from hawklet.web import WebOutput
+
+        add(WebOutput(args.web, about, _say))
+    if not args.quiet and args.jsonl != "-":
+        from hawklet.outputs.console import ConsoleOutput
+
+        add(ConsoleOutput(live=camera.live or camera.is_film))
+    return outputs
+
+
+@contextlib.contextmanager
+def _stop_on_signals() -> Iterator[threading.Event]:
+    """An event that SIGINT and SIGTERM set; a second signal ends the program at once."""
+    stop = threading.Event()
+
+    def ask(number: int, _: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def self_test(args: RunArgs, as_json: bool, say: Callable[[str], None]) -> None:
+    """Replay the golden frames of every variant whose engine is installed (or of ``args.variant``) and tell.
+
+    Raises:
+        SelfTestError: a variant came out differently here.
+        MissingDependencyError: no variant's engine is installed.
+    """
+    bundle = Bundle.open(args.model)
+    bundle.verify()
+    variants = [bundle.variant(args.variant)] if args.variant else list(bundle.manifest.variants)
+    runnable = [v.name for v in variants if is_available(v.format)]
+    if not runnable:
+        raise MissingDependencyError.for_extra("a TFLite or ONNX runtime", "tflite", "the self-test")
+    reports = [replay(bundle, name, args.threads) for name in runnable]
+    if as_json:
+        say(json.dumps([_report_to_dict(report) for report in reports], indent=1))
+    else:
+        for report in reports:
+            say(_report_line(report))
+    failed = [report.variant for report in reports if not report.passed]
+    if failed:
+        raise SelfTestError(
+            f"golden frames must come out as recorded, and differ here for {', '.join(failed)}; "
+            "do not use this bundle on this machine"
+        )
+
+
+def _report_to_dict(report: GoldenReport) -> dict[str, Any]:
+    return dataclasses.asdict(report) | {"passed": report.passed}
+
+
+def _report_line(report: GoldenReport) -> str:
+    verdict = "same" if report.passed else "DIFFERENT"
+    return (
+        f"{report.variant:16} {verdict:9} {report.frames} golden frames, largest difference "
+        f"{report.largest_difference:.3g} (tolerance {report.tolerance:.3g}), {report.runtime}"
+    )
