@@ -159,11 +159,7 @@ class Connection:
             FlashError: the connection was lost, or the board fell silent. A failing command is no error here.
         """
         script = command if isinstance(command, str) else shlex.join(command)
-        with (
-            mapped_errors(f"{self.target}"),
-            contextlib.closing(self._transport.open_session(timeout=SILENCE_S)) as channel,
-        ):
-            channel.settimeout(silence_s)
+        with mapped_errors(f"{self.target}"), contextlib.closing(self._session(silence_s)) as channel:
             # The login shell may be any; the scripts are for sh. It stays to the end, so that a program killed by a
             # signal has a status like any other, and none at all means that the connection is gone.
             channel.exec_command(shlex.join(["sh", "-c", f"{script}\nexit $?"]))
@@ -239,7 +235,8 @@ class Connection:
     def _try(self, *, password: str | None = None, passphrase: str | None = None) -> paramiko.SSHClient:
         login, route = self._login, self._route
         client = paramiko.SSHClient()
-        client.set_missing_host_key_policy(_Verify(self._keys))
+        verify = _Verify(self._keys)
+        client.set_missing_host_key_policy(verify)
         keys_wanted = password is None and login.identity is None
         try:
             client.connect(
@@ -257,8 +254,13 @@ class Connection:
                 sock=_socket(route, login.connect_timeout),
                 transport_factory=self._transport_that_asks_for_known_types,
             )
-        except BaseException:
+        except BaseException as error:
+            transport = client.get_transport()
+            at_the_door = transport is not None and transport.is_active() and verify.done
             client.close()
+            if type(error) is paramiko.SSHException and at_the_door:
+                # Such as "No authentication methods available": somebody without any key.
+                raise paramiko.AuthenticationException(str(error)) from error
             raise
         return client
 
@@ -276,9 +278,12 @@ class _Verify(paramiko.MissingHostKeyPolicy):
 
     def __init__(self, keys: HostKeys) -> None:
         self._keys = keys
+        self.done = False
+        """The host has shown a key that is trusted."""
 
     def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:
         self._keys.verify(hostname.lower(), key.get_name(), key.asbytes())
+        self.done = True
 
 
 def _key_type(algorithm: str) -> str:
