@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
+from hawklet.cameras import CameraOptions
 from hawklet.cameras.synthetic import SyntheticCamera, open_synthetic
 from hawklet.cards import CARDS
 from hawklet.cards.stage import Programme, Stage
@@ -117,6 +118,12 @@ def test_an_address_says_what_is_shown() -> None:
     assert frame is not None
     assert np.array_equal(frame.image, Stage(SMALL).frame(frame.index)[0])
     assert open_synthetic("synthetic://").live
+
+
+def test_size_and_pace_may_be_asked_for_on_the_command_line() -> None:
+    wishes = CameraOptions(width=96, height=72, fps=5.0)
+    assert open_synthetic("synthetic://cards", wishes).description == "synthetic cards, 96x72 at 5 frames/s"
+    assert open_synthetic("synthetic://cards?fps=9", wishes).description == "synthetic cards, 96x72 at 9 frames/s"
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """A camera that needs none: cards on a moving stage, in real time, with the truth attached.
 
 ``synthetic://cards?seed=1&seconds=3&size=640x480&fps=30&shown=12``; everything after ``cards`` may be left out.
-``shown`` ends the film after so many cards; without it the film does not end.
+Size and pace that the address does not name are those of the command line. ``shown`` ends the film after so many cards; without it the film does not end.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ class SyntheticCamera(Camera):
         if shown is not None and shown < 1:
             raise UsageError(f"synthetic://: shown must be 1 or more, got {shown}")
         self._programme = programme
+        self.description = f"synthetic cards, {programme.width}x{programme.height} at {programme.fps:g} frames/s"
         self._stage = Stage(programme)
         self._end: float = math.inf if shown is None else shown * programme.frames_per_scene
         self._clock, self._sleep = clock, sleep
