@@ -1,7 +1,8 @@
 """A camera that needs none: cards on a moving stage, in real time, with the truth attached.
 
-``synthetic://cards?seed=1&seconds=3&size=640x480&fps=30&shown=12``; everything after ``cards`` may be left out.
-Size and pace that the address does not name are those of the command line. ``shown`` ends the film after so many cards; without it the film does not end.
+``synthetic://cards?seed=1&seconds=3&size=640x480&fps=30&shown=12``; everything after ``cards`` may be left out. Size
+and pace that the address does not name are those of the command line. ``shown`` ends the film after so many cards;
+without it the film does not end.
 """
 
 from __future__ import annotations
