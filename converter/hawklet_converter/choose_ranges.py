@@ -43,9 +43,7 @@ def mse(values: Distribution) -> tuple[float, float]:
     return float(low * bottom), float(high * top)
 
 
-def _error(
-    centres: npt.NDArray[np.float64], counts: npt.NDArray[np.int64], low: float, high: float
-) -> float:
+def _error(centres: npt.NDArray[np.float64], counts: npt.NDArray[np.int64], low: float, high: float) -> float:
     step = max((high - low) / (LEVELS - 1), 1e-12)
     clipped = np.clip(centres, low, high)
     outside = float((counts * (centres - clipped) ** 2).sum())

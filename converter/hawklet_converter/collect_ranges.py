@@ -101,7 +101,8 @@ def distribution_of(values: list[npt.NDArray[np.float32]]) -> Distribution:
 
 def batches(inputs: torch.Tensor) -> Iterator[torch.Tensor]:
     """Cut ``[N, ...]`` into pieces small enough to stay in the cache of a small machine."""
-    return iter(inputs.split(_BATCH))
+    for start in range(0, len(inputs), _BATCH):
+        yield inputs[start : start + _BATCH]
 
 
 @dataclass(frozen=True)

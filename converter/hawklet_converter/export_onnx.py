@@ -1,8 +1,7 @@
-"""The float network as an ``.onnx`` file, by torch's TorchScript exporter, which takes 3 s where the newer one takes 10."""
+"""The float network as an ``.onnx`` file, by torch's TorchScript exporter (a third of the newer one's time)."""
 
 from __future__ import annotations
 
-import io
 import tempfile
 from collections.abc import Collection
 from pathlib import Path
@@ -42,20 +41,20 @@ def export_onnx(net: fx.GraphModule, spec: PreprocessSpec) -> bytes:
     Raises:
         ModelError: the network uses what the exporter cannot write.
     """
-    stream = io.BytesIO()
     sample = (torch.zeros(1, spec.channels, spec.height, spec.width),)
-    with quiet():
+    with quiet(), tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "float.onnx")
         try:
             torch.onnx.export(
-                net, sample, stream, dynamo=False, opset_version=OPSET, input_names=[INPUT], output_names=["logits"]
+                net, sample, path, dynamo=False, opset_version=OPSET, input_names=[INPUT], output_names=["logits"]
             )
         except (RuntimeError, TypeError, torch.onnx.errors.OnnxExporterError) as error:
             raise ModelError(f"torch.onnx cannot export this network: {' '.join(str(error).split())[:300]}") from error
-        return _tidy(stream.getvalue())
+        return _tidy(path.read_bytes())
 
 
 def _tidy(content: bytes) -> bytes:
-    """Let ONNX Runtime's basic passes (constants, identities, paddings) rewrite the graph, which stays standard ONNX."""
+    """Fold constants, identities and paddings by ONNX Runtime's basic passes; the graph stays standard ONNX."""
     import onnx
     import onnxruntime
 

@@ -44,7 +44,9 @@ def export_tflite(net: fx.GraphModule, spec: PreprocessSpec) -> bytes:
         try:
             return bytes(litert_torch.convert(wrapped, sample).model_content())
         except Exception as error:  # its passes raise whatever they meet; one line is what a user can use
-            raise ModelError(f"litert_torch cannot export this network: {' '.join(str(error).split())[:300]}") from error
+            raise ModelError(
+                f"litert_torch cannot export this network: {' '.join(str(error).split())[:300]}"
+            ) from error
 
 
 def fingerprint_tflite(content: bytes, inputs: npt.NDArray[np.float32]) -> dict[str, Fingerprint]:

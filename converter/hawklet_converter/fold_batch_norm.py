@@ -11,6 +11,7 @@ from hawklet.errors import RunError
 
 _FOLDABLE = (nn.Conv2d, nn.Linear)
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
+_IN_PLACE = (nn.ReLU, nn.ReLU6, nn.Hardtanh, nn.Hardswish, nn.Hardsigmoid, nn.SiLU, nn.LeakyReLU)
 _TRAINING_ONLY = (nn.Dropout, nn.Dropout2d, nn.Identity)
 
 
@@ -42,7 +43,7 @@ def fold_batch_norm(net: nn.Module) -> fx.GraphModule:
     for module in traced.modules():
         if isinstance(module, _FOLDABLE) and module.bias is None:
             module.bias = nn.Parameter(torch.zeros(module.weight.shape[0]))
-        if getattr(module, "inplace", False):
+        if isinstance(module, _IN_PLACE):
             module.inplace = False  # so that an activation stays what it was while it is compared
     return traced.requires_grad_(False)
 
@@ -62,9 +63,7 @@ def _bypass(traced: fx.GraphModule, node: fx.Node) -> None:
     traced.graph.erase_node(node)
 
 
-def _fold_into_source(
-    traced: fx.GraphModule, node: fx.Node, norm: nn.Module, modules: dict[str, nn.Module]
-) -> None:
+def _fold_into_source(traced: fx.GraphModule, node: fx.Node, norm: nn.Module, modules: dict[str, nn.Module]) -> None:
     source = node.all_input_nodes[0]
     layer = modules.get(str(source.target)) if source.op == "call_module" else None
     if not isinstance(layer, _FOLDABLE) or len(source.users) != 1:

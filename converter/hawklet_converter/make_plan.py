@@ -28,8 +28,6 @@ class Evidence:
     """Key in the plan -> values on the calibration pictures."""
     given: Mapping[str, ActivationQuant]
     """Grids known beforehand: the pixels'."""
-    quantized: Collection[str]
-    """fx nodes that the files quantize; the others are fused away there."""
     correctable: Collection[str]
     """Module paths whose bias every file holds, recognised."""
     inputs: torch.Tensor
@@ -59,15 +57,13 @@ def agreement(logits: Floats, reference: Floats) -> float:
 
 
 def candidate_plans(evidence: Evidence) -> Iterator[QuantPlan]:
-    """Each way to choose ranges, without and with bias correction."""
+    """Each way to choose ranges, with and without bias correction."""
     scales = weight_scales(evidence.net)
+    shifts = _as_tuples(correct_bias(evidence.net, evidence.inputs, evidence.correctable))
     for method in METHODS:
         grids = choose_ranges(evidence.distributions, method, evidence.given)
-        plain = QuantPlan(method, grids, scales)
-        yield plain
-        watched = {name: grids[name] for name in evidence.quantized}
-        shifts = correct_bias(evidence.net, watched, evidence.inputs, evidence.correctable)
-        yield QuantPlan(f"{method} + bias correction", grids, scales, _as_tuples(shifts))
+        yield QuantPlan(f"{method} + bias correction", grids, scales, shifts)
+        yield QuantPlan(method, grids, scales)
 
 
 def _as_tuples(shifts: Mapping[str, npt.NDArray[np.float32]]) -> dict[str, tuple[float, ...]]:

@@ -1,7 +1,7 @@
 """Which tensor of an exported file is which activation of the network: told by their values, not by their names.
 
 Exporters rename, fuse and reorder, and each does so in its own way and version. The values on real pictures do not
-change, so a tensor is recognised by the moments of its values (see :class:`hawklet_converter.collect_ranges.Fingerprint`).
+change, so a tensor is recognised by the moments of its values (:class:`hawklet_converter.collect_ranges.Fingerprint`).
 Activations that cannot be told apart hold the same values, so that either's range is right.
 """
 

@@ -6,25 +6,25 @@ import time
 from collections.abc import Mapping
 from statistics import median
 
-from hawklet.engines import Engine
+from hawklet.classifier import Classifier
 from hawklet.spec import Pixels
 
 _ROUNDS = 30
 _WARM_UP = 3
 
 
-def measure_latency(engines: Mapping[str, Engine], picture: Pixels) -> dict[str, float]:
+def measure_latency(classifiers: Mapping[str, Classifier], picture: Pixels) -> dict[str, float]:
     """Median CPU milliseconds of one inference.
 
     Args:
-        engines: Name -> an engine with one thread.
+        classifiers: Name -> a classifier with one thread.
         picture: ``uint8 [H, W, C]``, prepared.
     """
-    times: dict[str, list[float]] = {name: [] for name in engines}
+    times: dict[str, list[float]] = {name: [] for name in classifiers}
     for turn in range(_WARM_UP + _ROUNDS):
-        for name, engine in engines.items():
+        for name, classifier in classifiers.items():
             start = time.process_time()
-            engine.infer(picture)
+            classifier.raw_output(picture)
             if turn >= _WARM_UP:
                 times[name].append(time.process_time() - start)
     return {name: median(values) * 1e3 for name, values in times.items()}

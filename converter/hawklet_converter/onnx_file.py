@@ -102,7 +102,9 @@ def activation_scales(model: Any) -> dict[str, float]:
     }
 
 
-INTEGER_OPS = frozenset({"Conv", "Gemm", "MatMul", "Add", "Mul", "GlobalAveragePool", "AveragePool", "MaxPool", "Concat"})
+INTEGER_OPS = frozenset(
+    {"Conv", "Gemm", "MatMul", "Add", "Mul", "GlobalAveragePool", "AveragePool", "MaxPool", "Concat"}
+)
 """Operations that are quantized."""
 FOLLOWING_OPS = frozenset({"Relu", "Clip", "Flatten", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Pad"})
 """Operations that take the type of their input, or vanish into what is before them."""

@@ -8,6 +8,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 
 _QUIET_ENVIRONMENT = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -29,7 +30,7 @@ def quiet() -> Iterator[None]:
     logging.disable(logging.WARNING)
     sys.stdout.flush()
     sys.stderr.flush()
-    with open(os.devnull, "w") as sink, _descriptors_to(sink.fileno()), warnings.catch_warnings():
+    with Path(os.devnull).open("w") as sink, _descriptors_to(sink.fileno()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             with contextlib.redirect_stdout(sink), contextlib.redirect_stderr(sink):

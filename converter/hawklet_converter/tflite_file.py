@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -59,7 +59,7 @@ def operator_name(model: Any, operator: Any) -> str:
 
     code = model.operatorCodes[operator.opcodeIndex]
     builtin = max(code.builtinCode, code.deprecatedBuiltinCode)
-    return next(name for name, value in vars(schema.BuiltinOperator).items() if value == builtin)
+    return str(next(name for name, value in vars(schema.BuiltinOperator).items() if value == builtin))
 
 
 def float_constants(model: Any) -> dict[int, npt.NDArray[np.float32]]:
@@ -266,7 +266,9 @@ def describe_model(name: str, mean: float, std: float, channels: int) -> bytes:
     builder = flatbuffers.Builder(1024)
     pixel = _pixel_tensor(builder, mean, std, channels)
     logits = _logits_tensor(builder)
-    subgraph = _table(builder, {2: ("offset", _vector(builder, [pixel])), 3: ("offset", _vector(builder, [logits]))}, 12)
+    subgraph = _table(
+        builder, {2: ("offset", _vector(builder, [pixel])), 3: ("offset", _vector(builder, [logits]))}, 12
+    )
     fields = {
         0: ("offset", builder.CreateString(name)),
         3: ("offset", _vector(builder, [subgraph])),

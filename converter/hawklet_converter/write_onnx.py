@@ -23,7 +23,6 @@ class OnnxActivations(str, Enum):
     """Arm's dot product, and TensorRT, which takes int8 alone."""
 
 
-
 def write_onnx(content: bytes, plan: QuantPlan, tensors: Mapping[str, str], activations: OnnxActivations) -> bytes:
     """Quantize a float file by the plan.
 
@@ -49,7 +48,9 @@ def write_onnx(content: bytes, plan: QuantPlan, tensors: Mapping[str, str], acti
 
         kind = QuantType.QUInt8 if activations is OnnxActivations.UINT8 else QuantType.QInt8
         ranges = {
-            name: TensorData(lowest=np.float32(plan.activations[node].low), highest=np.float32(plan.activations[node].high))
+            name: TensorData(
+                lowest=np.float32(plan.activations[node].low), highest=np.float32(plan.activations[node].high)
+            )
             for name, node in tensors.items()
         }
         worker = QDQQuantizer(
@@ -93,6 +94,6 @@ def _refuse_foreign_grids(model: Any, plan: QuantPlan) -> None:
     foreign = [name for name, scale in onnx_file.activation_scales(model).items() if np.float32(scale) not in known]
     if foreign:
         raise ModelError(
-            f"every int8 activation must lie on a grid of the quantization plan, got others for {', '.join(foreign[:3])}"
+            "every int8 activation must lie on a grid of the quantization plan, got others for "
+            f"{', '.join(foreign[:3])}"
         )
-

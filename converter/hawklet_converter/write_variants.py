@@ -80,7 +80,9 @@ def _finish_onnx(content: bytes, identity: Identity, activations: OnnxActivation
     model = onnx_file.read_model(content)
     kind = activations.value if activations else None
     onnx_file.take_pixels(model, identity.zero_point, identity.scale, activations=kind)
-    return onnx_file.add_metadata(model, identity.name, identity.labels, float(identity.zero_point), 1.0 / identity.scale)
+    return onnx_file.add_metadata(
+        model, identity.name, identity.labels, float(identity.zero_point), 1.0 / identity.scale
+    )
 
 
 def float_ops(model_format: ModelFormat, content: bytes) -> tuple[str, ...]:

@@ -1,0 +1,114 @@
+"""Put files, golden frames and facts into a bundle."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hawklet import __version__
+from hawklet.bundle import Golden, Manifest, Variant, write_bundle
+from hawklet.golden import record
+from hawklet.spec import Floats, ModelFormat, Pixels, Precision
+from hawklet_converter.fit_temperature import fit_temperature
+from hawklet_converter.golden_tolerance import float_tolerance, int8_tolerance
+from hawklet_converter.model_card import model_card
+from hawklet_converter.plan import QuantPlan
+from hawklet_converter.request import Row
+from hawklet_converter.verify import open_classifier
+from hawklet_trainer.run import Run
+
+PLAN_FILE = "quantization/plan.json"
+"""Where a bundle keeps the plan its int8 files were written by."""
+
+
+@dataclass(frozen=True)
+class VariantFile:
+    """One model file on its way into a bundle."""
+
+    content: bytes
+    output_step: float | None
+    """int8 only: one step of the logits' grid."""
+    float_ops: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Packing:
+    """All that goes into a bundle."""
+
+    run: Run
+    rows: tuple[Row, ...]
+    """In order of preference."""
+    files: Mapping[str, VariantFile]
+    """By variant."""
+    golden_inputs: Pixels
+    """``uint8 [N, H, W, C]``."""
+    calibrated_on: tuple[Floats, npt.NDArray[np.int64]]
+    """Logits of the preferred variant on validation pictures, and the true classes: for the temperature."""
+    provenance: Mapping[str, Any]
+    plan: QuantPlan | None
+
+
+def pack(target: Path, packing: Packing) -> Manifest:
+    """Write the bundle, whole or not at all.
+
+    Returns:
+        The manifest as written.
+    """
+    run = packing.run
+    outputs = {row.variant: _record(packing, row.variant) for row in packing.rows}
+    variants = tuple(_variant(packing, row, outputs[row.variant]) for row in packing.rows)
+    manifest = Manifest(
+        name=run.name,
+        labels=run.labels,
+        preprocess=run.spec,
+        variants=variants,
+        created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        hawklet_version=__version__,
+        temperature=round(fit_temperature(*packing.calibrated_on), 4),
+        provenance=packing.provenance,
+    )
+    members = {variant.file: packing.files[variant.name].content for variant in variants}
+    if packing.plan is not None:
+        members[PLAN_FILE] = json.dumps(packing.plan.to_dict()).encode()
+    card = model_card(run.name, run.labels, packing.provenance, packing.rows)
+    return write_bundle(target, manifest, members, Golden(packing.golden_inputs, outputs), card)
+
+
+def _format(variant: str) -> ModelFormat:
+    return ModelFormat(variant.rsplit("-", 1)[1])
+
+
+def _record(packing: Packing, variant: str) -> Floats:
+    content = packing.files[variant].content
+    return record(
+        open_classifier(content, _format(variant), packing.run.labels, packing.run.spec), packing.golden_inputs
+    )
+
+
+def _variant(packing: Packing, row: Row, outputs: Floats) -> Variant:
+    file, model_format = packing.files[row.variant], _format(row.variant)
+    step = file.output_step
+    tolerance = (
+        float_tolerance(outputs)
+        if step is None
+        else int8_tolerance(file.content, model_format, packing.golden_inputs, outputs, step)
+    )
+    return Variant(
+        name=row.variant,
+        file=f"models/{row.variant}.{model_format.value}",
+        format=model_format,
+        precision=Precision.FLOAT32 if step is None else Precision.INT8,
+        bytes=len(file.content),
+        sha256=hashlib.sha256(file.content).hexdigest(),
+        accuracy=row.val if row.test is None else row.test,
+        golden_tolerance=tolerance,
+        float_ops=file.float_ops,
+    )

@@ -1,0 +1,81 @@
+"""What a conversion is asked to do, and what it hands back."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+
+from hawklet.bundle import Manifest
+from hawklet_converter.write_onnx import OnnxActivations
+
+TARGETS: dict[str, OnnxActivations] = {
+    "x86": OnnxActivations.UINT8,
+    "pizero2": OnnxActivations.INT8,
+    "pi3": OnnxActivations.INT8,
+    "pi4": OnnxActivations.INT8,
+    "pi5": OnnxActivations.INT8,
+    "jetson": OnnxActivations.INT8,
+}
+"""Target -> the bytes that carry activations in its int8 ONNX file. The TFLite file is the same for all."""
+
+HOST = "host"
+
+
+def activations_for(target: str) -> OnnxActivations:
+    """The ONNX activation type for ``--target``; ``host`` is the machine this runs on."""
+    if target != HOST:
+        return TARGETS[target]
+    return TARGETS["x86"] if platform.machine().lower() in ("x86_64", "amd64") else TARGETS["pi5"]
+
+
+@dataclass(frozen=True)
+class ConvertRequest:
+    """Options of ``hawklet convert``."""
+
+    run: Path
+    """A run folder."""
+    output: Path | None = None
+    """The bundle; None = ``NAME.hawklet`` in the current folder."""
+    int8: bool = True
+    """False: float32 files alone."""
+    prune: float = 0.0
+    """Share of channels to remove, 0..0.9."""
+    prune_epochs: int = 8
+    """Epochs of fine-tuning after pruning, the unpruned network teaching."""
+    max_drop: float = 1.0
+    """Points of top-1 on the validation pictures that the int8 files may lose."""
+    photos: Path | None = None
+    """Where the photos are now, if they have moved since training."""
+    calibration: int = 128
+    """Training pictures that ranges are collected on."""
+    target: str = HOST
+    """``host`` or a key of :data:`TARGETS`."""
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the conversion table."""
+
+    variant: str
+    bytes: int
+    val: float
+    """Top-1 on the validation pictures, percent."""
+    test: float | None
+    """Top-1 on the test pictures, percent; None: the run has none."""
+    agreement: float
+    """Share of validation and test pictures with the float32 file's answer, percent."""
+    ms: float
+    """Median CPU milliseconds of one inference on one thread of this machine."""
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What came out."""
+
+    path: Path
+    manifest: Manifest
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...]
+    """What a reader of the table must know."""
