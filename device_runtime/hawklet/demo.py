@@ -83,7 +83,7 @@ class _Step:
 
 def _steps(args: DemoArgs) -> tuple[_Step, ...]:
     bundle = str(args.bundle)
-    camera = f"synthetic://cards?seed={args.seed + 1000}&seconds=3&shown={args.shown}"
+    camera = f"synthetic://cards?seed={args.seed + 1000}&seconds=2.5&shown={args.shown}"
     return (
         _Step("fine-tune MobileNetV2 from ImageNet weights", (_train(args),)),
         _Step("prune, quantize to int8, verify, bundle", (_convert(args),)),
@@ -104,13 +104,14 @@ def _steps(args: DemoArgs) -> tuple[_Step, ...]:
 def _train(args: DemoArgs) -> Command:
     # No flips: they would turn a left arrow into a right one. Nothing cropped away: a card may be near the edge.
     varied = ("--no-flip", "--augment", "light", "--crop-fraction", "1.0")
-    long = ("--head-epochs", "30", "--epochs", "6", "--batch", "16", "--minutes", "4")
+    long = ("--head-epochs", "30", "--epochs", "4", "--batch", "16", "--minutes", "3")
     place = ("--seed", str(args.seed), "--out", str(args.out), "--name", args.run.name)
     return ("train", str(args.photos), "--model", "mobilenet_v2", *varied, *long, *place)
 
 
 def _convert(args: DemoArgs) -> Command:
-    return ("convert", str(args.run), "--int8", "--prune", "0.1", "--max-drop", "1.0", "-o", str(args.bundle))
+    pruned = ("--prune", "0.1", "--prune-epochs", "2")
+    return ("convert", str(args.run), *pruned, "--max-drop", "1.0", "--seed", str(args.seed), "-o", str(args.bundle))
 
 
 def call_hawklet(command: Command) -> int:
