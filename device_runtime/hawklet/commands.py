@@ -12,18 +12,14 @@ _PATH = click.Path(path_type=Path)
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 
-class _Size(click.ParamType[tuple[int, int]]):
+def _size(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int, int] | None:
     """``640x480`` -> (640, 480)."""
-
-    name = "WxH"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
-        if isinstance(value, tuple):
-            return value
-        width, cross, height = str(value).partition("x")
-        if not (cross and width.isdigit() and height.isdigit() and int(width) and int(height)):
-            self.fail(f"a size is WIDTHxHEIGHT in pixels, as 640x480; got {value}", param, ctx)
-        return int(width), int(height)
+    if value is None:
+        return None
+    width, cross, height = value.partition("x")
+    if not (cross and width.isdigit() and height.isdigit() and int(width) and int(height)):
+        raise click.BadParameter(f"a size is WIDTHxHEIGHT in pixels, as 640x480; got {value}")
+    return int(width), int(height)
 
 
 @click.command(context_settings=_SETTINGS)
@@ -39,7 +35,7 @@ class _Size(click.ParamType[tuple[int, int]]):
 @click.option("--threshold", type=click.FloatRange(0, 1), help="Answers with a lower score are not accepted.")
 @click.option("--frames", type=click.IntRange(1), help="Stop after so many results.")
 @click.option("--duration", type=click.FloatRange(0, min_open=True), help="Stop after so many seconds.")
-@click.option("--size", type=_Size(), help="Cameras: frame size.")
+@click.option("--size", metavar="WxH", callback=_size, help="Cameras: frame size.")
 @click.option("--fps", type=click.FloatRange(0, 1000, min_open=True), help="Cameras: frames a second.")
 @click.option("--realtime", is_flag=True, help="Video files: play at their own speed, as a camera would.")
 @click.option("--jsonl", metavar="FILE", help="Write results as JSON lines; - for stdout.")

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import io
+
+import tiny_models
+from hawklet.live import LiveResult, Summary
+from hawklet.outputs.console import ConsoleOutput, describe, percentile
+from hawklet.spec import Classification, Frame, Prediction, Timings
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def _result(number: int, name: str = "", *, accepted: bool = True) -> LiveResult:
+    frame = Frame(tiny_models.solid("red"), captured_at=0.0, index=number, name=name)
+    classification = Classification((Prediction("red", 0, 0.75),), accepted, Timings(1, 2, 3))
+    return LiveResult(frame, classification, 12.0, 4, 100.0 + number / 10)
+
+
+def test_a_terminal_shows_a_live_source_in_one_updating_line() -> None:
+    stream = _Terminal()
+    output = ConsoleOutput(live=True, stream=stream)
+    for number in range(30):
+        output.write(_result(number))
+    assert stream.getvalue().count("\n") == 0
+    assert "red 75%  |  10.0 frames/s  age 12 ms  dropped 4" in stream.getvalue()
+
+
+def test_a_log_of_a_live_source_stays_short_and_one_of_files_is_complete() -> None:
+    live, files = io.StringIO(), io.StringIO()
+    outputs = ConsoleOutput(live=True, stream=live), ConsoleOutput(live=False, stream=files)
+    for number in range(30):
+        for output in outputs:
+            output.write(_result(number, name=f"{number}.jpg"))
+    assert live.getvalue().count("\n") < 30
+    assert files.getvalue().count("\n") == 30
+
+
+def test_an_answer_that_is_not_accepted_is_a_question() -> None:
+    stream = io.StringIO()
+    ConsoleOutput(live=False, stream=stream).write(_result(0, "x.jpg", accepted=False))
+    assert stream.getvalue() == "x.jpg: ? (red 75%)\n"
+
+
+def test_the_summary_says_rate_age_and_score() -> None:
+    text = describe(Summary(31, 1.0, 2, (10.0, 20.0, 30.0), (5.0,), 10, 9))
+    assert "31 frames in 1.0 s (30.0/s), 2 dropped" in text
+    assert "age p50 20 ms" in text
+    assert "9 of 10 shown cards named rightly" in text
+    assert describe(Summary(0, 0.0, 0, (), (), None, None)) == "no frame was classified"
+
+
+def test_a_percentile_is_interpolated() -> None:
+    assert percentile((1.0, 2.0, 3.0, 4.0), 50) == 2.5
+    assert percentile((7.0,), 90) == 7.0

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+import tiny_models
+from hawklet.cameras import Camera
+from hawklet.classifier import Classifier
+from hawklet.engines.mock import MockEngine
+from hawklet.errors import CameraError
+from hawklet.live import Limits, LiveResult, classify_live, run_live
+from hawklet.outputs import Output
+from hawklet.score import CardScore
+from hawklet.spec import Floats, Frame, Pixels
+
+
+class _Film(Camera):
+    """Frames handed out at once; ``error`` is raised after the last."""
+
+    def __init__(self, count: int, *, live: bool, error: Exception | None = None, hold: threading.Event | None = None):
+        self.live, self._count, self._error, self._hold, self.handed = live, count, error, hold, 0
+
+    def read(self) -> Frame | None:
+        if self.handed == self._count:
+            if self._hold is not None:
+                self._hold.wait(30)
+            if self._error is not None:
+                raise self._error
+            return None
+        self.handed += 1
+        return Frame(tiny_models.solid("red"), captured_at=time.monotonic(), index=self.handed - 1)
+
+
+class _Kept(Output):
+    def __init__(self) -> None:
+        self.results: list[LiveResult] = []
+
+    def write(self, result: LiveResult) -> None:
+        self.results.append(result)
+
+
+def _classifier(answer: Sequence[float] = (1.0, 0.0, 0.0), during: threading.Event | None = None) -> Classifier:
+    def infer(_: Pixels) -> Floats:
+        if during is not None:
+            during.wait(30)
+        return np.array(answer, dtype=np.float32)
+
+    return Classifier(MockEngine(infer, classes=3), tiny_models.LABELS, tiny_models.SPEC)
+
+
+def test_files_give_every_frame_in_order() -> None:
+    kept = _Kept()
+    summary = run_live(_classifier(), _Film(50, live=False), [kept])
+    assert [r.frame.index for r in kept.results] == list(range(50))
+    assert (summary.frames, summary.dropped) == (50, 0)
+
+
+def test_a_slow_model_gets_the_newest_frame_and_says_what_it_missed() -> None:
+    busy, hold = threading.Event(), threading.Event()
+    film = _Film(100, live=True, hold=hold)
+    results = classify_live(_classifier(during=busy), film)
+    first: list[LiveResult] = []
+    taker = threading.Thread(target=lambda: first.append(next(results)))
+    taker.start()
+    while film.handed < 100:  # the camera runs on while the model is busy with its first frame
+        time.sleep(0.001)
+    busy.set()
+    taker.join(30)
+    second = next(results)
+    assert second.frame.index == 99
+    assert second.dropped == 98
+    hold.set()
+    assert next(results, None) is None
+
+
+def test_every_result_says_how_old_its_frame_is() -> None:
+    class Old(_Film):
+        def read(self) -> Frame | None:
+            frame = super().read()
+            return frame and Frame(frame.image, captured_at=time.monotonic() - 5.0, index=frame.index)
+
+    kept = _Kept()
+    run_live(_classifier(), Old(3, live=False), [kept])
+    assert all(5000 <= r.age_ms < 30_000 for r in kept.results)
+
+
+def test_a_cameras_failure_is_raised_in_the_loop() -> None:
+    for live in (True, False):
+        with pytest.raises(CameraError, match="unplugged"):
+            run_live(_classifier(), _Film(3, live=live, error=CameraError("unplugged")), [])
+
+
+def test_a_limit_of_frames_ends_the_run() -> None:
+    assert run_live(_classifier(), _Film(50, live=False), [], limits=Limits(frames=7)).frames == 7
+
+
+def test_a_stop_ends_a_run_whose_camera_is_silent() -> None:
+    hold, stop = threading.Event(), threading.Event()
+    threading.Timer(0.2, stop.set).start()
+    summary = run_live(_classifier(), _Film(0, live=True, hold=hold), [], stop=stop)
+    hold.set()
+    assert summary.frames == 0
+
+
+def test_a_long_run_keeps_a_bounded_number_of_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hawklet.live.KEPT_SAMPLES", 10)
+    summary = run_live(_classifier(), _Film(50, live=False), [])
+    assert (summary.frames, len(summary.ages_ms), len(summary.infer_ms)) == (50, 10, 10)
+
+
+def test_a_card_counts_as_named_by_the_majority_of_its_second_half() -> None:
+    score = CardScore()
+    for truth, answers in [("a", "bbbaaa"), (None, "zzz"), ("b", "aabb"), ("a", "aaabbb"), ("b", "b")]:
+        for answer in answers:
+            score.add(truth, answer)
+    assert score.result() == (4, 3)
+
+
+def test_a_source_without_truth_has_no_score() -> None:
+    score = CardScore()
+    score.add(None, "a")
+    assert score.result() == (None, None)
