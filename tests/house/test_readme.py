@@ -1,7 +1,7 @@
 """What the documentation shows, a test runs.
 
 Every ``hawklet`` command in a fenced ``sh`` or ``console`` block is parsed by the real command; every fenced
-``python`` block of the README is executed. (The acceptance suite types the README's commands for real.)
+``python`` block is executed. (The acceptance suite types the README's commands for real.)
 """
 
 from __future__ import annotations
@@ -43,14 +43,13 @@ def _parse(command: click.Command, words: list[str], shown: str) -> None:
             assert word.split("=")[0] in known, f"hawklet {name} has no {word}, shown as: hawklet {shown}"
 
 
-def test_the_readmes_python_snippets_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_python_snippet_shown_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     tiny_models.write_colour_bundle(tmp_path / "flowers.hawklet")
     Image.fromarray(tiny_models.solid("red")).save(tmp_path / "photo.jpg")
-    snippets = list(blocks_of(PAGES[0], "python"))
-    assert snippets, "the README shows no Python"
-    for snippet in snippets:
-        exec(compile(snippet, "README.md", "exec"), {"__name__": "readme"})  # noqa: S102 -- running it is the test
+    for snippet in blocks_of(page, "python"):
+        exec(compile(snippet, page.name, "exec"), {"__name__": "shown"})  # noqa: S102 -- running it is the test
 
 
 def test_the_readme_names_the_two_commands_that_do_everything() -> None:
