@@ -193,7 +193,7 @@ class Connection:
         quoted = {name: shlex.quote(word) for name, word in words.items()}
         script = (
             "umask 077 && mkdir -p {folder} && cat > {part} && printf '%s' {check} | sha256sum -c --status - "
-            "&& sync && mv -f {part} {path} || {{ status=$?; rm -f {part}; exit $status; }}"
+            "&& sync {part} && mv -f {part} {path} || {{ status=$?; rm -f {part}; exit $status; }}"
         ).format(**quoted)
         result = self.run(script, stdin=data)
         if result.exit_status:

@@ -13,9 +13,12 @@ from pathlib import Path
 import pytest
 
 import tiny_models
+from hawklet import __version__
+from hawklet.bundle import Bundle
+from hawklet.safefiles import sha256_of
 from hawklet_hardware.flash.flasher import FlashReport, flash
 from hawklet_hardware.flash.options import EnvironmentOptions, FlashOptions, RunOptions, ServiceChoice
-from hawklet_hardware.flash.releases import Store
+from hawklet_hardware.flash.releases import Release, Store
 from loopback_sshd import Sshd, running_sshd
 
 # What `systemctl` of a board does, as far as a flash uses it: it runs the unit's ExecStart for real, knows units only
@@ -61,7 +64,7 @@ elif words[0] == "restart":
 elif words[0] == "disable":
     stop()
 elif words[0] == "is-active":
-    print("active" if alive() else "inactive")
+    print("active" if alive() and "--user" in sys.argv else "inactive")
 elif words[0] == "show":
     print("ActiveState=" + ("active" if alive() else "failed"), "NRestarts=0", "Result=exit-code", sep="\\n")
 """
@@ -161,13 +164,33 @@ class LoopbackBoard:
         self.said: list[str] = []
 
     def options(
-        self, *, source: str = "synthetic://0", service: ServiceChoice = ServiceChoice.AUTO, **changes: object
+        self,
+        *,
+        source: str = "synthetic://cards",
+        service: ServiceChoice = ServiceChoice.AUTO,
+        watch_s: float = 1.0,
+        **changes: object,
     ) -> FlashOptions:
         """This very interpreter is used as it is: no downloads."""
         environment = EnvironmentOptions(python=sys.executable)
-        run = RunOptions(source=source, service=service, watch_s=1.0)
+        run = RunOptions(source=source, service=service, watch_s=watch_s)
         fields = {"environment": environment, "run": run, "prefix": str(self.store.prefix)}
         return FlashOptions(**{**fields, **changes})  # type: ignore[arg-type] # the test names the fields
+
+    def place(self, bundle: Path) -> str:
+        """Have a bundle there as a flash leaves it, without the way through sshd; returns the release's ID."""
+        release = Release.make(
+            model=Bundle.open(bundle).manifest.name,
+            bundle_sha256=sha256_of(bundle),
+            hawklet_version=__version__,
+            python=sys.executable,
+            env=None,
+            run=("--source", "synthetic://cards"),
+        )
+        self.store.add(release, bundle)
+        self.store.switch(release.id)
+        self.store.remember(release.id)
+        return release.id
 
     def flash(self, bundle: Path, **changes: object) -> FlashReport:
         """Flash a bundle; the arguments are those of :meth:`options`."""

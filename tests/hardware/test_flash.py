@@ -23,6 +23,8 @@ from hawklet_hardware.flash.options import EnvironmentOptions, FlashOptions, Run
 from hawklet_hardware.flash.probe import probe
 from hawklet_hardware.ssh import Connection, Target
 
+NOWHERE = "/nowhere/at-all.mp4"
+"""A source that ends the service as soon as it has started; the watch ends with it, so it may be long."""
 Board = Any  # tests/hardware/conftest.py: LoopbackBoard
 
 
@@ -35,32 +37,33 @@ def test_a_flash_leaves_a_proved_release_current(board: Board, tiny_bundle: Path
     assert board.store.read(report.release.id) == report.release
     start = (board.store.link / "start").read_text().splitlines()[-1]
     folder = board.store.folder(report.release.id)
-    assert start == f'exec {sys.executable} -m hawklet run {folder}/bundle --source synthetic://0 "$@"'
+    assert start == f'exec {sys.executable} -m hawklet run {folder}/bundle --source synthetic://cards "$@"'
     assert not (board.store.prefix / "incoming").exists()
 
 
 def test_flashing_the_same_again_sends_nothing_and_says_so(board: Board, tiny_bundle: Path) -> None:
     first = board.flash(tiny_bundle)
     made = (board.store.link / "release.json").stat().st_mtime_ns
+    said = len(board.said)
     second = board.flash(tiny_bundle)
     assert second.already_there and not first.already_there
     assert second.release == first.release
     assert (board.store.link / "release.json").stat().st_mtime_ns == made
     assert board.store.history() == [first.release.id]
-    assert not any("sent" in line for line in board.said[len(board.said) // 2 :])
+    assert not any("sent" in line for line in board.said[said:])
 
 
 def test_other_run_arguments_make_another_release_of_the_same_bundle(board: Board, tiny_bundle: Path) -> None:
-    first = board.flash(tiny_bundle)
-    second = board.flash(tiny_bundle, source="synthetic://1")
-    assert first.release.bundle_sha256 == second.release.bundle_sha256
-    assert board.store.history() == [first.release.id, second.release.id]
+    first = board.place(tiny_bundle)
+    second = board.flash(tiny_bundle, source="synthetic://cards?seed=1")
+    assert not second.already_there and second.release.id[:16] == first[:16]
+    assert board.store.history() == [first, second.release.id]
 
 
 def test_golden_frames_that_differ_there_leave_the_previous_model_active(
     board: Board, tiny_bundle: Path, wrong_bundle: Path
 ) -> None:
-    before = board.flash(tiny_bundle).release.id
+    before = board.place(tiny_bundle)
     with pytest.raises(SelfTestError, match=r"golden frames must come out within .* nothing was switched"):
         board.flash(wrong_bundle)
     assert board.store.current() == before
@@ -83,11 +86,10 @@ def test_a_damaged_bundle_is_refused_before_anything_is_sent(tmp_path: Path, boa
 
 
 def test_only_the_newest_releases_stay(board: Board, tmp_path: Path) -> None:
-    ids = []
-    for number in range(3):
-        bundle = tiny_models.write_colour_bundle(tmp_path / f"{number}.hawklet", name=f"model {number}")
-        report = board.flash(bundle, keep=2)
-        ids.append(report.release.id)
+    bundles = [tiny_models.write_colour_bundle(tmp_path / name, name=name) for name in "abc"]
+    ids = [board.place(bundle) for bundle in bundles[:2]]
+    report = board.flash(bundles[2], keep=2)
+    ids.append(report.release.id)
     assert FlashOptions().keep == 3
     assert board.store.history() == ids[1:]
     assert {folder.name for folder in (board.store.prefix / "releases").iterdir()} == set(ids[1:])
@@ -97,7 +99,7 @@ def test_only_the_newest_releases_stay(board: Board, tmp_path: Path) -> None:
 def test_a_connection_cut_at_any_step_leaves_the_previous_model_active(
     board: Board, tiny_bundle: Path, other_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = board.flash(tiny_bundle).release.id
+    before = board.place(tiny_bundle)
     calls: list[object] = []
     cut_at = 0
     run = Connection.run
@@ -125,7 +127,7 @@ def test_a_connection_cut_at_any_step_leaves_the_previous_model_active(
 def test_the_switch_ends_by_itself_when_the_connection_is_cut_in_the_middle_of_it(
     board: Board, tiny_bundle: Path, other_bundle: Path, systemd: Any
 ) -> None:
-    before = board.flash(tiny_bundle).release.id
+    before = board.place(tiny_bundle)
     failure: list[BaseException] = []
 
     def flash_other() -> None:
@@ -198,10 +200,7 @@ def test_a_dry_run_says_the_plan_and_changes_nothing(board: Board, tiny_bundle: 
 
 
 def test_going_back_goes_to_the_release_before_and_then_further(board: Board, tmp_path: Path) -> None:
-    ids = []
-    for number in range(3):
-        bundle = tiny_models.write_colour_bundle(tmp_path / f"{number}.hawklet", name=f"model {number}")
-        ids.append(board.flash(bundle).release.id)
+    ids = [board.place(tiny_models.write_colour_bundle(tmp_path / name, name=name)) for name in "abc"]
     back = (board.sshd.target, board.sshd.login(), str(board.store.prefix), 1.0)
     assert rollback(*back).id == ids[1] == board.store.current()
     assert rollback(*back).id == ids[0] == board.store.current()
@@ -211,7 +210,7 @@ def test_going_back_goes_to_the_release_before_and_then_further(board: Board, tm
 
 
 def test_status_names_what_runs_and_what_is_kept(board: Board, tiny_bundle: Path, other_bundle: Path) -> None:
-    ids = [board.flash(bundle).release.id for bundle in (tiny_bundle, other_bundle)]
+    ids = [board.place(bundle) for bundle in (tiny_bundle, other_bundle)]
     state = status(board.sshd.target, board.sshd.login(), str(board.store.prefix))
     assert (state.current, list(state.history)) == (ids[1], ids)
     release = state.release(ids[1])
@@ -238,7 +237,7 @@ def test_a_service_that_does_not_stay_up_brings_the_previous_model_back(
     systemd.boot()
     before = board.flash(tiny_bundle, service=ServiceChoice.USER).release.id
     with pytest.raises(FlashError, match=rf"must stay up .* rolled back: {before} is current again"):
-        board.flash(other_bundle, service=ServiceChoice.USER, source="/nowhere/at-all.mp4")
+        board.flash(other_bundle, service=ServiceChoice.USER, source=NOWHERE, watch_s=60)
     assert board.store.current() == before
     assert f"{before}/bundle" in " ".join(systemd.command_line()), "and it runs"
 
@@ -246,7 +245,7 @@ def test_a_service_that_does_not_stay_up_brings_the_previous_model_back(
 def test_a_first_service_that_does_not_stay_up_is_taken_away(board: Board, tiny_bundle: Path, systemd: Any) -> None:
     systemd.boot()
     with pytest.raises(FlashError, match="rolled back: nothing is current, as before"):
-        board.flash(tiny_bundle, service=ServiceChoice.USER, source="/nowhere/at-all.mp4")
+        board.flash(tiny_bundle, service=ServiceChoice.USER, source=NOWHERE, watch_s=60)
     assert board.store.current() is None
     assert "--user disable --now hawklet.service" in systemd.calls()
 
@@ -288,7 +287,7 @@ def test_the_command_flashes_says_the_next_commands_and_fails_with_1(
         "--prefix",
         str(board.store.prefix),
     ]
-    how = ["--python", sys.executable, "--source", "synthetic://0", *login]
+    how = ["--python", sys.executable, "--source", "synthetic://cards", *login]
     with pytest.raises(SystemExit) as stop:
         main(["flash", str(tiny_bundle), str(sshd.target), *how])
     out = capsys.readouterr().out
@@ -306,7 +305,7 @@ def test_the_command_flashes_says_the_next_commands_and_fails_with_1(
 
 
 def test_the_start_script_runs_the_release_by_hand(board: Board, tiny_bundle: Path) -> None:
-    board.flash(tiny_bundle)
+    board.place(tiny_bundle)
     command = ["sh", str(board.store.link / "start"), "--help"]
     assert subprocess.run(command, capture_output=True, timeout=60, check=False).returncode == 0
 

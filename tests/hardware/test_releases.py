@@ -19,7 +19,7 @@ def release_of(bundle: Path, **changes: object) -> Release:
         "hawklet_version": "0.1.0",
         "python": "/usr/bin/python3",
         "env": None,
-        "run": ("--source", "synthetic://0"),
+        "run": ("--source", "synthetic://cards"),
     }
     return Release.make(**{**fields, **changes})  # type: ignore[arg-type] # the test names the fields
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from hawklet import __version__
 from hawklet.bundle import Bundle, Manifest
 from hawklet.errors import FlashError, SelfTestError, UsageError
 from hawklet.safefiles import sha256_of
@@ -27,7 +28,7 @@ from hawklet_hardware.boards import BoardProfile, profile_of
 from hawklet_hardware.flash.lock import FlashLock
 from hawklet_hardware.flash.onboard import read_report
 from hawklet_hardware.flash.options import EnvironmentOptions, FlashOptions, RunOptions, ServiceChoice
-from hawklet_hardware.flash.probe import OLDEST_PYTHON, BoardState, probe
+from hawklet_hardware.flash.probe import BoardState, probe
 from hawklet_hardware.flash.releases import Release
 from hawklet_hardware.flash.wheel import find_wheel, wheel_version
 from hawklet_hardware.service import UNIT
@@ -294,24 +295,23 @@ def _extras(manifest: Manifest, options: EnvironmentOptions, profile: BoardProfi
 
 
 def _check_interpreter(connection: Connection, python: str) -> str:
+    # Nothing heavy is imported for this; whether there is an engine comes out when the golden frames are replayed.
     code = (
-        "import sys, json, hawklet, hawklet_hardware.flash.onboard; from hawklet.engines import ENGINES, is_available; "
-        "print(json.dumps([hawklet.__version__, sys.version_info[:2], [f.value for f in ENGINES if is_available(f)]]))"
+        "import hawklet, importlib.util as u; "
+        "print(hawklet.__version__ if u.find_spec('hawklet_hardware.flash.onboard') else 'without flash')"
     )
     result = connection.run([python, "-c", code])
     if result.exit_status:
         raise FlashError(
             f"--python must be an interpreter on the board that has hawklet, {python} says: {result.last_words}"
         )
-    version, python_version, engines = json.loads(result.stdout.splitlines()[-1])
-    from hawklet import __version__
-
-    if version != __version__ or tuple(python_version) < OLDEST_PYTHON or not engines:
+    version = result.stdout.split()[-1]
+    if version != __version__:
         raise FlashError(
-            f"--python must have hawklet {__version__} and an engine, {python} has hawklet {version} and "
-            f"{', '.join(engines) or 'no engine'}; install there: pip install 'hawklet[tflite]=={__version__}'"
+            f"--python must have the same hawklet as this machine, {python} has {version}, here is {__version__}; "
+            f"there: {python} -m pip install 'hawklet[tflite]=={__version__}'"
         )
-    return str(version)
+    return version
 
 
 def _check_processor(state: BoardState) -> None:
@@ -396,7 +396,9 @@ def _install(connection: Connection, folder: str, what: str, plan: _Plan, say: C
     if plan.wheelhouse:
         wheels = what.rpartition("/")[0] + "/wheelhouse"
         pip += ["--no-index", "--find-links", wheels]
-    script = f"{shlex.join([*pip, what])} 2>&1 && sync && touch {shlex.quote(folder + '/ready')}"
+    script = (
+        f"{shlex.join([*pip, what])} 2>&1 && sync -f {shlex.quote(folder)} && touch {shlex.quote(folder + '/ready')}"
+    )
     result = connection.run(script, on_line=follow, silence_s=_INSTALL_SILENCE_S)
     if result.exit_status:
         errors = [line for line in result.stdout.splitlines() if line.startswith("ERROR:")]

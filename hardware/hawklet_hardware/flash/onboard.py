@@ -18,14 +18,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hawklet.bundle import Bundle
-from hawklet.engines import is_available
 from hawklet.errors import FlashError, HawkletError, SelfTestError
-from hawklet.golden import GoldenReport, replay, require
 from hawklet_hardware.flash.releases import Release, Store
 from hawklet_hardware.service import Scope, Service, unit_text
+
+if TYPE_CHECKING:
+    from hawklet.golden import GoldenReport
 
 MARK = "hawklet-report:"
 _CHECK_TIMEOUT_S = 600.0
@@ -61,6 +62,9 @@ def check(request: dict[str, Any]) -> dict[str, Any]:
         SelfTestError: the variant that would run comes out differently.
         FlashError: no engine is here for any variant.
     """
+    from hawklet.engines import is_available
+    from hawklet.golden import replay, require
+
     bundle = Bundle.open(request["folder"])
     here = [variant.name for variant in bundle.manifest.variants if is_available(variant.format)]
     if not here:

@@ -164,9 +164,11 @@ class Store:
             Bundle.open(bundle).unpack(part / "bundle")
             write_text(part / "start", _start_script(release, folder))
             write_text(part / "release.json", json.dumps(release.to_dict()) + "\n")
+            _sync_tree(part)  # what `current` will name must be on the disk before the link is
             if folder.exists():
                 shutil.rmtree(folder)  # damaged, as found above
             part.replace(folder)
+            _sync(folder.parent)
         except BaseException:
             shutil.rmtree(part, ignore_errors=True)
             raise
@@ -184,16 +186,11 @@ class Store:
         if release_id is None:
             self.link.unlink(missing_ok=True)
             return
-        os.sync()  # what the link will name must be on the disk before the link is
         temporary = self.prefix / f".current.{os.getpid()}"
         temporary.unlink(missing_ok=True)
         temporary.symlink_to(Path("releases") / self.folder(release_id).name)
         temporary.replace(self.link)
-        directory = os.open(self.prefix, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        _sync(self.prefix)
 
     def remember(self, release_id: str) -> None:
         """Note a release as the newest."""
@@ -236,3 +233,18 @@ def _start_script(release: Release, folder: Path) -> str:
     # Absolute paths of this very release: a later switch of `current` cannot mix two releases in a running process.
     words = [release.python, "-m", "hawklet", "run", str(folder / "bundle"), *release.run]
     return f'#!/bin/sh\n# Runs release {release.id}; hawklet.service starts it.\nexec {shlex.join(words)} "$@"\n'
+
+
+def _sync_tree(folder: Path) -> None:
+    for parent, _, files in os.walk(folder, topdown=False):
+        for name in files:
+            _sync(Path(parent, name))
+        _sync(Path(parent))
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,37 @@
+"""A whole flash as a new board sees it: wheel built, environment made by pip there, golden frames, live frames."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from hawklet.spec import ModelFormat
+from hawklet_hardware.flash.flasher import flash
+from hawklet_hardware.flash.options import EnvironmentOptions, FlashOptions, RunOptions, ServiceChoice
+from loopback_sshd import running_sshd
+
+pytestmark = pytest.mark.acceptance
+
+
+@pytest.mark.parametrize("engine", list(ModelFormat))
+def test_a_bare_python_becomes_a_board_that_classifies(engine: ModelFormat, tiny_bundle: Path, tmp_path: Path) -> None:
+    prefix = tmp_path / "board"
+    options = FlashOptions(
+        environment=EnvironmentOptions(engine=engine),
+        run=RunOptions("synthetic://cards", service=ServiceChoice.NONE),
+        prefix=str(prefix),
+    )
+    said: list[str] = []
+    with running_sshd(tmp_path / "sshd") as sshd:
+        report = flash(tiny_bundle, sshd.target, sshd.login(), options, said.append)
+        again = flash(tiny_bundle, sshd.target, sshd.login(), options, said.append)
+    assert report is not None and again is not None and again.already_there
+    assert [(row.variant, row.passed) for row in report.golden] == [(f"float32-{engine.value}", True)]
+    assert report.release.python.startswith(f"{prefix}/envs/")
+    command = ["sh", str(prefix / "current" / "start"), "--frames", "5", "--jsonl", "-"]
+    live = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    lines = [json.loads(line) for line in live.stdout.splitlines() if line.startswith("{")]
+    assert lines[-1]["summary"]["frames"] == 5
