@@ -25,7 +25,10 @@ Samples: TypeAlias = Sequence[Sequence[float]]
 """One sequence of times per process, in order of time."""
 _Array: TypeAlias = npt.NDArray[np.float64]
 
+_Lengths: TypeAlias = npt.NDArray[np.int64]
+
 RESAMPLES = 2000
+_MAX_DRAWN = 2_000_000  # values drawn at once: bounds the memory to some 60 MB
 LEVEL = 0.95
 _Z = NormalDist().inv_cdf(0.5 + LEVEL / 2)
 # Student's t, two-sided 95 %, 1..20 degrees of freedom; the normal quantile is near enough beyond.
@@ -73,21 +76,28 @@ def ratio_interval(numerator: Samples, denominator: Samples, q: float = 0.5, res
 
 def _resampled_quantiles(samples: Samples, q: float, resamples: int, rng: np.random.Generator) -> _Array:
     """The ``q`` quantile of each resample: ``float64 [resamples]``."""
-    runs = [np.asarray(run, dtype=np.float64) for run in samples]
-    result = np.empty(resamples)
-    for index in range(resamples):
-        chosen = rng.integers(0, len(runs), len(runs))
-        result[index] = np.quantile(np.concatenate([_draw_blocks(runs[i], rng) for i in chosen]), q)
-    return np.maximum(result, 1e-9)  # a stage can be faster than its clock's tick; its logarithm must exist
+    lengths = np.array([len(run) for run in samples])
+    each = max(1, round(float(lengths.mean())))  # every drawn process gives as many, whatever it had time for
+    padded = np.zeros((len(samples), lengths.max()))
+    for index, run in enumerate(samples):
+        padded[index, : len(run)] = run
+    at_once = max(1, _MAX_DRAWN // (each * len(samples)))
+    parts = [
+        np.quantile(_draw(padded, lengths, each, min(at_once, resamples - done), rng), q, axis=1)
+        for done in range(0, resamples, at_once)
+    ]
+    return np.maximum(np.concatenate(parts), 1e-9)  # a stage can be faster than its clock's tick; its log must exist
 
 
-def _draw_blocks(run: _Array, rng: np.random.Generator) -> _Array:
-    """As many values as ``run`` has, in circular blocks of its successive values."""
-    length = max(1, round(len(run) ** 0.5))
-    starts = rng.integers(0, len(run), -(-len(run) // length))
-    positions = (starts[:, None] + np.arange(length)).reshape(-1)[: len(run)]
-    drawn: _Array = run[positions % len(run)]
-    return drawn
+def _draw(padded: _Array, lengths: _Lengths, each: int, resamples: int, rng: np.random.Generator) -> _Array:
+    """``resamples`` rows of processes drawn with replacement, ``each`` values of each in circular blocks."""
+    processes = len(lengths)
+    block = max(1, round(each**0.5))
+    chosen = rng.integers(0, processes, (resamples, processes))
+    starts = rng.integers(0, lengths[chosen][:, :, None], (resamples, processes, -(-each // block)))
+    positions = (starts[..., None] + np.arange(block)).reshape(resamples, processes, -1)[:, :, :each]
+    drawn: _Array = padded[chosen[:, :, None], positions % lengths[chosen][:, :, None]]
+    return drawn.reshape(resamples, -1)
 
 
 def _expanded(value: float, drawn_logs: _Array, processes: list[int]) -> Interval:
