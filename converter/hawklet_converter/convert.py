@@ -22,6 +22,7 @@ from hawklet_converter.float_exports import FloatExport, export_float
 from hawklet_converter.fold_batch_norm import fold_batch_norm
 from hawklet_converter.make_plan import Evidence, Judgement, agreement, best_plan
 from hawklet_converter.measure_latency import measure_latency
+from hawklet_converter.one_thread import one_thread
 from hawklet_converter.pack import Packing, VariantFile, pack
 from hawklet_converter.plan import LOWEST, ActivationQuant, QuantPlan
 from hawklet_converter.prune_channels import parameters, prune_channels
@@ -88,6 +89,13 @@ def convert(request: ConvertRequest, steps: Steps) -> Conversion:
         with steps.step(f"pruning {request.prune:.0%} of the channels, {request.prune_epochs} epochs of recovery"):
             reference = _accuracy(net, run, pictures)
             net = _prune(net, run, photos, request, steps)
+    with one_thread():
+        return _convert_net(net, run, pictures, reference, request, steps)
+
+
+def _convert_net(
+    net: nn.Module, run: Run, pictures: _Pictures, reference: float | None, request: ConvertRequest, steps: Steps
+) -> Conversion:
     folded = fold_batch_norm(net).to(memory_format=torch.channels_last)
     identity = Identity(run.name, run.labels, run.spec, run.pixel_zero_point, run.pixel_scale)
     inputs = to_input(pictures.calibration, run.pixel_zero_point, run.pixel_scale)
@@ -265,10 +273,7 @@ def _measure_rows(
         name: np.concatenate([val[name], logits_of(classifier, pictures.test)]) if has_test else val[name]
         for name, classifier in classifiers.items()
     }
-    single = {
-        name: open_classifier(content, _format_of(name), run.labels, run.spec, 1) for name, content in files.items()
-    }
-    milliseconds = measure_latency(single, pictures.val[0])
+    milliseconds = measure_latency(classifiers, pictures.val[0])
     return tuple(
         Row(
             variant=name,

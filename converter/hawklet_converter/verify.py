@@ -14,10 +14,10 @@ from hawklet.spec import Floats, ModelFormat, Pixels, PreprocessSpec
 
 
 def open_classifier(
-    content: bytes, model_format: ModelFormat, labels: Sequence[str], spec: PreprocessSpec, threads: int | None = None
+    content: bytes, model_format: ModelFormat, labels: Sequence[str], spec: PreprocessSpec
 ) -> Classifier:
-    """A classifier of a file's bytes."""
-    return Classifier(open_engine(content, model_format, threads=threads), labels, spec)
+    """A classifier of a file's bytes, on one thread, so that a busy machine does not matter."""
+    return Classifier(open_engine(content, model_format, threads=1), labels, spec)
 
 
 def logits_of(classifier: Classifier, pixels: Pixels) -> Floats:
