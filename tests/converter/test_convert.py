@@ -1,0 +1,153 @@
+"""A whole conversion of a small trained network: what it writes, what it measures, when it refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+
+import hawklet
+from hawklet.bundle import Bundle
+from hawklet.classifier import Classifier
+from hawklet.cli import main
+from hawklet.errors import BudgetError
+from hawklet.golden import replay
+from hawklet.images import read_image
+from hawklet_converter import convert as conversion_module
+from hawklet_converter.convert import convert
+from hawklet_converter.pack import PLAN_FILE
+from hawklet_converter.plan import QuantPlan
+from hawklet_converter.request import TARGETS, Conversion, ConvertRequest
+from hawklet_converter.steps import Steps
+
+VARIANTS = ["int8-tflite", "int8-onnx", "float32-tflite", "float32-onnx"]
+
+
+@pytest.fixture(scope="module")
+def converted(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Conversion:
+    """The small network's bundle; its validation split is so small that a single picture is over five points."""
+    output = tmp_path_factory.mktemp("bundle") / "shapes.hawklet"
+    return convert(ConvertRequest(tiny_run, output, calibration=48, max_drop=6.0), Steps(silent=True))
+
+
+@pytest.fixture(scope="module")
+def bundle(converted: Conversion) -> Bundle:
+    return Bundle.open(converted.path)
+
+
+def test_the_bundle_holds_both_formats_in_int8_and_float32_int8_first(bundle: Bundle) -> None:
+    assert [variant.name for variant in bundle.manifest.variants] == VARIANTS
+    bundle.verify()
+
+
+def test_int8_files_answer_as_the_float_files_do(converted: Conversion) -> None:
+    rows = {row.variant: row for row in converted.rows}
+    assert rows["float32-tflite"].test is not None
+    assert rows["float32-tflite"].test >= 85
+    for name in VARIANTS:
+        assert rows[name].agreement >= 90, name
+
+
+def test_the_accuracy_in_the_manifest_is_what_the_file_scores_through_the_runtime(
+    bundle: Bundle, tiny_run: Path, photo_folder: Path
+) -> None:
+    lines = [line.split(",") for line in (tiny_run / "split.csv").read_text().splitlines()[1:]]
+    test = [(photo_folder / path, label) for path, label, split in lines if split == "test"]
+    for variant in bundle.manifest.variants:
+        classifier = Classifier.from_bundle(bundle, variant=variant.name, threads=1)
+        right = [classifier.classify(read_image(path)).top.label == label for path, label in test]
+        assert variant.accuracy == pytest.approx(100 * np.mean(right))
+
+
+def test_golden_frames_replay_within_their_tolerance(bundle: Bundle) -> None:
+    assert len(bundle.golden().inputs) == 8
+    for name in VARIANTS:
+        report = replay(bundle, name)
+        assert report.passed, report
+
+
+def test_a_file_taken_out_of_the_bundle_runs_alone_with_its_labels_and_pixels(
+    bundle: Bundle, photo_folder: Path, tmp_path: Path
+) -> None:
+    pictures = sorted(photo_folder.glob("*/1?.png"))
+    for variant in bundle.manifest.variants:
+        alone = tmp_path / Path(variant.file).name
+        alone.write_bytes(bundle.read(variant.file))
+        bare = Classifier.open(alone)
+        whole = Classifier.from_bundle(bundle, variant=variant.name)
+        assert bare.labels == whole.labels
+        assert bare.engine_info.input_dtype == "uint8"
+        assert bare.engine_info.layout == "NHWC"
+        same = [bare.classify(read_image(p)).top.label == whole.classify(read_image(p)).top.label for p in pictures]
+        assert np.mean(same) >= 0.9
+
+
+def test_hard_swish_stays_in_float_and_is_said_to(bundle: Bundle) -> None:
+    assert bundle.variant("int8-tflite").float_ops == ("HARD_SWISH",)
+    assert bundle.variant("float32-tflite").float_ops == ()
+
+
+def test_the_plan_in_the_bundle_is_the_one_the_files_were_written_by(bundle: Bundle) -> None:
+    plan = QuantPlan.from_dict(json.loads(bundle.read(PLAN_FILE)))
+    assert plan.method == bundle.manifest.provenance["quantization"]["method"]
+    assert plan.method in bundle.manifest.provenance["quantization"]["candidates"]
+
+
+def test_the_manifest_is_valid_by_the_published_schema(bundle: Bundle) -> None:
+    schema = json.loads((Path(hawklet.__file__).parent / "schemas" / "bundle-1.schema.json").read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(bundle.manifest.to_dict(), schema)
+
+
+def test_provenance_names_the_data_the_seed_and_the_libraries(bundle: Bundle) -> None:
+    facts = bundle.manifest.provenance
+    assert facts["architecture"] == "tiny"
+    assert facts["data"]["digest"]
+    assert facts["versions"]["ai-edge-quantizer"]
+    assert [row["variant"] for row in facts["conversion"]] == VARIANTS
+    assert b"shapes" in bundle.read("MODEL_CARD.md")
+
+
+def test_a_missed_budget_refuses_and_writes_nothing(
+    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conversion_module, "top1", lambda logits, truth: _ONE_LESS_EACH_TIME.pop())
+    output = tmp_path / "missed.hawklet"
+    with pytest.raises(BudgetError, match=r"--max-drop.*int8-tflite loses 3\.0, int8-onnx loses 2\.0"):
+        convert(ConvertRequest(tiny_run, output, calibration=8), Steps(silent=True))
+    assert not output.exists()
+
+
+_ONE_LESS_EACH_TIME = [90.0, 90.0, 88.0, 87.0]
+
+
+def test_the_command_prunes_and_writes_float_files_alone(
+    tiny_run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "small.hawklet"
+    with pytest.raises(SystemExit) as exit_info:
+        arguments = ["--prune", "0.5", "--prune-epochs", "1", "--float-only", "-o", str(output), "--calibration", "8"]
+        main(["convert", str(tiny_run), *arguments])
+    printed = capfd.readouterr()
+    assert exit_info.value.code == 0, printed.err
+    assert [v.name for v in Bundle.open(output).manifest.variants] == VARIANTS[2:]
+    assert f"hawklet flash {output}" in printed.out
+    assert "million parameters" in printed.err
+    assert len(printed.err.splitlines()) < 12, "the libraries' chatter came through"
+
+
+def test_a_folder_that_is_no_run_is_refused_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_info:
+        main(["convert", str(tmp_path / "nowhere")])
+    assert exit_info.value.code == 1
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_the_command_offers_every_target() -> None:
+    from hawklet_converter.commands import convert as command
+
+    (option,) = (parameter for parameter in command.params if parameter.name == "target")
+    assert set(option.type.choices) == {"host", *TARGETS}  # type: ignore[attr-defined] -- click.Choice
