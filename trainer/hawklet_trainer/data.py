@@ -96,13 +96,14 @@ class PhotoSet:
 def _refuse_missing(folder: Path, photos: Sequence[Photo]) -> None:
     if not folder.is_dir():
         raise DataError(
-            f"the run's photos must still be where they were, but there is no folder {folder}; say where they are now"
+            f"the run's photos must still be where they were, but there is no folder {folder}; "
+            "name their new place with --photos FOLDER"
         )
     missing = [photo for photo in photos if not photo.path.is_file()]
     if missing:
         raise DataError(
             f"the run's photos must still be where they were, but {len(missing)} of {len(photos)} are missing in "
-            f"{folder} (the first: {missing[0].path.relative_to(folder)}); put them back or say where they are now"
+            f"{folder} (the first: {missing[0].path.relative_to(folder)}); put them back, or name their new place with --photos FOLDER"
         )
 
 

@@ -24,7 +24,7 @@ from hawklet_trainer.loop import (
     training_device,
 )
 
-_LR = 1e-2
+_LR = 1e-3
 _WEIGHT_DECAY = 0.05
 
 

@@ -190,7 +190,7 @@ def _chart(title: str, series: dict[str, list[tuple[int, float]]]) -> _Chart:
     finite = {name: [(e, v) for e, v in points if np.isfinite(v)] for name, points in series.items()}
     values = [v for points in finite.values() for _, v in points] or [0.0]
     low, high = min(values), max(values)
-    pad = 0.06 * (high - low) or 1.0
+    pad = 0.06 * (high - low) if high - low > 1e-6 else 1.0  # a flat line stands in the middle
     low, high = low - pad, high + pad
     last_epoch = max([e for points in finite.values() for e, _ in points] + [1])
 
@@ -210,6 +210,6 @@ def _chart(title: str, series: dict[str, list[tuple[int, float]]]) -> _Chart:
         for (name, points), colour in zip(finite.items(), ("#1f6feb", "#d9480f"), strict=False)
         if points
     ]
-    ticks = [(y(v), f"{v:.3g}") for v in np.linspace(low + pad, high - pad, 4)]
+    ticks = [(y(v), f"{v:.3g}") for v in np.unique(np.linspace(low + pad, high - pad, 4))]
     step = max(1, last_epoch // 6)
     return _Chart(title, lines, ticks, [(x(e), e) for e in range(0, last_epoch + 1, step)])

@@ -14,7 +14,9 @@ from torch import nn
 from hawklet.errors import HawkletError, RunError
 from hawklet.safefiles import atomic_file, write_json, write_text
 from hawklet.spec import PreprocessSpec
+from hawklet_trainer.augment import Augment
 from hawklet_trainer.data import PhotoSet
+from hawklet_trainer.loop import TrainConfig
 from hawklet_trainer.models import MODELS, model_entry
 from hawklet_trainer.weights import FOLDED_KEY, read_tensors
 
@@ -62,6 +64,18 @@ class Run:
                 f"{path} must hold the weights of {self.model}; it does not: {_first_line(error)}"
             ) from error
         return net.eval()
+
+    def config(self, **changes: Any) -> TrainConfig:
+        """How the run's loop was set, such as whether its pictures may be mirrored, with ``changes`` applied.
+
+        Raises:
+            RunError: the manifest holds none.
+        """
+        try:
+            fields = dict(self.manifest["training"]["config"])
+            return TrainConfig(**{**fields, "augment": Augment(fields["augment"]), **changes})
+        except (KeyError, TypeError, ValueError) as error:
+            raise RunError(f"a run's manifest must say how it was trained, got {error} in {self.folder}") from error
 
     def photos(self, folder: Path | str | None = None) -> PhotoSet:
         """The photos it was trained on, in the same splits.

@@ -277,6 +277,7 @@ def _manifest(
             "precision": history.precision,
             "best_epoch": history.best_epoch,
             "stopped_by": history.stopped_by,
+            "config": {key: _plain_value(value) for key, value in vars(config).items()},
         },
         "metrics": {split: found.to_dict() if found else None for split, found in metrics.items()},
         "versions": versions(),
