@@ -17,7 +17,7 @@ def test_every_profile_reads_and_they_are_all_different() -> None:
 def test_a_profile_is_usable(profile: BoardProfile) -> None:
     assert profile.notes and profile.arch and set(profile.os) == set(profile.python)
     assert profile.threads >= 1
-    assert profile.camera.startswith(("picamera2://", "/dev/video"))
+    assert profile.camera.startswith(("picamera2://", "csi://", "/dev/video"))
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import tiny_models
+from hawklet.bundle import Bundle
 from hawklet.cli import main
 from hawklet.errors import BundleError, FlashError, HostKeyError, SelfTestError, UsageError
 from hawklet_hardware.flash import flasher
@@ -68,6 +69,7 @@ def test_golden_frames_that_differ_there_leave_the_previous_model_active(
         board.flash(wrong_bundle)
     assert board.store.current() == before
     assert board.store.history() == [before]
+    assert [folder.name for folder in (board.store.prefix / "releases").iterdir()] == [before]
 
 
 def test_a_first_flash_that_fails_leaves_nothing_current(board: Board, wrong_bundle: Path) -> None:
@@ -308,6 +310,20 @@ def test_the_start_script_runs_the_release_by_hand(board: Board, tiny_bundle: Pa
     board.place(tiny_bundle)
     command = ["sh", str(board.store.link / "start"), "--help"]
     assert subprocess.run(command, capture_output=True, timeout=60, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("run", "extras"),
+    [
+        (("--source", "picamera2://0"), "tflite"),
+        (("--source", "/dev/video0"), "tflite,camera"),
+        (("--source", "csi://0", "--web", "8080", "--gpio=stop=17"), "tflite,web,gpio"),
+        (("--source", "rtsp://door/1", "--mqtt", "mqtt://broker/cards"), "tflite,camera,mqtt"),
+    ],
+)
+def test_the_board_gets_what_its_run_will_ask_for(run: tuple[str, ...], extras: str, tiny_bundle: Path) -> None:
+    manifest = Bundle.open(tiny_bundle).manifest
+    assert flasher._extras(manifest, EnvironmentOptions(), None, run) == extras
 
 
 def test_wrong_combinations_of_options_name_their_flags(tmp_path: Path) -> None:

@@ -40,6 +40,9 @@ _MARGIN_BYTES = 50 << 20
 _INSTALL_SILENCE_S = 1800.0
 """Unpacking a large wheel on a Pi Zero's card is silent for minutes."""
 _CHECK_SILENCE_S = 900.0
+# These come from the board's own packages (picamera2, GStreamer) or need nothing; other sources need the camera extra.
+_NEEDS_NO_EXTRA = ("picamera2://", "csi://", "synthetic://")
+_EXTRA_OF_OPTION = {"--web": "web", "--mqtt": "mqtt", "--gpio": "gpio"}
 
 
 @dataclass(frozen=True)
@@ -189,7 +192,7 @@ def make_plan(
     profile = profile_of(state.model, state.machine)
     environment, wheelhouse = options.environment, _wheelhouse(options.environment)
     run = ("--source", options.run.source or _usual_camera(profile), *options.run.arguments)
-    extras = _extras(manifest, environment, profile, run[1])
+    extras = _extras(manifest, environment, profile, run)
     if environment.python:
         base_python, version = environment.python, _check_interpreter(connection, environment.python)
         env, python, wheel_bytes = None, environment.python, 0
@@ -282,16 +285,20 @@ def _usual_camera(profile: BoardProfile | None) -> str:
     return profile.camera if profile else "/dev/video0"
 
 
-def _extras(manifest: Manifest, options: EnvironmentOptions, profile: BoardProfile | None, source: str) -> str:
+def _extras(manifest: Manifest, options: EnvironmentOptions, profile: BoardProfile | None, run: Sequence[str]) -> str:
+    """What of hawklet the board needs: an engine, and what the ``hawklet run`` there will ask for."""
     formats = list(dict.fromkeys(variant.format for variant in manifest.variants))
     engine = options.engine
     if engine is None:
         engine = profile.engine if profile and profile.engine in formats else formats[0]
     if engine not in formats:
         raise UsageError(f"--engine must be of a model in the bundle ({', '.join(formats)}), got {engine.value}")
-    # picamera2 comes from the system's own packages, and the synthetic camera needs nothing.
-    needs_camera = not source.startswith(("picamera2://", "synthetic://"))
-    return ",".join([engine.value, *(["camera"] if needs_camera else [])])
+    extras = [engine.value]
+    if not run[1].startswith(_NEEDS_NO_EXTRA):
+        extras.append("camera")
+    options_given = {word.partition("=")[0] for word in run[2:]}
+    extras += [extra for option, extra in _EXTRA_OF_OPTION.items() if option in options_given]
+    return ",".join(extras)
 
 
 def _check_interpreter(connection: Connection, python: str) -> str:
@@ -427,9 +434,14 @@ def _check(connection: Connection, plan: _Plan) -> tuple[GoldenRow, ...]:
     folder = plan.at("releases", plan.release.id, "bundle")
     report = _ask(connection, plan.release.python, {"do": "check", "folder": folder})
     if not report["ok"]:
+        _ask(connection, plan.release.python, {"do": "discard", **_named(plan)})
         what = SelfTestError if report["kind"] == SelfTestError.__name__ else FlashError
         raise what(f"{report['error']} -- nothing was switched on {connection.target}")
     return tuple(GoldenRow(**row) for row in report["golden"])
+
+
+def _named(plan: _Plan) -> dict[str, Any]:
+    return {"prefix": plan.state.prefix, "release": plan.release.id}
 
 
 def _require_camera(connection: Connection, plan: _Plan) -> None:

@@ -1,8 +1,8 @@
 """The board's half of a flash: ``python -m hawklet_hardware.flash.onboard``, with a request as JSON on standard input.
 
-Requests (``do``): ``add`` unpacks an uploaded bundle, ``check`` replays the golden frames, ``activate`` switches
-``current``, starts the service, checks again through the link, and goes back by itself when that fails. The last line
-on standard output is :data:`MARK` and a report as JSON; the exit status is 0 when the report's ``ok`` is true.
+Requests (``do``): ``add`` unpacks an uploaded bundle, ``check`` replays the golden frames, ``discard`` clears away what
+failed that, ``activate`` switches ``current``, checks again through the link, starts the service and watches it, and
+goes back by itself when any of that fails. The last line on standard output is :data:`MARK` and a report as JSON; the exit status is 0 when the report's ``ok`` is true.
 
 ``activate`` is one process that no longer needs the connection: cut off in the middle, it still ends either way.
 """
@@ -93,6 +93,12 @@ def _row(report: GoldenReport) -> dict[str, Any]:
     }
 
 
+def discard(request: dict[str, Any]) -> dict[str, Any]:
+    """Delete ``release`` under ``prefix``, unless it was good once."""
+    Store(Path(request["prefix"])).discard(str(request["release"]))
+    return {}
+
+
 def activate(request: dict[str, Any]) -> dict[str, Any]:
     """Make ``release`` current under ``prefix`` and prove it, or put everything back as it was.
 
@@ -113,6 +119,7 @@ def activate(request: dict[str, Any]) -> dict[str, Any]:
             warning = _try(store, release_id, service, request)
         except (HawkletError, OSError) as error:
             _put_back(store, before, service)
+            store.discard(release_id)
             raise _with_report(FlashError(str(error)), {"rolled_back_to": before}) from error
         if request["newest"]:
             store.remember(release_id)
@@ -188,7 +195,7 @@ def _alone(prefix: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-_DO = {"add": add, "check": check, "activate": activate}
+_DO = {"add": add, "check": check, "discard": discard, "activate": activate}
 
 if __name__ == "__main__":
     main()

@@ -209,14 +209,20 @@ class Store:
         Returns:
             IDs of the releases that were deleted.
         """
-        kept = set(self.history()[-keep:]) | {self.current()}
-        write_text(self.prefix / "history", "".join(f"{known}\n" for known in self.history() if known in kept))
-        removed = [folder for folder in (self.prefix / "releases").iterdir() if folder.name not in kept]
-        for folder in removed:
-            shutil.rmtree(folder, ignore_errors=True)
+        history = self.history()
+        kept = {*history[-keep:], self.current()}
+        write_text(self.prefix / "history", "".join(f"{known}\n" for known in history if known in kept))
+        for folder in (self.prefix / "releases").iterdir():
+            if folder.name not in kept:
+                shutil.rmtree(folder, ignore_errors=True)
         self._prune_environments([known for known in kept if known])
         shutil.rmtree(self.prefix / "incoming", ignore_errors=True)
-        return sorted(folder.name for folder in removed if _ID.fullmatch(folder.name))
+        return [known for known in history if known not in kept]
+
+    def discard(self, release_id: str) -> None:
+        """Delete a release that failed its check; one that was good before stays."""
+        if release_id not in [*self.history(), self.current()]:
+            shutil.rmtree(self.folder(release_id), ignore_errors=True)
 
     def _prune_environments(self, kept: Sequence[str]) -> None:
         try:
