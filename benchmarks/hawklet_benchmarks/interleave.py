@@ -25,25 +25,25 @@ SCHEMA = "hawklet-suite/1"
 
 @dataclass(frozen=True)
 class Claim:
-    """A limit that this project sets itself, and what was measured."""
+    """A ratio that was measured, and the limit that this project sets itself."""
 
     name: str
     ratio: Interval
-    limit: float
+    limit: float | None
+    """None: measured for information."""
 
     @property
     def holds(self) -> bool:
         """Whether the measured ratio is within the limit."""
-        return self.ratio.value <= self.limit
+        return self.limit is None or self.ratio.value <= self.limit
 
     @property
     def sentence(self) -> str:
         """The outcome in words."""
-        verdict = "holds" if self.holds else "MISSED"
-        return (
-            f"{self.name}: {self.ratio.value:.3f} (95 % interval {self.ratio.low:.3f}..{self.ratio.high:.3f}), "
-            f"at most {self.limit:g}: {verdict}"
-        )
+        measured = f"{self.name}: {self.ratio.value:.3f} (95 % interval {self.ratio.low:.3f}..{self.ratio.high:.3f})"
+        if self.limit is None:
+            return f"{measured}, for information"
+        return f"{measured}, at most {self.limit:g}: {'holds' if self.holds else 'MISSED'}"
 
 
 @dataclass(frozen=True)

@@ -192,7 +192,7 @@ def tradeoff(points: Sequence[Point]) -> Markup:
     scale = _Scale(0, slowest * 1.25, _LEFT, _WIDTH - _RIGHT)
     low, high = min(p.accuracy for p in points), max(p.accuracy for p in points)
     pad = max(high - low, 1.0) * 0.4
-    vertical = _Scale(max(0.0, low - pad), min(100.0, high + pad), bottom - 10, 24)
+    vertical = _Scale(max(0.0, low - pad), min(100.0, high + pad), bottom - 44, 48)
     parts = [_x_axis(scale, bottom + _AXIS, "ms (p50)")]
     for tick in vertical.ticks(5):
         y = vertical(tick)
@@ -207,7 +207,10 @@ def tradeoff(points: Sequence[Point]) -> Markup:
         )
         parts.append(f'<circle cx="{x}" cy="{y}" r="2.5"/></g>')
         text = f"{point.name}: {point.accuracy:.2f} %, {_short(point.ms)} ms, {point.megabytes:.2f} MB"
-        parts.append(f'<text class="note" x="{x + radius + 6:.1f}" y="{y + 4}">{escape(text)}</text>')
+        # Above and below in turn, so that the words of near neighbours do not meet.
+        text_y = y - radius - 6 if index % 2 == 0 else y + radius + 15
+        anchor = "middle" if _LEFT + 110 < x < _WIDTH - _RIGHT - 110 else ("start" if x < _WIDTH / 2 else "end")
+        parts.append(f'<text class="note" x="{x}" y="{text_y:.1f}" text-anchor="{anchor}">{escape(text)}</text>')
     return _svg(bottom + _AXIS, parts, "Accuracy over time")
 
 
