@@ -201,7 +201,8 @@ def password_server(tmp_path: Path) -> Iterator[tuple[Target, Path]]:
                 return
             transport = paramiko.Transport(sock)
             transport.add_server_key(key)
-            transport.start_server(server=_PasswordServer())
+            # With an event it does not wait: a client that leaves early must not end this loop.
+            transport.start_server(event=threading.Event(), server=_PasswordServer())
             transports.append(transport)
 
     thread = threading.Thread(target=serve, daemon=True)
