@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hawklet.errors import UsageError
+from hawklet.errors import MissingDependencyError, UsageError
 
 if TYPE_CHECKING:
     from hawklet_hardware.flash.flasher import FlashReport
@@ -63,7 +63,10 @@ def flash(words: tuple[str, ...], show_status: bool, go_back: bool, **options: A
     Ships hawklet and BUNDLE, makes the environment, replays the golden frames on the board, switches to the new model
     in one step and starts it as a service. When a check fails, the board runs what it ran before.
     """
-    from hawklet_hardware.ssh import Target
+    try:
+        from hawklet_hardware.ssh import Target
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError.for_extra(str(error.name), "flash", "hawklet flash") from error
 
     if show_status and go_back:
         raise UsageError("--status and --rollback exclude each other; give one of them")

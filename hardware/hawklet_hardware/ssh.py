@@ -30,7 +30,7 @@ SILENCE_S = 60.0
 """Longest silence of a command, seconds, where the caller sets no other."""
 _KEEPALIVE_S = 10
 _BLOCK = 1 << 16
-_TARGET = re.compile(r"(?:(?P<user>[^@\s:]+)@)?(?P<host>\[[0-9A-Fa-f:.%\w]+\]|[^@\s:\[\]]+)(?::(?P<port>\d+))?")
+_TARGET = re.compile(r"(?:(?P<user>[\w.\\+-]+)@)?(?P<host>\[[\w:.%-]+\]|[\w.-]+)(?::(?P<port>\d+))?")
 
 # paramiko reports on its own thread what it also raises; without a handler Python would print that on stderr.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -35,3 +36,20 @@ def test_a_bare_python_becomes_a_board_that_classifies(engine: ModelFormat, tiny
     live = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     lines = [json.loads(line) for line in live.stdout.splitlines() if line.startswith("{")]
     assert lines[-1]["summary"]["frames"] == 5
+
+
+def test_a_board_without_internet_takes_its_wheels_from_here(tiny_bundle: Path, tmp_path: Path) -> None:
+    wheels, prefix = tmp_path / "wheels", tmp_path / "board"
+    needed = ["numpy>=1.24", "pillow>=10.1", "click>=8.1", "ai-edge-litert>=2.1"]
+    # By the interpreter that the board will use, so that the wheels are for it.
+    download = ["python3", "-m", "pip", "download", "--quiet", "--only-binary=:all:", "--dest", str(wheels), *needed]
+    subprocess.run(download, check=True, timeout=300)
+    options = FlashOptions(
+        environment=EnvironmentOptions(engine=ModelFormat.TFLITE, wheelhouse=wheels),
+        run=RunOptions("synthetic://cards", service=ServiceChoice.NONE),
+        prefix=str(prefix),
+    )
+    nowhere = {"PIP_INDEX_URL": "http://127.0.0.1:9/", "PIP_EXTRA_INDEX_URL": "", "PIP_FIND_LINKS": ""}
+    with running_sshd(tmp_path / "sshd", {**nowhere, "PATH": os.environ["PATH"]}) as sshd:
+        report = flash(tiny_bundle, sshd.target, sshd.login(), options, [].append)
+    assert report is not None and report.golden[0].passed

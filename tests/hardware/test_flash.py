@@ -54,6 +54,15 @@ def test_flashing_the_same_again_sends_nothing_and_says_so(board: Board, tiny_bu
     assert not any("sent" in line for line in board.said[said:])
 
 
+def test_a_release_damaged_on_the_card_is_mended_by_flashing_it_again(board: Board, tiny_bundle: Path) -> None:
+    board.place(tiny_bundle)
+    model = board.store.link / "bundle" / "models" / "float32-tflite.tflite"
+    whole = model.read_bytes()
+    model.write_bytes(whole[:-1])
+    assert not board.flash(tiny_bundle).already_there
+    assert model.read_bytes() == whole
+
+
 def test_other_run_arguments_make_another_release_of_the_same_bundle(board: Board, tiny_bundle: Path) -> None:
     first = board.place(tiny_bundle)
     second = board.flash(tiny_bundle, source="synthetic://cards?seed=1")
@@ -310,6 +319,18 @@ def test_the_start_script_runs_the_release_by_hand(board: Board, tiny_bundle: Pa
     board.place(tiny_bundle)
     command = ["sh", str(board.store.link / "start"), "--help"]
     assert subprocess.run(command, capture_output=True, timeout=60, check=False).returncode == 0
+
+
+def test_without_paramiko_the_way_to_get_it_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("paramiko", "hawklet_hardware.ssh"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setitem(sys.modules, "paramiko", None)
+    with pytest.raises(SystemExit) as stop:
+        main(["flash", "--status", "pi@host"])
+    assert stop.value.code == 1
+    assert "pip install 'hawklet[flash]'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

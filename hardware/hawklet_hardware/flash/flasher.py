@@ -164,7 +164,7 @@ def flash(
             if connection.stored_host_key:
                 say(f"          the host key was new and is now on record: {connection.stored_host_key}")
             with steps.step("looked at the board"):
-                plan = make_plan(connection, bundle_path, manifest, wheel, options)
+                plan = _make_plan(connection, bundle_path, manifest, wheel, options)
             say(f"          {plan.board}")
             if options.dry_run:
                 _say_plan(plan, options, say)
@@ -180,7 +180,7 @@ def flash_lock(connection: Connection, python: str, state: BoardState) -> FlashL
     return FlashLock(connection, python, f"{state.prefix}/flash.lock", f"{getpass.getuser()} on {socket.gethostname()}")
 
 
-def make_plan(
+def _make_plan(
     connection: Connection, bundle: Path, manifest: Manifest, wheel: Path | None, options: FlashOptions
 ) -> _Plan:
     """Look at the board and decide; changes nothing there.
@@ -218,9 +218,12 @@ def _carry_out(connection: Connection, plan: _Plan, options: FlashOptions, steps
     if plan.needs_environment:
         _make_environment(connection, plan, steps)
     if plan.is_current and (plan.scope is None or plan.scope in plan.state.service_scopes):
-        with steps.step("it is there already; golden frames replayed on the board"):
-            golden = _check(connection, plan)
-        return _report(plan, golden, already_there=True)
+        try:
+            with steps.step("it is there already; golden frames replayed on the board"):
+                golden = _check(connection, plan)
+            return _report(plan, golden, already_there=True)
+        except FlashError as error:
+            steps.say(f"          note: what is there is damaged and is sent anew: {error}")
     with steps.step(f"bundle sent ({plan.bundle.stat().st_size / 1e6:.1f} MB) and unpacked"):
         _send_bundle(connection, plan)
     with steps.step("golden frames replayed on the board"):
@@ -434,14 +437,12 @@ def _check(connection: Connection, plan: _Plan) -> tuple[GoldenRow, ...]:
     folder = plan.at("releases", plan.release.id, "bundle")
     report = _ask(connection, plan.release.python, {"do": "check", "folder": folder})
     if not report["ok"]:
-        _ask(connection, plan.release.python, {"do": "discard", **_named(plan)})
+        with contextlib.suppress(FlashError):  # why the check failed is the one thing to be told
+            request = {"do": "discard", "prefix": plan.state.prefix, "release": plan.release.id}
+            _ask(connection, plan.release.python, request)
         what = SelfTestError if report["kind"] == SelfTestError.__name__ else FlashError
         raise what(f"{report['error']} -- nothing was switched on {connection.target}")
     return tuple(GoldenRow(**row) for row in report["golden"])
-
-
-def _named(plan: _Plan) -> dict[str, Any]:
-    return {"prefix": plan.state.prefix, "release": plan.release.id}
 
 
 def _require_camera(connection: Connection, plan: _Plan) -> None:

@@ -31,7 +31,7 @@ def rollback(target: Target, login: Login, prefix: str, watch_s: float) -> Relea
         state = probe(connection, prefix)
         release = _before(state)
         scope = state.service_scopes[0] if state.service_scopes else None
-        with flash_lock(connection, state.python[0], state):
+        with flash_lock(connection, release.python, state):
             activate(connection, release, state, scope, watch_s, keep=len(state.history), newest=False)
     return release
 

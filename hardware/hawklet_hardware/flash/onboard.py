@@ -2,7 +2,8 @@
 
 Requests (``do``): ``add`` unpacks an uploaded bundle, ``check`` replays the golden frames, ``discard`` clears away what
 failed that, ``activate`` switches ``current``, checks again through the link, starts the service and watches it, and
-goes back by itself when any of that fails. The last line on standard output is :data:`MARK` and a report as JSON; the exit status is 0 when the report's ``ok`` is true.
+goes back by itself when any of that fails. The last line on standard output is :data:`MARK` and a report as JSON; the
+exit status is 0 when the report's ``ok`` is true.
 
 ``activate`` is one process that no longer needs the connection: cut off in the middle, it still ends either way.
 """
@@ -117,10 +118,13 @@ def activate(request: dict[str, Any]) -> dict[str, Any]:
         service = Service(Scope(request["service"])) if request["service"] else None
         try:
             warning = _try(store, release_id, service, request)
-        except (HawkletError, OSError) as error:
+        except BaseException as error:
+            # Whatever it was, an interrupt too: the board must not stay half switched.
             _put_back(store, before, service)
             store.discard(release_id)
-            raise _with_report(FlashError(str(error)), {"rolled_back_to": before}) from error
+            if isinstance(error, (HawkletError, OSError)):
+                raise _with_report(FlashError(str(error)), {"rolled_back_to": before}) from error
+            raise
         if request["newest"]:
             store.remember(release_id)
         removed = store.prune(int(request["keep"])) if request["newest"] else []
@@ -180,6 +184,7 @@ def _with_report(error: HawkletError, report: dict[str, Any]) -> HawkletError:
 def _outlive_the_connection() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # an exception, so that everything is put back
     with contextlib.suppress(PermissionError):  # already leads its session
         os.setsid()
 
