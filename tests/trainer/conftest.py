@@ -12,22 +12,33 @@ from PIL import Image
 COLOURS = {"blue": (30, 40, 200), "green": (40, 180, 50), "red": (200, 40, 30)}
 
 
-def draw(path: Path, colour: tuple[int, int, int], seed: int, side: int = 72) -> None:
+def _draw(path: Path, colour: tuple[int, int, int], seed: int, side: int = 72) -> None:
     """A picture of one colour with noise, each seed another."""
     noise = np.random.default_rng(seed).integers(-30, 30, (side, side, 3))
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.clip(np.array(colour) + noise, 0, 255).astype(np.uint8)).save(path)
 
 
+def _draw_folder(folder: Path, count: int, first: int = 0) -> None:
+    for number, (label, colour) in enumerate(COLOURS.items()):
+        for seed in range(first + 1000 * number, first + 1000 * number + count):
+            _draw(folder / label / f"{seed:05d}.png", colour, seed)
+
+
 @pytest.fixture
 def draw_photos(tmp_path: Path) -> Callable[..., Path]:
-    """Draw ``count`` photos of each colour below ``tmp_path / name`` and give that folder."""
+    """Draw ``count`` photos of each colour below ``tmp_path / "photos"`` and give that folder."""
 
-    def make(count: int = 10, name: str = "photos", below: str = "", first: int = 0) -> Path:
-        for number, (label, colour) in enumerate(COLOURS.items()):
-            for index in range(count):
-                seed = first + 1000 * number + index
-                draw(tmp_path / name / below / label / f"{seed:05d}.png", colour, seed)
-        return tmp_path / name
+    def make(count: int = 10, below: str = "", first: int = 0) -> Path:
+        _draw_folder(tmp_path / "photos" / below, count, first)
+        return tmp_path / "photos"
 
     return make
+
+
+@pytest.fixture(scope="session")
+def colour_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve photos of each of three colours, which no test changes."""
+    folder = tmp_path_factory.mktemp("trainer") / "colours"
+    _draw_folder(folder, 12)
+    return folder

@@ -103,7 +103,8 @@ def _refuse_missing(folder: Path, photos: Sequence[Photo]) -> None:
     if missing:
         raise DataError(
             f"the run's photos must still be where they were, but {len(missing)} of {len(photos)} are missing in "
-            f"{folder} (the first: {missing[0].path.relative_to(folder)}); put them back, or name their new place with --photos FOLDER"
+            f"{folder} (the first: {missing[0].path.relative_to(folder)}); put them back, "
+            "or name their new place with --photos FOLDER"
         )
 
 

@@ -1,0 +1,214 @@
+"""The loop: it learns, keeps the best, stops when asked, and leaves modes and statistics as they were to be left."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from hawklet.errors import DataError
+from hawklet.spec import PreprocessSpec
+from hawklet_trainer.augment import Augment, make_augmentation
+from hawklet_trainer.data import Photo, PhotoSet, load_pixels, read_photos
+from hawklet_trainer.evaluate import accuracy_of, probabilities_of
+from hawklet_trainer.head import train_head
+from hawklet_trainer.loop import EpochRecord, Progress, TrainConfig, evaluation_mode, fine_tune
+from hawklet_trainer.precision import choose_precision
+
+SPEC = PreprocessSpec(32, 32)
+PIXEL = (114, 1 / 58)
+QUICK = TrainConfig(epochs=3, batch=8, lr=0.02, augment=Augment.LIGHT, patience=99, label_smoothing=0.0)
+
+
+class Small(nn.Module):
+    """A network of a few hundred weights that can tell colours apart."""
+
+    def __init__(self, classes: int = 3):
+        super().__init__()
+        self.features = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1, bias=False), nn.BatchNorm2d(8), nn.ReLU6())
+        self.classifier = nn.Linear(8, classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.classifier(self.features(x).mean((2, 3)))
+        return logits
+
+
+@pytest.fixture
+def photos(draw_photos: Callable[..., Path]) -> PhotoSet:
+    return read_photos(draw_photos(14))
+
+
+@pytest.fixture
+def net() -> Small:
+    torch.manual_seed(0)
+    return Small()
+
+
+def _test_accuracy(net: nn.Module, photos: PhotoSet) -> float:
+    return accuracy_of(net, *load_pixels(photos.items("test"), SPEC), *PIXEL)
+
+
+def test_fine_tuning_learns_colours(net: Small, photos: PhotoSet) -> None:
+    history = fine_tune(net, photos, SPEC, *PIXEL, QUICK)
+    assert _test_accuracy(net, photos) == 100.0
+    assert [record.epoch for record in history.records] == [0, 1, 2, 3]
+    assert history.records[-1].val_loss < history.records[0].val_loss
+    assert not net.training
+
+
+def test_the_head_alone_learns_and_nothing_else_changes(net: Small, photos: PhotoSet) -> None:
+    before = {name: tensor.clone() for name, tensor in net.features.state_dict().items()}
+    pixels, truth = load_pixels(photos.items("val"), SPEC)
+    right = probabilities_of(net, pixels, *PIXEL)[np.arange(len(truth)), truth]
+    untrained = -float(np.log(right).mean())
+    history = train_head(net, net.classifier, photos, SPEC, *PIXEL, TrainConfig(head_epochs=60, batch=8))
+    assert history.records[0].val_loss < untrained - 0.1
+    assert all(torch.equal(tensor, before[name]) for name, tensor in net.features.state_dict().items())
+
+
+def test_the_same_seed_gives_the_same_weights(photos: PhotoSet) -> None:
+    def train() -> dict[str, torch.Tensor]:
+        torch.manual_seed(1)
+        net = Small()
+        fine_tune(net, photos, SPEC, *PIXEL, TrainConfig(epochs=1, batch=8))
+        return net.state_dict()
+
+    first, second = train(), train()
+    assert all(torch.allclose(first[name], second[name], atol=1e-6) for name in first)
+
+
+def test_a_training_that_only_harms_leaves_the_start_as_the_best(net: Small, photos: PhotoSet) -> None:
+    fine_tune(net, photos, SPEC, *PIXEL, QUICK)
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    mislabelled = tuple(Photo(photo.path, (photo.label_index + 1) % 3) for photo in photos.items("train"))
+    harmful = PhotoSet(photos.folder, photos.labels, {**photos.splits, "train": mislabelled})
+    history = fine_tune(net, harmful, SPEC, *PIXEL, QUICK)
+    assert history.best_epoch == 0
+    assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
+
+
+def test_it_stops_after_as_many_epochs_without_a_better_one_as_asked(net: Small, photos: PhotoSet) -> None:
+    config = TrainConfig(epochs=50, batch=8, lr=1e-12, patience=2, ema=False, freeze_batch_norm=True)
+    history = fine_tune(net, photos, SPEC, *PIXEL, config)
+    assert history.stopped_by == "patience" and len(history.records) < 50
+
+
+def test_a_spent_time_budget_ends_it_after_a_step_with_a_judged_epoch(net: Small, photos: PhotoSet) -> None:
+    history = fine_tune(net, photos, SPEC, *PIXEL, TrainConfig(epochs=50, batch=8, minutes=1e-9))
+    assert history.stopped_by == "minutes"
+    assert [record.epoch for record in history.records] == [0, 1]
+
+
+def test_a_request_to_stop_is_heard_within_an_epoch(net: Small, photos: PhotoSet) -> None:
+    class Impatient(Progress):
+        steps = 0
+
+        def step(self, loss: float) -> None:
+            self.steps += 1
+
+        def should_stop(self) -> bool:
+            return self.steps >= 2
+
+    watcher = Impatient()
+    history = fine_tune(net, photos, SPEC, *PIXEL, TrainConfig(epochs=50, batch=4), progress=watcher)
+    assert history.stopped_by == "request" and watcher.steps == 2
+
+
+def test_who_watches_gets_the_weights_that_were_judged(net: Small, photos: PhotoSet) -> None:
+    pixels, truth = load_pixels(photos.items("val"), SPEC)
+
+    class Watcher(Progress):
+        differences: tuple[float, ...] = ()
+
+        def epoch(self, record: EpochRecord, net: nn.Module, best: bool) -> None:
+            self.differences += (accuracy_of(net, pixels, truth, *PIXEL) - record.val_top1,)
+
+    watcher = Watcher()
+    fine_tune(net, photos, SPEC, *PIXEL, QUICK, progress=watcher)
+    assert watcher.differences == pytest.approx((0.0,) * 4)
+
+
+@pytest.mark.parametrize("freeze", [True, False])
+def test_frozen_batch_norms_keep_their_statistics(net: Small, photos: PhotoSet, freeze: bool) -> None:
+    norm = net.features[1]
+    assert isinstance(norm, nn.BatchNorm2d) and norm.running_mean is not None
+    before = norm.running_mean.clone()
+    config = TrainConfig(epochs=1, batch=8, lr=0.02, ema=False, freeze_batch_norm=freeze, augment=Augment.NONE)
+    fine_tune(net, photos, SPEC, *PIXEL, config)
+    assert torch.equal(norm.running_mean, before) is freeze
+
+
+def test_a_student_that_is_only_taught_comes_to_agree_with_its_teacher(photos: PhotoSet) -> None:
+    torch.manual_seed(0)
+    teacher, student = Small(), Small()
+    fine_tune(teacher, photos, SPEC, *PIXEL, QUICK)
+    config = TrainConfig(epochs=6, batch=8, lr=0.02, distil=1.0, augment=Augment.NONE, patience=99)
+    pixels, _ = load_pixels(photos.items("test"), SPEC)
+    expected = probabilities_of(teacher, pixels, *PIXEL)
+    before = float(np.abs(probabilities_of(student, pixels, *PIXEL) - expected).mean())
+    fine_tune(student, photos, SPEC, *PIXEL, config, teacher=teacher)
+    assert float(np.abs(probabilities_of(student, pixels, *PIXEL) - expected).mean()) < before / 2
+
+
+def test_a_set_without_val_pictures_is_refused(net: Small, photos: PhotoSet) -> None:
+    with pytest.raises(DataError, match="in train and in val"):
+        fine_tune(net, PhotoSet(photos.folder, photos.labels, {"train": photos.splits["train"]}), SPEC, *PIXEL, QUICK)
+
+
+def test_evaluation_mode_gives_every_module_its_own_mode_back(net: Small) -> None:
+    net.train()
+    net.features[1].eval()
+    with evaluation_mode(net):
+        assert not any(module.training for module in net.modules())
+    assert net.training and net.features[0].training and not net.features[1].training
+
+
+def test_choosing_the_precision_leaves_the_network_as_it_is(net: Small) -> None:
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    dtype, reason = choose_precision(net, torch.zeros(4, 3, 32, 32))
+    assert dtype in (torch.float32, torch.bfloat16) and "images/s" in reason
+    assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
+    assert all(parameter.grad is None for parameter in net.parameters())
+
+
+def _half_dark() -> torch.Tensor:
+    picture = torch.zeros(4, 3, 40, 40, dtype=torch.uint8)
+    picture[..., 20:] = 255
+    return picture
+
+
+@pytest.mark.parametrize("kind", Augment)
+def test_augmented_pictures_have_the_inputs_size_and_are_bytes(kind: Augment) -> None:
+    torch.manual_seed(0)
+    out = make_augmentation(kind, SPEC, flip=True)(_half_dark())
+    assert out.shape == (4, 3, 32, 32) and out.dtype == torch.uint8
+
+
+@pytest.mark.parametrize("kind", Augment)
+def test_without_flip_left_stays_left(kind: Augment) -> None:
+    torch.manual_seed(0)
+    out = make_augmentation(kind, SPEC, flip=False)(_half_dark().repeat(8, 1, 1, 1)).float()
+    assert (out[..., :16].mean((1, 2, 3)) <= out[..., 16:].mean((1, 2, 3))).all()
+
+
+def test_with_flip_about_half_are_mirrored() -> None:
+    torch.manual_seed(0)
+    out = make_augmentation(Augment.NONE, SPEC, flip=True)(_half_dark().repeat(16, 1, 1, 1)).float()
+    mirrored = (out[..., :16].mean((1, 2, 3)) > out[..., 16:].mean((1, 2, 3))).float().mean()
+    assert 0.2 < mirrored < 0.8
+
+
+def test_no_augmentation_shows_what_the_evaluation_sees() -> None:
+    spec = PreprocessSpec(28, 28, crop_fraction=0.875)
+    picture = torch.randint(0, 256, (1, 3, 32, 32), dtype=torch.uint8)
+    assert torch.equal(make_augmentation(Augment.NONE, spec, flip=False)(picture), picture[..., 2:30, 2:30])
+
+
+def test_a_loss_that_was_not_measured_is_nan_and_not_zero(net: Small, photos: PhotoSet) -> None:
+    history = fine_tune(net, photos, SPEC, *PIXEL, TrainConfig(epochs=0))
+    assert math.isnan(history.records[0].train_loss)
