@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -49,9 +50,11 @@ class Sshd:
         fields = {"identity": self.identity, "known_hosts": self.known_hosts, "ssh_config": self.folder / "none"}
         return Login(**{**fields, **changes})  # type: ignore[arg-type] # the test names the fields
 
-    def connections(self) -> list[int]:
-        """Process ids of the sshd children that serve a connection each."""
-        return [int(pid) for pid in _children(self.process.pid)]
+    def cut_connections(self) -> None:
+        """Kill the processes that serve connections, as if the network were gone."""
+        for pid in _sshd_below(self.process.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 @contextlib.contextmanager
@@ -82,9 +85,7 @@ def running_sshd(folder: Path, environment: Mapping[str, str] | None = None) -> 
         _wait_until_it_listens(sshd)
         yield sshd
     finally:
-        for child in sshd.connections():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(child, 15)
+        sshd.cut_connections()
         process.terminate()
         process.wait(timeout=10)
 
@@ -131,11 +132,16 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _children(pid: int) -> list[str]:
-    try:
-        return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except OSError:
-        return []
+def _sshd_below(parent: int) -> list[int]:
+    """Processes named sshd beneath one, the nearest first: a connection has a privileged and an ordinary one."""
+    # From every process's stat: sshd keeps its own /proc/PID/task closed to an ordinary user.
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            name, _, rest = stat.read_text().rpartition(")")
+            if int(rest.split()[1]) == parent and name.endswith("(sshd"):
+                found.append(int(stat.parent.name))
+    return [*found, *(pid for child in found for pid in _sshd_below(child))]
 
 
 def _me() -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 import threading
@@ -150,8 +148,7 @@ def test_the_switch_ends_by_itself_when_the_connection_is_cut_in_the_middle_of_i
     worker = threading.Thread(target=flash_other)
     worker.start()
     _wait_for(lambda: board.store.current() != before, "the switch")
-    for child in board.sshd.connections():
-        os.kill(child, signal.SIGKILL)
+    board.sshd.cut_connections()
     worker.join(timeout=30)
     assert failure, "the workstation is told that the connection was lost"
     _wait_for(lambda: len(board.store.history()) == 2, "the end of the activation")
@@ -170,8 +167,7 @@ def test_a_lost_connection_leaves_no_lock_behind(board: Board, tiny_bundle: Path
     with Connection(board.sshd.target, board.sshd.login()) as connection:
         state = probe(connection, str(board.store.prefix))
         with flash_lock(connection, sys.executable, state):
-            for child in board.sshd.connections():
-                os.kill(child, signal.SIGKILL)
+            board.sshd.cut_connections()
             board.flash(tiny_bundle)
 
 
