@@ -32,7 +32,7 @@ from hawklet_converter.verify import logits_of, open_classifier, top1
 from hawklet_converter.write_variants import Identity, float_ops, write_float, write_int8
 from hawklet_trainer.data import PhotoSet, load_pixels
 from hawklet_trainer.evaluate import accuracy_of
-from hawklet_trainer.loop import TrainConfig, fine_tune
+from hawklet_trainer.loop import EpochRecord, Progress, fine_tune
 from hawklet_trainer.run import Run, load_run
 
 FORMATS = (ModelFormat.TFLITE, ModelFormat.ONNX)
@@ -125,11 +125,28 @@ def _accuracy(net: nn.Module, run: Run, pictures: _Pictures) -> float:
     return accuracy_of(net, pictures.val, pictures.val_truth, run.pixel_zero_point, run.pixel_scale)
 
 
+class _Recovery(Progress):
+    """Says how far the recovery from pruning is."""
+
+    def __init__(self, steps: Steps) -> None:
+        self._steps = steps
+
+    def epoch(self, record: EpochRecord, net: nn.Module, best: bool) -> None:
+        self._steps.note(f"epoch {record.epoch:2d}  val top-1 {record.val_top1:5.1f} %  {record.seconds:6.1f} s")
+
+
 def _prune(net: nn.Module, run: Run, photos: PhotoSet, request: ConvertRequest, steps: Steps) -> nn.Module:
     pruned = prune_channels(net, run.spec, request.prune)
     steps.note(f"{parameters(net) / 1e6:.2f} -> {parameters(pruned) / 1e6:.2f} million parameters")
-    config = TrainConfig(epochs=request.prune_epochs, head_epochs=0, seed=request.seed)
-    history = fine_tune(pruned, photos, run.spec, run.pixel_zero_point, run.pixel_scale, config, teacher=net)
+    # Flips and crops as in training: what made a left arrow a left arrow must hold here too.
+    config = run.config(
+        epochs=request.prune_epochs,
+        minutes=None,
+        freeze_batch_norm=False,  # fewer channels come in, so the statistics are other ones
+        seed=request.seed,
+    )
+    zp, scale = run.pixel_zero_point, run.pixel_scale
+    history = fine_tune(pruned, photos, run.spec, zp, scale, config, teacher=net, progress=_Recovery(steps))
     steps.note(f"val top-1 {history.best_val_top1:.1f} % after recovery")
     return pruned
 

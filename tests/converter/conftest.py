@@ -56,6 +56,7 @@ def tiny_run(photo_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> It
         "weights": {"source": "none", "sha256": None},
         "seed": 0,
         "metrics": {},
+        "training": {"config": {"augment": "light", "flip": False}},
         "versions": {},
     }
     write_run(folder, manifest, photos)

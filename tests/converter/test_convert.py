@@ -139,6 +139,23 @@ def test_the_command_prunes_and_writes_float_files_alone(
     assert len(printed.err.splitlines()) < 12, "the libraries' chatter came through"
 
 
+def test_recovery_from_pruning_mirrors_no_picture_when_the_training_did_not(
+    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Seen(Exception):
+        pass
+
+    def look(*args: object, **kwargs: object) -> None:
+        raise Seen(args[5])
+
+    monkeypatch.setattr("hawklet_converter.convert.fine_tune", look)
+    request = ConvertRequest(tiny_run, tmp_path / "x.hawklet", prune=0.5, prune_epochs=3, calibration=8)
+    with pytest.raises(Seen) as seen:
+        convert(request, Steps(silent=True))
+    config = seen.value.args[0]
+    assert (config.flip, config.augment.value, config.epochs) == (False, "light", 3)
+
+
 def test_a_folder_that_is_no_run_is_refused_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_info:
         main(["convert", str(tmp_path / "nowhere")])
