@@ -88,7 +88,8 @@ def measure(plan: Plan, progress: Callable[[int, int], None] | None = None) -> R
     before = read_moment()
     runs = []
     with tempfile.TemporaryDirectory(prefix="hawklet-bench-") as folder:
-        picture_file = Path(folder) / "picture"
+        # The suffix stays: reading the file by its name is what makes HEIC readable in the process.
+        picture_file = (Path(folder) / "picture").with_suffix(plan.image.suffix if plan.image else ".jpg")
         picture_file.write_bytes(jpeg)
         seconds = plan.seconds / plan.processes
         request = {

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from hawklet.classifier import Classifier
 
 STAGES = ("decode", "preprocess", "infer", "postprocess")
-"""JPEG bytes -> picture -> the model's input -> its output -> the answer."""
+"""A picture file's bytes -> picture -> the model's input -> its output -> the answer."""
 INVOKE = "invoke"
 """The engine's library alone: the graph executed, input not written, output not read."""
 
@@ -48,8 +48,8 @@ def main() -> int:
     try:
         classifier = classifier_class.open(request["model"], **request["open"])
         loaded, loaded_cpu = time.monotonic_ns(), time.process_time_ns()
-        jpeg = Path(request["picture"]).read_bytes()
-        first_wall, first_cpu = _first(classifier, images.read_image(io.BytesIO(jpeg)))
+        picture = Path(request["picture"])
+        first_wall, first_cpu = _first(classifier, images.read_image(picture))
         start = {
             "interpreter_ms": _ms(_ENTERED_NS - request["spawned_ns"]),
             "import_ms": _ms(imported - begin),
@@ -57,7 +57,7 @@ def main() -> int:
             "first_ms": _ms(first_wall),
             "cpu_ms": _ms(loaded_cpu + first_cpu),
         }
-        answer = {"start": start, "peak_rss_mb": peak_rss_mb()} | _measure(classifier, jpeg, request)
+        answer = {"start": start, "peak_rss_mb": peak_rss_mb()} | _measure(classifier, picture.read_bytes(), request)
     except errors.HawkletError as error:
         print(json.dumps({"error": str(error)}))
         return 1
@@ -72,9 +72,9 @@ def _first(classifier: Classifier, image: Any) -> tuple[int, int]:
     return time.perf_counter_ns() - wall, time.process_time_ns() - cpu
 
 
-def _measure(classifier: Classifier, jpeg: bytes, request: dict[str, Any]) -> dict[str, Any]:
+def _measure(classifier: Classifier, encoded: bytes, request: dict[str, Any]) -> dict[str, Any]:
     """Warm-up and samples, as the fields of a result's run."""
-    play = _round_of(classifier, jpeg, with_invoke=request["invoke"])
+    play = _round_of(classifier, encoded, with_invoke=request["invoke"])
     names = [*STAGES, INVOKE] if request["invoke"] else [*STAGES]
     warmup = _warm_up(play, request["warmup_s"])
     rounds = _collect(play, request["seconds"], request["rounds"])
@@ -83,7 +83,7 @@ def _measure(classifier: Classifier, jpeg: bytes, request: dict[str, Any]) -> di
     return {"warmup": warmup, "wall_ms": wall, "cpu_ms": cpu}
 
 
-def _round_of(classifier: Classifier, jpeg: bytes, *, with_invoke: bool) -> Callable[[], _Marks]:
+def _round_of(classifier: Classifier, encoded: bytes, *, with_invoke: bool) -> Callable[[], _Marks]:
     """A function that takes one picture through all stages and returns the clock readings around each."""
     from hawklet.images import read_image
 
@@ -92,7 +92,7 @@ def _round_of(classifier: Classifier, jpeg: bytes, *, with_invoke: bool) -> Call
 
     def play() -> _Marks:
         marks = [mark()]
-        image = read_image(io.BytesIO(jpeg))
+        image = read_image(io.BytesIO(encoded))
         marks.append(mark())
         pixels = classifier.prepare(image)
         marks.append(mark())

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import subprocess
 from pathlib import Path
 
@@ -68,7 +69,14 @@ def test_a_bare_model_is_measured_with_its_labels_and_a_picture_of_ones_own(tiny
     assert result.model.sha256 == hashlib.sha256(content).hexdigest()
     assert (result.model.variant, result.model.precision, result.model.format) == (None, None, "onnx")
     assert (result.picture.source, result.picture.width, result.picture.height) == ("red.png", 30, 20)
-    assert Result.from_dict(__import__("json").loads(__import__("json").dumps(result.to_dict()))) == result
+    assert Result.from_dict(json.loads(json.dumps(result.to_dict()))) == result
+
+
+def test_a_heic_picture_can_be_measured_with(tiny_bundle: Path, tmp_path: Path) -> None:
+    heif = pytest.importorskip("pillow_heif")
+    heif.from_pillow(Image.new("RGB", (64, 48), "red")).save(tmp_path / "red.heic")
+    result = measure(Plan(tiny_bundle, image=tmp_path / "red.heic", rounds=1, processes=1))
+    assert (result.picture.source, result.picture.width) == ("red.heic", 64)
 
 
 @pytest.mark.parametrize(
