@@ -42,7 +42,7 @@ def test_folding_changes_the_answers_at_the_border_only(name: str) -> None:
 
 
 def test_an_unknown_model_is_refused_with_the_closest_name() -> None:
-    with pytest.raises(UsageError, match="did you mean --model mobilenet_v2"):
+    with pytest.raises(UsageError, match="did you mean mobilenet_v2"):
         model_entry("mobilnet_v2")
 
 

@@ -19,11 +19,11 @@ import yaml
 from PIL import Image
 
 from hawklet import cli
-from hawklet.errors import DataError, RunError
+from hawklet.errors import DataError, RunError, UsageError
 from hawklet_trainer.augment import Augment
 from hawklet_trainer.data import load_pixels
 from hawklet_trainer.evaluate import accuracy_of
-from hawklet_trainer.run import load_run, new_run_folder
+from hawklet_trainer.run import load_run, new_run_folder, run_name
 from hawklet_trainer.weights import read_tensors
 
 TINY = ("--weights", "none", "--imgsz", "64", "--batch", "8", "--no-flip")
@@ -139,9 +139,14 @@ def test_a_name_that_exists_gets_a_number(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["../up", "a/b", "", ".hidden", "x" * 101])
-def test_a_name_that_is_a_path_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(RunError, match="--name"):
-        new_run_folder(tmp_path, name)
+def test_a_name_that_is_a_path_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="--name"):
+        run_name(name, Path("photos"), "resnet18")
+
+
+@pytest.mark.parametrize(("folder", "name"), [("my photos!", "my-photos-resnet18"), ("/", "photos-resnet18")])
+def test_without_a_name_the_run_is_named_after_folder_and_model(folder: str, name: str) -> None:
+    assert run_name(None, Path(folder), "resnet18") == name
 
 
 def test_training_on_from_a_run_starts_with_its_weights(run_folder: Path, colour_photos: Path, tmp_path: Path) -> None:
@@ -185,10 +190,11 @@ def test_weights_of_another_network_in_a_run_are_refused(run_folder: Path, tmp_p
     ("words", "code", "message"),
     [
         (("nowhere",), 1, "there is no folder nowhere"),
-        (("{photos}", "--model", "resnet"), 2, "did you mean --model resnet"),
+        (("{photos}", "--model", "resnet"), 2, "did you mean resnet"),
         (("{photos}", "--imgsz", "100"), 2, "--imgsz must be a multiple of 32, got 100; set --imgsz 96"),
         (("{photos}", "--weights", "no.pth", "--out", "{out}"), 1, "there is no file no.pth"),
-        (("{photos}", "--name", "a/b", "--weights", "none"), 1, "--name must be letters"),
+        (("{photos}", "--fit", "squash", "--crop-fraction", "0.9"), 2, "leave --crop-fraction out"),
+        (("{photos}", "--name", "a/b", "--weights", "none"), 2, "--name must be letters"),
         (("{photos}", "--augment", "wild"), 2, "'wild' is not one of"),
     ],
 )

@@ -87,18 +87,12 @@ def weights() -> None:
 @weights.command("list")
 def list_weights() -> None:
     """Show every network's weights, and where they are or would come from."""
-    from rich.console import Console
-    from rich.table import Table
-
     from hawklet_trainer.models import MODELS
     from hawklet_trainer.weights import cache_folder, describe
 
-    table = Table("model", "file", "here", "sources", "checked by", box=None, header_style="bold")
     for entry in MODELS.values():
-        table.add_row(entry.name, *describe(entry.weights))
-    console = Console()
-    console.print(table)
-    console.print(f"cache: {cache_folder()}", markup=False, highlight=False, soft_wrap=True)
+        click.echo(f"{entry.name}: {describe(entry.weights)}")
+    click.echo(f"the cache: {cache_folder()}")
 
 
 @weights.command()

@@ -175,6 +175,9 @@ def _leaves(found: _Found) -> Iterable[list[Path]]:
 def _labels(folder: Path, found: _Found) -> tuple[str, ...]:
     learned = found.get("train", found.get("", {}))
     labels = tuple(sorted(learned))
+    odd = [label for label in labels if not label.isprintable()]
+    if odd:
+        raise DataError(f"class names must be printable text, got {odd[0]!a}; rename the folder")
     if not any(_leaves(found)):
         hint = "put each class's pictures into a folder of its own" if _pictures(folder) else "is it the right folder?"
         raise DataError(f"{folder} must have one folder of pictures per class, got no pictures in any; {hint}")
@@ -200,11 +203,14 @@ def _check_pictures(folder: Path, paths: list[Path]) -> tuple[dict[Path, str], l
     """Decode every file once: content digests of the readable ones, one warning for each other."""
 
     def look(path: Path) -> tuple[str, str]:
+        name = path.relative_to(folder).as_posix()
+        if not name.isprintable():
+            return "", f"left out {name!a}: its name is not printable text"
         try:
             read_image(path)
             return sha256_of(path), ""
         except (ImageError, OSError) as error:
-            return "", f"left out {path.relative_to(folder).as_posix()}: {error}"
+            return "", f"left out {name}: {error}"
 
     digests, warnings = {}, []
     with ThreadPoolExecutor(_WORKERS) as pool:

@@ -224,7 +224,7 @@ def _fine_tune(
         _training_mode(net, config.freeze_batch_norm)
         losses, lr = [], 0.0
         for chosen in torch.split(torch.randperm(len(train)), config.batch):
-            if len(chosen) == 1 and len(train) > 1 and not config.freeze_batch_norm:
+            if len(chosen) == 1 < min(config.batch, len(train)) and not config.freeze_batch_norm:
                 continue  # a batch norm learns nothing of one picture
             share = max(done / (config.epochs * batches), _time_share(start, config.minutes))
             lr = config.lr * _warm_then_cosine(share, done, batches)

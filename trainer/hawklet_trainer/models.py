@@ -198,8 +198,8 @@ def model_entry(name: str) -> ModelEntry:
     if name in MODELS:
         return MODELS[name]
     close = difflib.get_close_matches(name, MODELS, n=1)
-    hint = f"did you mean --model {close[0]}?" if close else "use one of them"
-    raise UsageError(f"--model must be one of {', '.join(MODELS)}; got {name!r}; {hint}")
+    hint = f"; did you mean {close[0]}?" if close else ""
+    raise UsageError(f"a model (--model) must be one of {', '.join(MODELS)}, got {name!r}{hint}")
 
 
 def head_of(net: nn.Module, entry: ModelEntry) -> nn.Linear:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from hawklet.errors import HawkletError, RunError
+from hawklet.errors import HawkletError, RunError, UsageError
 from hawklet.safefiles import atomic_file, write_json, write_text
 from hawklet.spec import PreprocessSpec
 from hawklet_trainer.augment import Augment
@@ -124,6 +124,7 @@ def _from_manifest(folder: Path, manifest: dict[str, Any]) -> Run:
         raise RunError(f"a run's schema must be {SCHEMA}, got {manifest.get('schema')!r} in {folder}; train again")
     if manifest["model"] not in MODELS:
         raise RunError(f"a run's model must be one of {', '.join(MODELS)}, got {manifest['model']!r} in {folder}")
+    manifest["data"]["path"]  # absent: not a manifest of ours
     return Run(
         folder=folder,
         name=str(manifest["name"]),
@@ -136,14 +137,22 @@ def _from_manifest(folder: Path, manifest: dict[str, Any]) -> Run:
     )
 
 
-def new_run_folder(out: Path, name: str) -> Path:
-    """Make ``out/name``, or the first free of ``out/name-2``, ``out/name-3``...
+def run_name(given: str | None, photos: Path, model: str) -> str:
+    """The name that was given, or one made of the photo folder's and the model's.
 
     Raises:
-        RunError: ``name`` is no plain file name.
+        UsageError: the given one is no plain file name.
     """
-    if not _NAME.fullmatch(name):
-        raise RunError(f"--name must be letters, digits, '.', '_' and '-' (100 at most), got {name!r}")
+    if given is None:
+        stem = re.sub(r"[^A-Za-z0-9._-]+", "-", photos.expanduser().resolve().name).strip("-.")
+        return f"{stem[:60] or 'photos'}-{model}"
+    if not _NAME.fullmatch(given):
+        raise UsageError(f"--name must be letters, digits, '.', '_' and '-' (100 at most), got {given!r}")
+    return given
+
+
+def new_run_folder(out: Path, name: str) -> Path:
+    """Make ``out/name``, or the first free of ``out/name-2``, ``out/name-3``..."""
     number = 1
     while True:
         folder = out / (name if number == 1 else f"{name}-{number}")

@@ -29,7 +29,18 @@ from hawklet_trainer.evaluate import Metrics, probabilities_of
 from hawklet_trainer.head import train_head
 from hawklet_trainer.loop import EpochRecord, History, Progress, TrainConfig, fine_tune, seed_everything
 from hawklet_trainer.models import DEFAULT_MODEL, ModelEntry, head_of, model_entry
-from hawklet_trainer.run import BEST, LAST, SCHEMA, Run, load_run, new_run_folder, save_weights, versions, write_run
+from hawklet_trainer.run import (
+    BEST,
+    LAST,
+    SCHEMA,
+    Run,
+    load_run,
+    new_run_folder,
+    run_name,
+    save_weights,
+    versions,
+    write_run,
+)
 from hawklet_trainer.weights import LoadedWeights, load_pretrained
 
 _STRIDE = 32
@@ -53,7 +64,7 @@ class TrainOptions:
     """Input side in pixels, a multiple of 32; by default the model's own."""
     fit: Fit = Fit.CROP
     crop_fraction: float | None = None
-    """Share of the picture that the model sees; by default see :func:`default_crop_fraction`."""
+    """Share of the picture that the model sees; by default the model's own."""
     config: TrainConfig = field(default_factory=TrainConfig)
 
 
@@ -87,8 +98,10 @@ def train_run(
     """
     entry = model_entry(options.model)
     spec = _spec(options, entry)
+    name = run_name(options.name, options.photos, entry.name)
     seed_everything(options.config.seed)
     keep_freed_memory()
+    say(f"checking the pictures in {options.photos}")
     photos = read_photos(options.photos, options.config.seed)
     for warning in photos.warnings:
         say(f"warning: {warning}")
@@ -97,7 +110,7 @@ def train_run(
     loaded = load_pretrained(net, entry, options.weights, say)
     say(f"{entry.name}, weights: {loaded.source}")
     config = _settled(options, loaded, photos)
-    folder = new_run_folder(options.out, options.name or f"{photos.folder.name}-{entry.name}")
+    folder = new_run_folder(options.out, name)
     say(f"run folder: {folder}")
 
     recorder = _Recorder(folder, entry, progress or Progress())
@@ -124,6 +137,8 @@ def _spec(options: TrainOptions, entry: ModelEntry) -> PreprocessSpec:
     if side % _STRIDE or side < _STRIDE:
         near = max(_STRIDE, round(side / _STRIDE) * _STRIDE)
         raise UsageError(f"--imgsz must be a multiple of {_STRIDE}, got {side}; set --imgsz {near}")
+    if options.fit is Fit.SQUASH and options.crop_fraction is not None:
+        raise UsageError("--fit squash takes the whole picture; leave --crop-fraction out, or say --fit crop")
     fraction = entry.crop_fraction if options.crop_fraction is None else options.crop_fraction
     return PreprocessSpec(side, side, options.fit, fraction if options.fit is Fit.CROP else 1.0)
 

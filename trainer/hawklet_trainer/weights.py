@@ -275,16 +275,16 @@ def _load(net: nn.Module, entry: ModelEntry, tensors: dict[str, torch.Tensor], p
     net.load_state_dict(tensors, strict=False)
 
 
-def describe(entry: WeightsEntry) -> tuple[str, str, str, str]:
-    """For a table: the file's name, whether it is on this machine, its sources in order, how it is checked."""
+def describe(entry: WeightsEntry) -> str:
+    """Three lines for a person: the file and whether it is on this machine, its sources in order, how it is checked."""
     package = package_file(entry.package) if entry.package else None
-    here = "in the cache" if cached_file(entry).is_file() else "in its package" if package else "no"
-    sources = ["cache"]
+    here = "in the cache" if cached_file(entry).is_file() else "in its package" if package else "not here"
+    sources = ["the cache"]
     if entry.url:
         sources.append(entry.url.split("/")[2])
     if entry.wheel:
-        sources.append(f"wheel {entry.wheel.requirement}")
+        sources.append(f"the wheel {entry.wheel.requirement}")
     if entry.package:
-        sources.append(f"package {entry.package.module}")
+        sources.append(f"the package {entry.package.module}")
     checked = "sha256" if len(entry.sha256) == 64 else f"first {len(entry.sha256)} digits of sha256"
-    return entry.file_name, here, ", ".join(sources), checked
+    return f"{entry.file_name}, {here}\n    sources: {', '.join(sources)}\n    checked by: {checked}"
