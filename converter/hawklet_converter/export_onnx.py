@@ -69,6 +69,8 @@ def _tidy(content: bytes) -> bytes:
     del model.opset_import[:]
     model.opset_import.append(onnx.helper.make_opsetid("", OPSET))
     model.ir_version = IR_VERSION
+    for number, node in enumerate(model.graph.node):
+        node.name = f"{node.op_type}_{number}"  # the passes leave names empty, and a node is excluded by name
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString())
 

@@ -109,7 +109,9 @@ def float_ops(model: Any) -> tuple[str, ...]:
 def take_pixels(model: Any, zero_point: int, scale: float) -> None:
     """Make the input ``uint8 [1, H, W, C]`` pixels whose quantization parameters say what they mean to the network.
 
-    One operation is put in front: DEQUANTIZE for a float model, QUANTIZE (which flips the top bit) for an int8 one.
+    A DEQUANTIZE is put in front, and for an int8 model a QUANTIZE after it. Together they flip the top bit of every
+    byte, which one QUANTIZE from uint8 to int8 does too, but XNNPACK runs the two and not the one
+    (docs/decisions/0022-pixels-enter-as-uint8.md).
 
     Args:
         model: Changed in place.
@@ -122,9 +124,12 @@ def take_pixels(model: Any, zero_point: int, scale: float) -> None:
     inner = int(graph.inputs[0])
     pixels = _quantized_tensor(b"pixels", graph.tensors[inner], schema.TensorType.UINT8, zero_point, scale)
     outer = _add_tensor(graph, pixels)
-    is_float = graph.tensors[inner].type == schema.TensorType.FLOAT32
-    builtin, options = _conversion(is_float)
-    graph.operators.insert(0, _operator(model, builtin, options, outer, inner))
+    if graph.tensors[inner].type == schema.TensorType.FLOAT32:
+        front = [_convert(model, True, outer, inner)]
+    else:
+        real = _add_tensor(graph, _float_tensor(b"real_pixels", pixels.shape))
+        front = [_convert(model, True, outer, real), _convert(model, False, real, inner)]
+    graph.operators[:0] = front
     graph.inputs = [outer]
     _move_signature(model, "inputs", inner, outer, "pixels")
 
@@ -139,25 +144,34 @@ def give_float_logits(model: Any) -> None:
         graph.tensors[inner].name = b"logits"
         _move_signature(model, "outputs", inner, inner, "logits")
         return
-    logits = schema.TensorT()
-    logits.name, logits.shape, logits.type = b"logits", graph.tensors[inner].shape, schema.TensorType.FLOAT32
-    logits.buffer = 0
-    outer = _add_tensor(graph, logits)
-    builtin, options = _conversion(True)
-    graph.operators.append(_operator(model, builtin, options, inner, outer))
+    outer = _add_tensor(graph, _float_tensor(b"logits", graph.tensors[inner].shape))
+    graph.operators.append(_convert(model, True, inner, outer))
     graph.outputs = [outer]
     _move_signature(model, "outputs", inner, outer, "logits")
 
 
-def _conversion(dequantize: bool) -> tuple[int, tuple[int, Any]]:
+def _convert(model: Any, dequantize: bool, source: int, target: int) -> Any:
     from ai_edge_litert import schema_py_generated as schema
 
+    operator = schema.OperatorT()
+    operator.inputs, operator.outputs = [source], [target]
     if dequantize:
-        return schema.BuiltinOperator.DEQUANTIZE, (
-            schema.BuiltinOptions.DequantizeOptions,
-            schema.DequantizeOptionsT(),
-        )
-    return schema.BuiltinOperator.QUANTIZE, (schema.BuiltinOptions.QuantizeOptions, schema.QuantizeOptionsT())
+        operator.opcodeIndex = _opcode(model, schema.BuiltinOperator.DEQUANTIZE)
+        operator.builtinOptionsType = schema.BuiltinOptions.DequantizeOptions
+        operator.builtinOptions = schema.DequantizeOptionsT()
+    else:
+        operator.opcodeIndex = _opcode(model, schema.BuiltinOperator.QUANTIZE)
+        operator.builtinOptionsType = schema.BuiltinOptions.QuantizeOptions
+        operator.builtinOptions = schema.QuantizeOptionsT()
+    return operator
+
+
+def _float_tensor(name: bytes, shape: Any) -> Any:
+    from ai_edge_litert import schema_py_generated as schema
+
+    tensor = schema.TensorT()
+    tensor.name, tensor.shape, tensor.type, tensor.buffer = name, shape, schema.TensorType.FLOAT32, 0
+    return tensor
 
 
 def _quantized_tensor(name: bytes, like: Any, kind: int, zero_point: int, scale: float) -> Any:
@@ -174,16 +188,6 @@ def _quantized_tensor(name: bytes, like: Any, kind: int, zero_point: int, scale:
 def _add_tensor(graph: Any, tensor: Any) -> int:
     graph.tensors.append(tensor)
     return len(graph.tensors) - 1
-
-
-def _operator(model: Any, builtin: int, options: tuple[int, Any], source: int, target: int) -> Any:
-    from ai_edge_litert import schema_py_generated as schema
-
-    operator = schema.OperatorT()
-    operator.opcodeIndex = _opcode(model, builtin)
-    operator.inputs, operator.outputs = [source], [target]
-    operator.builtinOptionsType, operator.builtinOptions = options
-    return operator
 
 
 def _opcode(model: Any, builtin: int) -> int:
