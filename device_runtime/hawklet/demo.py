@@ -57,7 +57,7 @@ class DemoArgs:
 
     @property
     def run(self) -> Path:
-        return self.out / "run"
+        return self.out / "cards"
 
     @property
     def bundle(self) -> Path:

@@ -108,10 +108,10 @@ def test_the_last_run_s_files_are_not_taken_for_this_one_s(tmp_path: Path) -> No
 
 def test_a_folder_that_no_demo_made_is_left_alone(tmp_path: Path) -> None:
     args = _args(tmp_path)
-    (args.out / "run").mkdir(parents=True)
+    args.run.mkdir(parents=True)
     with pytest.raises(DataError, match="choose another with --out"):
         run_demo(args, lambda line: None, _Commands())
-    assert (args.out / "run").is_dir()
+    assert args.run.is_dir()
 
 
 def test_the_table_sets_the_variants_beside_each_other(tiny_bundle: Path) -> None:

@@ -54,6 +54,7 @@ class SyntheticCamera(Camera):
     def read(self) -> Frame | None:
         """Wait until the next frame is due and draw it; None after the last one."""
         if self._started is None:
+            self._stage.frame(0)  # opening the scene takes longer than a frame does; the film begins after it
             self._started = self._clock()
         fps = self._programme.fps
         number = max(self._next, math.floor((self._clock() - self._started) * fps))
