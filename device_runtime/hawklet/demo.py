@@ -138,7 +138,8 @@ def run_demo(args: DemoArgs, say: Say, call: Call = call_hawklet) -> None:
     started = time.monotonic()
     steps = _steps(args)
     _clear(args)
-    _draw(args, f"step 1 of {len(steps) + 1}: draw {args.per_class} photos of each of {len(CARDS)} cards", say)
+    say(f"step 1 of {len(steps) + 1}: draw {args.per_class} photos of each of {len(CARDS)} cards, and of none")
+    _draw(args, say)
     for number, step in enumerate(steps, 2):
         begun = time.monotonic()
         say(f"\nstep {number} of {len(steps) + 1}: {step.title}")
@@ -163,9 +164,8 @@ def _clear(args: DemoArgs) -> None:
         path.unlink(missing_ok=True)
 
 
-def _draw(args: DemoArgs, title: str, say: Say) -> None:
+def _draw(args: DemoArgs, say: Say) -> None:
     begun = time.monotonic()
-    say(title)
     print_sheet(args.out / "cards.pdf")
     photos = PhotoSet(args.per_class, args.seed)
     drawn = write_photo_set(args.photos, photos, progress=_reporter(say))
@@ -205,10 +205,8 @@ report   {args.report.resolve()}
 bundle   {args.bundle.resolve()}
 cards    {(args.out / "cards.pdf").resolve()} (print them and hold them before a camera)
 
-next, on a real Raspberry Pi:
-  hawklet flash {args.bundle} pi@raspberrypi.local
-and there:
-  hawklet run cards --source picamera2://0""")
+next, put it on a real Raspberry Pi, where the golden frames are replayed and it starts at the camera:
+  hawklet flash {args.bundle} pi@raspberrypi.local""")
 
 
 def _quoted(word: str) -> str:
