@@ -1,0 +1,78 @@
+"""A pin for a label: an LED (or a relay) that is on while that label is seen, through gpiozero."""
+
+from __future__ import annotations
+
+import difflib
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from hawklet.errors import MissingDependencyError, OutputError, UsageError
+from hawklet.outputs import Output
+
+if TYPE_CHECKING:
+    from hawklet.live import LiveResult
+
+_HOLD_S = 0.3
+"""Seconds a pin stays on after its label was last seen, so that one odd frame does not make it flicker."""
+
+
+class GpioOutput(Output):
+    """Switches pins.
+
+    Args:
+        wishes: ``LABEL=PIN`` each; pins by their BCM number, as ``17``.
+        labels: The labels the model knows.
+
+    Raises:
+        UsageError: a wish names an unknown label or no pin, or a pin twice.
+        OutputError: this machine has no pins, or they may not be used.
+    """
+
+    def __init__(self, wishes: Sequence[str], labels: Sequence[str]) -> None:
+        pins = _parse(wishes, labels)
+        try:
+            import gpiozero
+            import gpiozero.exc
+        except ImportError as error:
+            raise MissingDependencyError.for_extra("gpiozero", "gpio", "--gpio") from error
+        self._leds: dict[str, Any] = {}
+        self._seen: dict[str, float] = {}
+        try:
+            for label, pin in pins.items():
+                self._leds[label] = gpiozero.LED(pin)
+        except (gpiozero.exc.GPIOZeroError, OSError, ValueError) as error:
+            self.close()
+            raise OutputError(f"--gpio cannot use the pins of this machine: {' '.join(str(error).split())}") from error
+
+    def write(self, result: LiveResult) -> None:
+        """See :meth:`Output.write`."""
+        now = time.monotonic()
+        if result.classification.accepted:
+            self._seen[result.classification.top.label] = now
+        for label, led in self._leds.items():
+            led.value = int(now - self._seen.get(label, float("-inf")) <= _HOLD_S)
+
+    def close(self) -> None:
+        """Switch everything off and let go of the pins."""
+        for led in self._leds.values():
+            led.off()
+            led.close()
+        self._leds = {}
+
+
+def _parse(wishes: Sequence[str], labels: Sequence[str]) -> dict[str, int]:
+    pins: dict[str, int] = {}
+    for wish in wishes:
+        label, equals, pin = wish.rpartition("=")
+        if not (equals and label and pin.isascii() and pin.isdigit()):
+            raise UsageError(f"--gpio takes LABEL=PIN with a BCM pin number, as stop=17; got {wish}")
+        if label not in labels:
+            near = difflib.get_close_matches(label, labels, n=1)
+            raise UsageError(
+                f"--gpio: the model has no label {label!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+            )
+        if label in pins or int(pin) in pins.values():
+            raise UsageError(f"--gpio: each label and each pin once, got {wish} a second time")
+        pins[label] = int(pin)
+    return pins
