@@ -26,6 +26,7 @@ from hawklet_converter.one_thread import one_thread
 from hawklet_converter.pack import Packing, VariantFile, pack
 from hawklet_converter.plan import LOWEST, ActivationQuant, QuantPlan
 from hawklet_converter.prune_channels import parameters, prune_channels
+from hawklet_converter.reestimate_batch_norm import reestimate_batch_norm
 from hawklet_converter.request import Conversion, ConvertRequest, Row, activations_for
 from hawklet_converter.steps import Steps
 from hawklet_converter.verify import logits_of, open_classifier, top1
@@ -88,7 +89,8 @@ def convert(request: ConvertRequest, steps: Steps) -> Conversion:
     if request.prune:
         with steps.step(f"pruning {request.prune:.0%} of the channels, {request.prune_epochs} epochs of recovery"):
             reference = _accuracy(net, run, pictures)
-            net = _prune(net, run, photos, request, steps)
+            net = _prune(net, run, photos, pictures, request, steps)
+        _require_recovery(request, _accuracy(net, run, pictures), reference, len(pictures.val))
     with one_thread():
         return _convert_net(net, run, pictures, reference, request, steps)
 
@@ -135,8 +137,11 @@ class _Recovery(Progress):
         self._steps.note(f"epoch {record.epoch:2d}  val top-1 {record.val_top1:5.1f} %  {record.seconds:6.1f} s")
 
 
-def _prune(net: nn.Module, run: Run, photos: PhotoSet, request: ConvertRequest, steps: Steps) -> nn.Module:
+def _prune(
+    net: nn.Module, run: Run, photos: PhotoSet, pictures: _Pictures, request: ConvertRequest, steps: Steps
+) -> nn.Module:
     pruned = prune_channels(net, run.spec, request.prune)
+    reestimate_batch_norm(pruned, to_input(pictures.calibration, run.pixel_zero_point, run.pixel_scale))
     steps.note(f"{parameters(net) / 1e6:.2f} -> {parameters(pruned) / 1e6:.2f} million parameters")
     # Flips and crops as in training: what made a left arrow a left arrow must hold here too.
     config = run.config(
@@ -262,6 +267,16 @@ def _golden_pictures(val: Pixels, count: int = 8) -> Pixels:
     # The validation pictures are sorted by class, so that even steps take some of every class.
     chosen: Pixels = val[np.linspace(0, len(val) - 1, min(count, len(val))).round().astype(int)]
     return chosen
+
+
+def _require_recovery(request: ConvertRequest, after: float, before: float, pictures: int) -> None:
+    if before - after > request.max_drop + 1e-9:
+        raise BudgetError(
+            f"a pruned network may lose {request.max_drop:g} points of top-1 (--max-drop), and this one lost "
+            f"{before - after:.1f} of {before:.1f} % on {pictures} validation pictures (one picture is "
+            f"{100 / pictures:.1f} points) before it was even quantized; nothing was written; try less --prune, more "
+            "--prune-epochs, or allow a larger --max-drop"
+        )
 
 
 def _require_budget(request: ConvertRequest, accuracy: Mapping[str, float], before: float, pictures: int) -> None:

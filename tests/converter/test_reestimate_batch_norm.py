@@ -1,0 +1,20 @@
+"""Batch-norm statistics measured anew."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from hawklet_converter.reestimate_batch_norm import reestimate_batch_norm
+
+
+def test_statistics_become_those_of_the_pictures_whatever_the_momentum() -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4, momentum=0.01))
+    inputs = torch.randn(64, 3, 6, 6) * 5 + 7
+    reestimate_batch_norm(net, inputs)
+    out = net(inputs)
+    torch.testing.assert_close(out.mean([0, 2, 3]), torch.zeros(4), atol=0.05, rtol=0)
+    torch.testing.assert_close(out.std([0, 2, 3]), torch.ones(4), atol=0.05, rtol=0)
+    assert net[1].momentum == 0.01
+    assert not net[1].training
