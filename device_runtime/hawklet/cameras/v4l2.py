@@ -67,9 +67,10 @@ class V4l2Camera(Camera):
                 raise _mapped(error, self._path) from error
             if raw is None:
                 raise CameraError(f"{self._path} stopped sending frames; was it unplugged?")
+            number = self._number(raw)
             image = decode_mjpeg(bytes(raw)) if self._code == "MJPG" else decode_yuyv(bytes(raw), raw.width, raw.height)
             if image is not None:
-                return Frame(image, captured_at=self._moment(raw), index=self._number(raw))
+                return Frame(image, captured_at=self._moment(raw), index=number)
         raise CameraError(f"{self._path} sent {_MOST_DAMAGED} damaged frames in a row; try another cable or --size")
 
     def _moment(self, raw: Any) -> float:

@@ -53,7 +53,7 @@ class Broker:
             port = parts.port
         except ValueError as error:
             raise UsageError(f"{form}; its port is no number from 0 to 65535") from error
-        if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname or not topic or set(topic) & set("+#"):
+        if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname or not topic or "+" in topic or "#" in url:
             raise UsageError(f"{form}, with a topic without + and #; got one for host {parts.hostname}")
         tls = parts.scheme == "mqtts"
         password = unquote(parts.password) if parts.password else os.environ.get("HAWKLET_MQTT_PASSWORD")
