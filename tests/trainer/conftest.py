@@ -7,7 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+
+# Networks this small gain nothing from a second thread, and lose much to it where another process keeps a core busy.
+torch.set_num_threads(1)
 
 COLOURS = {"blue": (30, 40, 200), "green": (40, 180, 50), "red": (200, 40, 30)}
 

@@ -221,7 +221,7 @@ def test_an_interrupted_training_keeps_what_it_has_and_finishes_its_run(colour_p
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        env={**os.environ, "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"},
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:

@@ -88,14 +88,14 @@ def _train_head(
             loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
             optimizer.step()
             schedule.step()
-        progress.step(float(loss))
+        progress.step(float(loss.detach()))
         if progress.should_stop():
             break
     with torch.inference_mode():
         answers = head(x_val)
         val_loss = float(functional.cross_entropy(answers, y_val))
         top1 = 100.0 * float((answers.argmax(1) == y_val).float().mean())
-    record = EpochRecord(0, "head", _LR, float(loss), val_loss, top1, time.perf_counter() - start)
+    record = EpochRecord(0, "head", _LR, float(loss.detach()), val_loss, top1, time.perf_counter() - start)
     progress.epoch(record, net, True)
     return History([record], 0, top1)
 
