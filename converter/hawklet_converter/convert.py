@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from hawklet_converter.collect_ranges import collect_ranges, to_input
 from hawklet_converter.find_biases import biases_of
 from hawklet_converter.float_exports import FloatExport, export_float
 from hawklet_converter.fold_batch_norm import fold_batch_norm
-from hawklet_converter.make_plan import Evidence, Judgement, agreement, best_plan
+from hawklet_converter.make_plan import Evidence, Judgement, agreement, rank_plans
 from hawklet_converter.measure_latency import measure_latency
 from hawklet_converter.one_thread import one_thread
 from hawklet_converter.pack import Packing, VariantFile, pack
@@ -80,6 +80,8 @@ def convert(request: ConvertRequest, steps: Steps) -> Conversion:
         ModelError: a step cannot handle the network.
         BudgetError: int8 loses more than ``max_drop`` points; nothing has been written.
     """
+    if request.max_drop < 0:
+        raise UsageError(f"--max-drop must be 0 or more points, got {request.max_drop:g}")
     run = load_run(request.run)
     photos = run.photos(request.photos)
     with steps.step("reading pictures"):
@@ -106,14 +108,16 @@ def _convert_net(
         files = {f"float32-{f.value}": write_float(f, export, identity) for f, export in exports.items()}
     quantized = None
     if request.int8:
-        quantized = _quantize(folded, exports, inputs, identity, files["float32-tflite"], pictures, request, steps)
+        logits = _logits(files["float32-tflite"], ModelFormat.TFLITE, identity, pictures.val)
+        floor = (top1(logits, pictures.val_truth) if reference is None else reference) - request.max_drop
+        quantized = _quantize(folded, exports, inputs, identity, (logits, floor), pictures, request, steps)
         files = {f"int8-{f.value}": content for f, content in quantized.files.items()} | files
     return _verify_and_pack(request, run, pictures, files, quantized, reference, steps)
 
 
 def _load_pictures(run: Run, photos: PhotoSet, calibration: int) -> _Pictures:
-    if calibration < 1:
-        raise UsageError(f"--calibration must be at least 1 picture, got {calibration}")
+    if calibration < 2:
+        raise UsageError(f"--calibration must be at least 2 pictures, got {calibration}")
     seen, _ = load_pixels(photos.items("train"), run.spec, limit=calibration)
     val, val_truth = load_pixels(photos.items("val"), run.spec)
     if photos.items("test"):
@@ -161,11 +165,12 @@ def _quantize(
     exports: Mapping[ModelFormat, FloatExport],
     inputs: torch.Tensor,
     identity: Identity,
-    float_file: bytes,
+    wanted: tuple[Floats, float],
     pictures: _Pictures,
     request: ConvertRequest,
     steps: Steps,
 ) -> _Quantized:
+    """Plan and write; ``wanted`` is the float file's logits on the validation pictures, and the top-1 to keep there."""
     biases = biases_of(folded)
     activations = activations_for(request.target)
 
@@ -178,12 +183,26 @@ def _quantize(
     with steps.step(f"collecting ranges on {len(inputs)} training pictures"):
         evidence = _collect_evidence(folded, exports, inputs, identity, request.seed)
     with steps.step("choosing the quantization plan on validation pictures"):
-        reference = _logits(float_file, ModelFormat.TFLITE, identity, pictures.val)
-        plan, judged = best_plan(evidence, run_plan, reference)
-    steps.note(f"plan: {plan.method}")
+        ranked, judged = rank_plans(evidence, run_plan, wanted[0])
     with steps.step("writing int8 TFLite and ONNX by the same plan"):
-        files = {model_format: write(model_format, plan) for model_format in exports}
+        written = ((plan, {model_format: write(model_format, plan) for model_format in exports}) for plan in ranked)
+        plan, files = _first_within_budget(written, wanted[1], identity, pictures)
+    steps.note(f"plan: {plan.method}")
     return _Quantized(plan, judged, files, plan.activations[_output_node(folded)].scale)
+
+
+def _first_within_budget(
+    written: Iterator[tuple[QuantPlan, dict[ModelFormat, bytes]]], floor: float, identity: Identity, pictures: _Pictures
+) -> tuple[QuantPlan, dict[ModelFormat, bytes]]:
+    """The first plan both of whose files keep the budget; the very first where none does (it is refused later)."""
+    first = None
+    for plan, files in written:
+        first = first or (plan, files)
+        kept = (top1(_logits(content, f, identity, pictures.val), pictures.val_truth) for f, content in files.items())
+        if min(kept) >= floor - 1e-9:
+            return plan, files
+    assert first is not None, "there is always a candidate"  # noqa: S101 -- narrows the type
+    return first
 
 
 def _collect_evidence(

@@ -70,12 +70,12 @@ def _as_tuples(shifts: Mapping[str, npt.NDArray[np.float32]]) -> dict[str, tuple
     return {path: tuple(map(float, shift)) for path, shift in shifts.items()}
 
 
-def best_plan(
+def rank_plans(
     evidence: Evidence, run: Callable[[QuantPlan], Floats], reference: Floats
-) -> tuple[QuantPlan, dict[str, Judgement]]:
-    """The candidate whose file's probabilities come nearest to the float network's.
+) -> tuple[list[QuantPlan], dict[str, Judgement]]:
+    """The candidates, first the one whose file's probabilities come nearest to the float network's.
 
-    Nearness of all probabilities, not of the count of right answers: a few dozen validation pictures cannot tell plans
+    Nearness of all probabilities, not the count of right answers: a few dozen validation pictures cannot tell plans
     apart by counting, and would reward luck.
 
     Args:
@@ -84,11 +84,8 @@ def best_plan(
         reference: The float file's logits on them, ``float32 [N, classes]``.
 
     Returns:
-        The plan, and how each candidate was judged, by its method.
+        The plans, and how each was judged, by its method.
     """
-    judged = {}
-    plans = {}
-    for plan in candidate_plans(evidence):
-        plans[plan.method], judged[plan.method] = plan, judge(run(plan), reference)
-    best = min(judged, key=lambda method: judged[method].divergence)
-    return plans[best], judged
+    plans = list(candidate_plans(evidence))
+    judged = {plan.method: judge(run(plan), reference) for plan in plans}
+    return sorted(plans, key=lambda plan: judged[plan.method].divergence), judged

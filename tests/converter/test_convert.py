@@ -13,10 +13,10 @@ import hawklet
 from hawklet.bundle import Bundle
 from hawklet.classifier import Classifier
 from hawklet.cli import main
-from hawklet.errors import BudgetError
+from hawklet.errors import BudgetError, UsageError
 from hawklet.golden import replay
 from hawklet.images import read_image
-from hawklet_converter import convert as conversion_module
+from hawklet_converter.choose_ranges import METHODS
 from hawklet_converter.convert import convert
 from hawklet_converter.pack import PLAN_FILE
 from hawklet_converter.plan import QuantPlan
@@ -114,14 +114,38 @@ def test_provenance_names_the_data_the_seed_and_the_libraries(bundle: Bundle) ->
 def test_a_missed_budget_refuses_and_writes_nothing(
     tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(conversion_module, "top1", lambda logits, truth: _ONE_LESS_EACH_TIME.pop())
+    for method in METHODS:
+        monkeypatch.setitem(METHODS, method, lambda values: (0.0, 1e-3))  # every activation clipped to nothing
     output = tmp_path / "missed.hawklet"
-    with pytest.raises(BudgetError, match=r"--max-drop.*int8-tflite loses 3\.0, int8-onnx loses 2\.0"):
+    with pytest.raises(
+        BudgetError, match=r"--max-drop.*int8-tflite loses \d+\.\d, int8-onnx loses .* nothing was written"
+    ):
         convert(ConvertRequest(tiny_run, output, calibration=8), Steps(silent=True))
     assert not output.exists()
 
 
-_ONE_LESS_EACH_TIME = [90.0, 90.0, 88.0, 87.0]
+def test_a_nearer_plan_gives_way_to_one_that_keeps_the_budget(
+    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hawklet_converter import make_plan
+
+    monkeypatch.setitem(METHODS, "percentile", lambda values: (0.0, 1e-3))
+    real = make_plan.judge
+
+    def favour_the_worst(logits: np.ndarray, reference: np.ndarray) -> make_plan.Judgement:
+        judged = real(logits, reference)
+        return make_plan.Judgement(-judged.divergence, judged.agreement)
+
+    monkeypatch.setattr(make_plan, "judge", favour_the_worst)
+    done = convert(ConvertRequest(tiny_run, tmp_path / "x.hawklet", calibration=16, max_drop=6.0), Steps(silent=True))
+    assert "percentile" not in done.manifest.provenance["quantization"]["method"]
+
+
+@pytest.mark.parametrize("field", [{"max_drop": -1.0}, {"calibration": 1}, {"prune": 1.5}])
+def test_a_number_out_of_range_is_refused_by_the_name_of_its_option(tiny_run: Path, field: dict[str, float]) -> None:
+    (name,) = field
+    with pytest.raises(UsageError, match="--" + name.replace("_", "-")):
+        convert(ConvertRequest(tiny_run, **field), Steps(silent=True))  # type: ignore[arg-type] -- one field of three
 
 
 def test_the_command_prunes_and_writes_float_files_alone(
@@ -129,7 +153,19 @@ def test_the_command_prunes_and_writes_float_files_alone(
 ) -> None:
     output = tmp_path / "small.hawklet"
     with pytest.raises(SystemExit) as exit_info:
-        arguments = ["--prune", "0.5", "--prune-epochs", "1", "--float-only", "-o", str(output), "--calibration", "8"]
+        arguments = [
+            "--prune",
+            "0.5",
+            "--prune-epochs",
+            "1",
+            "--max-drop",
+            "80",
+            "--float-only",
+            "-o",
+            str(output),
+            "--calibration",
+            "8",
+        ]
         main(["convert", str(tiny_run), *arguments])
     printed = capfd.readouterr()
     assert exit_info.value.code == 0, printed.err
