@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import tiny_models
-from hawklet.live import LiveResult
+from hawklet.results import LiveResult
 from hawklet.spec import Classification, Frame, Prediction, Timings
 
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import io
 
 import tiny_models
-from hawklet.live import LiveResult, Summary
-from hawklet.outputs.console import ConsoleOutput, describe, percentile
+from hawklet.outputs.console import ConsoleOutput, describe
+from hawklet.results import LiveResult, Summary, percentile
 from hawklet.spec import Classification, Frame, Prediction, Timings
 
 

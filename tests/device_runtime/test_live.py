@@ -12,8 +12,9 @@ from hawklet.cameras import Camera
 from hawklet.classifier import Classifier
 from hawklet.engines.mock import MockEngine
 from hawklet.errors import CameraError
-from hawklet.live import Limits, LiveResult, classify_live, run_live
+from hawklet.live import Limits, classify_live, run_live
 from hawklet.outputs import Output
+from hawklet.results import LiveResult
 from hawklet.score import CardScore
 from hawklet.spec import Floats, Frame, Pixels
 
@@ -23,9 +24,11 @@ class _Film(Camera):
 
     def __init__(self, count: int, *, live: bool, error: Exception | None = None, hold: threading.Event | None = None):
         self.live, self._count, self._error, self._hold, self.handed = live, count, error, hold, 0
+        self.all_taken = threading.Event()
 
     def read(self) -> Frame | None:
         if self.handed == self._count:
+            self.all_taken.set()  # whoever asks for one more has put the last one where it belongs
             if self._hold is not None:
                 self._hold.wait(30)
             if self._error is not None:
@@ -66,8 +69,7 @@ def test_a_slow_model_gets_the_newest_frame_and_says_what_it_missed() -> None:
     first: list[LiveResult] = []
     taker = threading.Thread(target=lambda: first.append(next(results)))
     taker.start()
-    while film.handed < 100:  # the camera runs on while the model is busy with its first frame
-        time.sleep(0.001)
+    assert film.all_taken.wait(30)  # the camera runs on while the model is busy with its first frame
     busy.set()
     taker.join(30)
     second = next(results)

@@ -6,10 +6,8 @@ To add an output, subclass :class:`Output` in a module of its own and give it an
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from hawklet.live import LiveResult, Summary
+from hawklet.results import LiveResult, Summary
 
 
 class Output(ABC):

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 from hawklet.outputs import Output
-
-if TYPE_CHECKING:
-    from hawklet.live import LiveResult, Summary
+from hawklet.results import LiveResult, Summary, percentile
 
 _PLAIN_INTERVAL = 0.5
 """Seconds between plain lines of a live source, so that a log stays readable."""
@@ -80,12 +78,3 @@ def describe(summary: Summary) -> str:
     if summary.shown is not None:
         text += f"\n{summary.named_rightly} of {summary.shown} shown cards named rightly"
     return text
-
-
-def percentile(samples: tuple[float, ...], rank: float) -> float:
-    """Linear-interpolated percentile of at least one sample."""
-    ordered = sorted(samples)
-    position = (len(ordered) - 1) * rank / 100
-    below = int(position)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (ordered[above] - ordered[below]) * (position - below)

@@ -5,13 +5,11 @@ from __future__ import annotations
 import difflib
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hawklet.errors import MissingDependencyError, OutputError, UsageError
 from hawklet.outputs import Output
-
-if TYPE_CHECKING:
-    from hawklet.live import LiveResult
+from hawklet.results import LiveResult
 
 _HOLD_S = 0.3
 """Seconds a pin stays on after its label was last seen, so that one odd frame does not make it flicker."""

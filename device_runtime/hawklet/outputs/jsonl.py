@@ -6,14 +6,11 @@ import json
 import sys
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hawklet.errors import OutputError
 from hawklet.outputs import Output
-from hawklet.outputs.console import percentile
-
-if TYPE_CHECKING:
-    from hawklet.live import LiveResult, Summary
+from hawklet.results import LiveResult, Summary, percentile
 
 
 class JsonlOutput(Output):

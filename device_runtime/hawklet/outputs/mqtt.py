@@ -11,15 +11,13 @@ import os
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from hawklet.errors import MissingDependencyError, OutputError, UsageError
 from hawklet.outputs import Output
 from hawklet.outputs.jsonl import to_dict
-
-if TYPE_CHECKING:
-    from hawklet.live import LiveResult
+from hawklet.results import LiveResult
 
 _CONNECT_TIMEOUT_S = 10.0
 _HEARTBEAT_S = 1.0

@@ -26,7 +26,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hawklet import __version__
 from hawklet.outputs.jsonl import to_dict
 from hawklet.spec import Pixels
-from hawklet.web.output import Newest
+from hawklet.web.newest import Newest
 
 _PICTURES_PER_SECOND = 15.0
 _EVENTS_PER_SECOND = 10.0
