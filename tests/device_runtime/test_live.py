@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -46,13 +45,9 @@ class _Kept(Output):
         self.results.append(result)
 
 
-def _classifier(answer: Sequence[float] = (1.0, 0.0, 0.0), during: threading.Event | None = None) -> Classifier:
-    def infer(_: Pixels) -> Floats:
-        if during is not None:
-            during.wait(30)
-        return np.array(answer, dtype=np.float32)
-
-    return Classifier(MockEngine(infer, classes=3), tiny_models.LABELS, tiny_models.SPEC)
+def _classifier() -> Classifier:
+    engine = MockEngine(lambda _: np.array([1, 0, 0], dtype=np.float32), classes=3)
+    return Classifier(engine, tiny_models.LABELS, tiny_models.SPEC)
 
 
 def test_files_give_every_frame_in_order() -> None:
@@ -63,18 +58,27 @@ def test_files_give_every_frame_in_order() -> None:
 
 
 def test_a_slow_model_gets_the_newest_frame_and_says_what_it_missed() -> None:
-    busy, hold = threading.Event(), threading.Event()
-    film = _Film(100, live=True, hold=hold)
-    results = classify_live(_classifier(during=busy), film)
-    first: list[LiveResult] = []
-    taker = threading.Thread(target=lambda: first.append(next(results)))
-    taker.start()
-    assert film.all_taken.wait(30)  # the camera runs on while the model is busy with its first frame
-    busy.set()
-    taker.join(30)
-    second = next(results)
-    assert second.frame.index == 99
-    assert second.dropped == 98
+    inferring, go_on, hold = threading.Event(), threading.Event(), threading.Event()
+
+    class Patient(_Film):
+        """Hands out its second frame once the model is busy with the first."""
+
+        def read(self) -> Frame | None:
+            assert self.handed == 0 or inferring.wait(30)
+            return super().read()
+
+    def infer(_: Pixels) -> Floats:
+        inferring.set()
+        assert go_on.wait(30)
+        return np.zeros(3, dtype=np.float32)
+
+    film = Patient(100, live=True, hold=hold)
+    classifier = Classifier(MockEngine(infer, classes=3), tiny_models.LABELS, tiny_models.SPEC)
+    threading.Thread(target=lambda: film.all_taken.wait(30) and go_on.set()).start()
+    results = classify_live(classifier, film)
+    first, second = next(results), next(results)
+    assert (first.frame.index, first.dropped) == (0, 0)
+    assert (second.frame.index, second.dropped) == (99, 98)
     hold.set()
     assert next(results, None) is None
 
