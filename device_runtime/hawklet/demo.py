@@ -104,7 +104,7 @@ def _steps(args: DemoArgs) -> tuple[_Step, ...]:
 def _train(args: DemoArgs) -> Command:
     # No flips: they would turn a left arrow into a right one. Nothing cropped away: a card may be near the edge.
     varied = ("--no-flip", "--augment", "light", "--crop-fraction", "1.0")
-    long = ("--head-epochs", "30", "--epochs", "4", "--batch", "16", "--minutes", "3")
+    long = ("--head-epochs", "30", "--epochs", "4", "--batch", "16")
     place = ("--seed", str(args.seed), "--out", str(args.out), "--name", args.run.name)
     return ("train", str(args.photos), "--model", "mobilenet_v2", *varied, *long, *place)
 
