@@ -18,6 +18,15 @@ from hawklet_converter.fit_temperature import log_softmax
 from hawklet_converter.plan import ActivationQuant, QuantPlan
 
 
+FLOAT_OPS = {
+    # XNNPACK takes no int8 HARD_SWISH, and would cut the graph into slow pieces around each one.
+    "tflite": ("HARD_SWISH",),
+    # ONNX Runtime has no integer kernels for these.
+    "onnx": ("HardSigmoid", "HardSwish"),
+}
+"""What is left in float, for speed."""
+
+
 @dataclass(frozen=True)
 class Evidence:
     """What a plan is made from."""
@@ -62,8 +71,8 @@ def candidate_plans(evidence: Evidence) -> Iterator[QuantPlan]:
     shifts = _as_tuples(correct_bias(evidence.net, evidence.inputs, evidence.correctable))
     for method in METHODS:
         grids = choose_ranges(evidence.distributions, method, evidence.given)
-        yield QuantPlan(f"{method} + bias correction", grids, scales, shifts)
-        yield QuantPlan(method, grids, scales)
+        yield QuantPlan(f"{method} + bias correction", grids, scales, shifts, FLOAT_OPS)
+        yield QuantPlan(method, grids, scales, {}, FLOAT_OPS)
 
 
 def _as_tuples(shifts: Mapping[str, npt.NDArray[np.float32]]) -> dict[str, tuple[float, ...]]:

@@ -62,7 +62,7 @@ class QuantPlan:
     bias_shifts: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """Module path -> what bias correction adds to the bias of each output channel, real units."""
     float_ops: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """File format -> operations that stay in float there."""
+    """File format -> operations that stay in float there, as the format names them."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types."""

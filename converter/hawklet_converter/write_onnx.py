@@ -39,7 +39,8 @@ def write_onnx(content: bytes, plan: QuantPlan, tensors: Mapping[str, str], acti
         ModelError: an activation has no grid in the plan.
     """
     model = onnx_file.read_model(content)
-    kinds = sorted({node.op_type for node in model.graph.node} & (onnx_file.INTEGER_OPS | onnx_file.FOLLOWING_OPS))
+    present = {node.op_type for node in model.graph.node}
+    kinds = sorted(present & (onnx_file.INTEGER_OPS | onnx_file.FOLLOWING_OPS) - set(plan.float_ops.get("onnx", ())))
     overrides = _overrides(plan, tensors, activations)
     with quiet():
         from onnxruntime.quantization import QuantType

@@ -12,9 +12,6 @@ from hawklet_converter import tflite_file
 from hawklet_converter.plan import ActivationQuant, QuantPlan
 from hawklet_converter.quiet import quiet
 
-FLOAT_OPS = ("HARD_SWISH",)
-"""Left in float: XNNPACK takes no int8 HARD_SWISH, and would cut the graph into slow pieces around each one."""
-
 
 def write_tflite(content: bytes, plan: QuantPlan, tensors: Mapping[str, str]) -> bytes:
     """Quantize a float file by the plan.
@@ -41,7 +38,7 @@ def write_tflite(content: bytes, plan: QuantPlan, tensors: Mapping[str, str]) ->
             activation_num_bits=8,
             weight_num_bits=8,
         )
-        for op in FLOAT_OPS:
+        for op in plan.float_ops.get("tflite", ()):
             recipe.add_quantization_config(
                 regex=".*", operation_name=qtyping.TFLOperationName(op), algorithm_key="no_quantize"
             )

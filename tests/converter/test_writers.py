@@ -21,6 +21,7 @@ from hawklet_converter.correct_bias import correct_bias, weight_scales
 from hawklet_converter.find_biases import biases_of
 from hawklet_converter.float_exports import FloatExport, export_float
 from hawklet_converter.fold_batch_norm import fold_batch_norm
+from hawklet_converter.make_plan import FLOAT_OPS
 from hawklet_converter.plan import ActivationQuant, QuantPlan
 from hawklet_converter.write_onnx import OnnxActivations, write_onnx
 from hawklet_converter.write_tflite import write_tflite
@@ -53,6 +54,7 @@ class Prepared:
             choose_ranges(distributions, "mse", given),
             weight_scales(self.net),
             {path: tuple(map(float, shift)) for path, shift in shifts.items()},
+            FLOAT_OPS,
         )
 
     def int8(self, model_format: ModelFormat, activations: OnnxActivations = OnnxActivations.UINT8) -> bytes:
