@@ -73,5 +73,5 @@ def _show(conversion: Conversion, seconds: float) -> None:
         click.echo(f"note: {note}")
     size = conversion.path.stat().st_size / 1e6
     click.echo(f"\n{conversion.path}  {size:.1f} MB, after {seconds:.0f} s")
-    click.echo(f"  try it here:   hawklet run {conversion.path} --source 0")
+    click.echo(f"  try it here:   hawklet run {conversion.path} --source /dev/video0")
     click.echo(f"  put on a Pi:   hawklet flash {conversion.path} pi@raspberrypi.local")

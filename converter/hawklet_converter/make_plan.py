@@ -17,7 +17,6 @@ from hawklet_converter.correct_bias import correct_bias, weight_scales
 from hawklet_converter.fit_temperature import log_softmax
 from hawklet_converter.plan import ActivationQuant, QuantPlan
 
-
 FLOAT_OPS = {
     # XNNPACK takes no int8 HARD_SWISH, and would cut the graph into slow pieces around each one.
     "tflite": ("HARD_SWISH",),
