@@ -12,7 +12,7 @@ help:
 	@echo "make test        run the tests"
 	@echo "make lint        ruff and mypy --strict"
 	@echo "make acceptance  the slow suites on real input (up to an hour)"
-	@echo "make benchmark   this project's own benchmarks"
+	@echo "make benchmark   this project's own benchmarks; MODEL=FILE [LABELS=FILE] adds the frame path of that model"
 	@echo "make clean       remove the environment and everything built"
 
 demo: $(READY)
@@ -31,7 +31,7 @@ acceptance: $(READY)
 
 benchmark: $(READY)
 	$(BIN)/python benchmarks/suites/startup.py
-	$(BIN)/python benchmarks/suites/frame_path.py
+	$(if $(MODEL),$(BIN)/python benchmarks/suites/frame_path.py --model $(MODEL) $(if $(LABELS),--labels $(LABELS)))
 
 clean:
 	rm -rf $(VENV) build dist demo runs .pytest_cache .mypy_cache .ruff_cache .hypothesis

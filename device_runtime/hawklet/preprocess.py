@@ -8,12 +8,20 @@ normalization is folded into the model, and no float arithmetic runs per pixel.
 from __future__ import annotations
 
 import math
+from typing import TypeAlias
 
 import numpy as np
 from PIL import Image
 
 from hawklet.errors import ImageError
 from hawklet.spec import Fit, Interpolation, Pixels, PreprocessSpec
+
+Box: TypeAlias = tuple[float, float, float, float]
+"""Left, top, right and bottom edge, pixels."""
+
+SNAP = 1.08
+"""By how much, at most, a crop may be narrowed or widened to become a whole multiple of the model's size: 480 rows for
+a model of 224 become 448, a tenth of what training crops vary by."""
 
 _RESAMPLING = {
     Interpolation.NEAREST: (Image.Resampling.NEAREST, None),
@@ -42,6 +50,9 @@ def preprocess(image: Pixels, spec: PreprocessSpec) -> Pixels:
     box = source_box(height, width, spec)
     if spec.channels == 3 and (height, width) == (spec.height, spec.width) and box == (0, 0, width, height):
         return image
+    factor = _whole_factor(box, spec)
+    if factor is not None and spec.interpolation is Interpolation.REDUCE_BILINEAR:
+        return _block_average(image, box, factor, spec)
     resampling, reducing_gap = _RESAMPLING[spec.interpolation]
     picture, box = _contributing_part(image, box, spec)
     if spec.channels == 1:
@@ -50,9 +61,26 @@ def preprocess(image: Pixels, spec: PreprocessSpec) -> Pixels:
     return np.asarray(resized).reshape(spec.height, spec.width, spec.channels)
 
 
-def _contributing_part(
-    image: Pixels, box: tuple[float, float, float, float], spec: PreprocessSpec
-) -> tuple[Image.Image, tuple[float, float, float, float]]:
+def _whole_factor(box: Box, spec: PreprocessSpec) -> int | None:
+    """k where ``box`` lies on whole pixels and is k times the model's size on both axes; else None."""
+    left, top, right, bottom = box
+    factor, rest = divmod(right - left, spec.width)
+    whole = rest == 0 and factor * spec.height == bottom - top and left == int(left) and top == int(top)
+    return int(factor) if whole and factor >= 1 else None
+
+
+def _block_average(image: Pixels, box: Box, factor: int, spec: PreprocessSpec) -> Pixels:
+    left, top, right, bottom = (int(edge) for edge in box)
+    part = image[top:bottom, left:right]
+    if factor == 1 and spec.channels == 3:
+        return np.ascontiguousarray(part)
+    picture = Image.fromarray(np.ascontiguousarray(part))
+    if spec.channels == 1:
+        picture = picture.convert("L")
+    return np.asarray(picture.reduce(factor)).reshape(spec.height, spec.width, spec.channels)
+
+
+def _contributing_part(image: Pixels, box: Box, spec: PreprocessSpec) -> tuple[Image.Image, Box]:
     """The columns that can contribute to ``box`` as Pillow's picture, and the box within them.
 
     Pillow copies what it is given into four bytes a pixel; of a wide frame a third would be copied for nothing, and
@@ -67,8 +95,11 @@ def _contributing_part(
     return picture, (box[0] - left, box[1], box[2] - left, box[3])
 
 
-def source_box(height: int, width: int, spec: PreprocessSpec) -> tuple[float, float, float, float]:
+def source_box(height: int, width: int, spec: PreprocessSpec) -> Box:
     """The part of a ``height`` x ``width`` picture that the model sees.
+
+    With Interpolation.REDUCE_BILINEAR a crop within :data:`SNAP` of a whole multiple of the model's size becomes that
+    multiple, where the picture is large enough for it: whole blocks are then averaged and nothing is resampled.
 
     Returns:
         ``(left, top, right, bottom)`` in pixels, possibly fractional, within the picture.
@@ -76,9 +107,21 @@ def source_box(height: int, width: int, spec: PreprocessSpec) -> tuple[float, fl
     if spec.fit is Fit.SQUASH:
         return (0, 0, width, height)
     scale = min(width / spec.width, height / spec.height) * spec.crop_fraction
+    factor = round(scale)
+    whole_width, whole_height = factor * spec.width, factor * spec.height
+    fits = whole_width <= width and whole_height <= height
+    if spec.interpolation is Interpolation.REDUCE_BILINEAR and factor >= 1 and fits and _near(scale, factor):
+        return _box((width - whole_width) // 2, (height - whole_height) // 2, whole_width, whole_height)
     box_width, box_height = spec.width * scale, spec.height * scale
-    left, top = (width - box_width) / 2, (height - box_height) / 2
-    return (left, top, left + box_width, top + box_height)
+    return _box((width - box_width) / 2, (height - box_height) / 2, box_width, box_height)
+
+
+def _box(left: float, top: float, width: float, height: float) -> Box:
+    return (left, top, left + width, top + height)
+
+
+def _near(scale: float, factor: int) -> bool:
+    return max(scale / factor, factor / scale) <= SNAP
 
 
 def preprocess_batch(images: list[Pixels], spec: PreprocessSpec) -> Pixels:

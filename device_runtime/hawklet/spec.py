@@ -53,7 +53,8 @@ class Interpolation(str, Enum):
     """How pixels are resampled; all but NEAREST widen their support when shrinking (antialiasing).
 
     REDUCE_BILINEAR first averages whole blocks of pixels (the largest whole factor that fits), then resamples
-    bilinearly: nearly the same picture as BILINEAR for half the time.
+    bilinearly: nearly the same picture as BILINEAR for half the time. A crop that lies near a whole multiple of the
+    model's size is snapped to it, and then nothing is left to resample: see :func:`hawklet.preprocess.source_box`.
     """
 
     NEAREST = "nearest"

@@ -68,11 +68,37 @@ def test_shrinking_averages_instead_of_picking_pixels() -> None:
 
 
 def test_reduce_bilinear_stays_near_plain_bilinear_on_a_smooth_picture() -> None:
-    ramp = np.add.outer(np.arange(480), np.arange(640)) * 255 / 1120
+    ramp = np.add.outer(np.arange(600), np.arange(640)) * 255 / 1240
     image = np.repeat(ramp[..., None], 3, axis=2).astype(np.uint8)
     fast = preprocess(image, PreprocessSpec(224, 224, interpolation=Interpolation.REDUCE_BILINEAR)).astype(int)
     plain = preprocess(image, PreprocessSpec(224, 224, interpolation=Interpolation.BILINEAR)).astype(int)
     assert np.abs(fast - plain).max() <= 3
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "crop_fraction", "box"),
+    [
+        (480, 640, 1.0, (96, 16, 544, 464)),  # 480 is narrowed to 2 x 224
+        (480, 640, 0.875, (96, 16, 544, 464)),  # 420 is widened to it
+        (720, 1280, 1.0, (304, 24, 976, 696)),  # 3 x 224
+        (230, 300, 1.0, (38, 3, 262, 227)),  # 1 x 224: cut, not resampled
+        (600, 640, 1.0, (20, 0, 620, 600)),  # far from a multiple
+        (220, 220, 1.0, (0, 0, 220, 220)),  # too small for 1 x 224
+    ],
+)
+def test_a_crop_near_a_whole_multiple_becomes_that_multiple(
+    height: int, width: int, crop_fraction: float, box: tuple[int, ...]
+) -> None:
+    assert source_box(height, width, PreprocessSpec(224, 224, crop_fraction=crop_fraction)) == box
+
+
+def test_a_whole_multiple_is_averaged_block_by_block() -> None:
+    image = np.random.default_rng(5).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+    averaged = preprocess(image, PreprocessSpec(23, 23)).astype(int)
+    blocks = image[1:47, 9:55].reshape(23, 2, 23, 2, 3).mean(axis=(1, 3))
+    assert np.abs(averaged - blocks).max() <= 0.5
+    cut = preprocess(image[:24, :24], PreprocessSpec(23, 23))
+    assert (cut == image[:23, :23]).all()
 
 
 def test_a_batch_is_the_stack_of_its_pictures() -> None:
@@ -105,8 +131,8 @@ def test_columns_that_cannot_contribute_are_spared_without_changing_the_picture(
     interpolation: Interpolation, height: int, width: int
 ) -> None:
     image = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
-    spec = PreprocessSpec(64, 48, interpolation=interpolation, crop_fraction=0.9)
+    spec = PreprocessSpec(160, 120, interpolation=interpolation, crop_fraction=0.75)
     resampling, gap = Image.Resampling.BILINEAR, 1.0 if interpolation is Interpolation.REDUCE_BILINEAR else None
     box = source_box(height, width, spec)
-    whole = np.asarray(Image.fromarray(image).resize((48, 64), resampling, box=box, reducing_gap=gap))
+    whole = np.asarray(Image.fromarray(image).resize((120, 160), resampling, box=box, reducing_gap=gap))
     assert np.abs(preprocess(image, spec).astype(int) - whole).max() <= 1  # Pillow may take the two axes in turn
