@@ -23,8 +23,8 @@ def _size(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int
 
 
 @click.command(context_settings=_SETTINGS)
-@click.argument("model", type=_PATH)
-@click.argument("source_argument", metavar="[SOURCE]", required=False)
+@click.argument("positional", metavar="MODEL [SOURCE]", nargs=-1)
+@click.option("--model", help="The model, where it does not stand first.")
 @click.option("--source", help="picamera2://0, /dev/video0, csi://0, rtsp://, http://, synthetic://cards, or a path.")
 @click.option("--labels", type=_PATH, help="Bare models: a text file with one label a line.")
 @click.option("--normalize", help="Bare float models: 0..255, 0..1, -1..1 or imagenet.")
@@ -45,14 +45,12 @@ def _size(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int
 @click.option("--quiet", is_flag=True, help="Print no results.")
 @click.option("--self-test", is_flag=True, help="First replay the bundle's golden frames; alone: only that.")
 @click.option("--json", "as_json", is_flag=True, help="With --self-test alone: print its reports as JSON.")
-def run(model: Path, source_argument: str | None, source: str | None, **options: object) -> None:
+def run(positional: tuple[str, ...], model: str | None, source: str | None, **options: object) -> None:
     """Classify live camera frames, a video, a picture or a folder with MODEL (.hawklet, .tflite or .onnx)."""
-    from hawklet.session import RunArgs, run_session, self_test
+    from hawklet.session import RunArgs, model_and_source, run_session, self_test
 
-    if source and source_argument:
-        raise UsageError(f"one source at a time, got {source_argument} and --source {source}")
     as_json = bool(options.pop("as_json"))
-    args = RunArgs(model=model, source=source or source_argument, **options)  # type: ignore[arg-type]  # checked by Click
+    args = RunArgs(*model_and_source(positional, model, source), **options)  # type: ignore[arg-type]  # checked by Click
     if args.self_test and args.source is None:
         self_test(args, as_json, click.echo)
         return

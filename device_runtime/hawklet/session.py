@@ -8,7 +8,7 @@ import json
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -24,6 +24,8 @@ from hawklet.images import IMAGE_SUFFIXES
 from hawklet.live import Limits, run_live
 from hawklet.outputs import Output
 from hawklet.spec import Classification, Fit
+
+_MODELS = ".hawklet, .tflite or .onnx file"
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,39 @@ class RunArgs:
     self_test: bool = False
 
 
+def model_and_source(
+    positional: Sequence[str], model: str | None = None, source: str | None = None
+) -> tuple[Path, str | None]:
+    """The model and the source of ``hawklet run MODEL [SOURCE]``, either of which may come by its option instead.
+
+    Raises:
+        UsageError: there is no model, there is too much, or a source stands where the model belongs.
+    """
+    rest = list(positional)
+    if model is None:
+        if not rest:
+            raise UsageError(f"hawklet run needs a model: hawklet run MODEL {source or 'SOURCE'}, MODEL a {_MODELS}")
+        model = rest.pop(0)
+    if source is None and rest:
+        source = rest.pop(0)
+    if rest:
+        raise UsageError(f"one model and one source at a time, got also {' '.join(rest)}")
+    if _is_source(model):
+        after = f"{source} {model}" if source and _is_model(source) else f"MODEL {model}"
+        raise UsageError(f"hawklet run takes a model first, then the source: hawklet run {after}, MODEL a {_MODELS}")
+    return Path(model), source
+
+
+def _is_model(name: str) -> bool:
+    return Path(name).suffix.lower() in (".hawklet", ".tflite", ".onnx")
+
+
+def _is_source(name: str) -> bool:
+    return (
+        "://" in name or name.startswith("/dev/video") or Path(name).suffix.lower() in VIDEO_SUFFIXES | IMAGE_SUFFIXES
+    )
+
+
 def run_session(args: RunArgs) -> None:
     """Classify a source until it ends, a limit is reached, or a signal asks to stop.
 
@@ -62,9 +97,9 @@ def run_session(args: RunArgs) -> None:
         HawkletError: the model, the source or an output cannot be opened, or failed.
     """
     if args.source is None:
-        raise UsageError(_missing_source(args.model))
+        raise UsageError(f"say what to classify: hawklet run {args.model} SOURCE, with SOURCE one of {SOURCES}")
     if args.self_test:
-        require(replay(Bundle.open(args.model), args.variant, args.threads))
+        require(replay(_open_bundle(args.model), args.variant, args.threads))
     classifier = _open_classifier(args)
     with contextlib.ExitStack() as stack:
         camera = stack.enter_context(open_camera(args.source, _camera_options(args)))
@@ -89,10 +124,10 @@ def run_session(args: RunArgs) -> None:
             output.finish(summary)
 
 
-def _missing_source(model: Path) -> str:
-    if model.suffix.lower() in VIDEO_SUFFIXES | IMAGE_SUFFIXES:
-        return f"hawklet run takes a model first, then the source: hawklet run MODEL {model}"
-    return f"say what to classify: hawklet run {model} --source SOURCE, with SOURCE one of {SOURCES}"
+def _open_bundle(path: Path) -> Bundle:
+    if path.suffix.lower() in (".tflite", ".onnx"):
+        raise UsageError(f"--self-test replays the golden frames of a bundle; {path.name} is a bare model without any")
+    return Bundle.open(path)
 
 
 def _open_classifier(args: RunArgs) -> Classifier:
@@ -193,7 +228,7 @@ def self_test(args: RunArgs, as_json: bool, say: Callable[[str], None]) -> None:
         SelfTestError: a variant came out differently here.
         MissingDependencyError: no variant's engine is installed.
     """
-    bundle = Bundle.open(args.model)
+    bundle = _open_bundle(args.model)
     bundle.verify()
     variants = [bundle.variant(args.variant)] if args.variant else list(bundle.manifest.variants)
     runnable = [v.name for v in variants if is_available(v.format)]

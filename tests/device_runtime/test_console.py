@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import io
 
+import pytest
+
 import tiny_models
 from hawklet.outputs.console import ConsoleOutput, describe
 from hawklet.results import LiveResult, Summary, percentile
@@ -13,9 +15,9 @@ class _Terminal(io.StringIO):
         return True
 
 
-def _result(number: int, name: str = "", *, accepted: bool = True) -> LiveResult:
+def _result(number: int, name: str = "", *, accepted: bool = True, label: str = "red") -> LiveResult:
     frame = Frame(tiny_models.solid("red"), captured_at=0.0, index=number, name=name)
-    classification = Classification((Prediction("red", 0, 0.75),), accepted, Timings(1, 2, 3))
+    classification = Classification((Prediction(label, 0, 0.75),), accepted, Timings(1, 2, 3))
     return LiveResult(frame, classification, 12.0, 4, 100.0 + number / 10)
 
 
@@ -25,7 +27,22 @@ def test_a_terminal_shows_a_live_source_in_one_updating_line() -> None:
     for number in range(30):
         output.write(_result(number))
     assert stream.getvalue().count("\n") == 0
-    assert "red 75%  |  10.0 frames/s  age 12 ms  dropped 4" in stream.getvalue()
+    assert " 10.0/s  age   12 ms  dropped 4     [########..]  75%  red" in stream.getvalue()
+
+
+def test_an_updating_line_never_grows_wider_than_its_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    for label in ("sulphur-crested cockatoo, Kakatoe galerita, Cacatua galerita", "鸟" * 40):
+        stream = _Terminal()
+        ConsoleOutput(live=True, stream=stream).write(_result(0, label=label))
+        line = stream.getvalue().removeprefix("\r").removesuffix("\033[K")
+        assert 57 <= sum(1 + (letter == "鸟") for letter in line) <= 59
+
+
+def test_a_name_with_control_characters_cannot_steer_the_terminal() -> None:
+    stream = io.StringIO()
+    ConsoleOutput(live=False, stream=stream).write(_result(0, "a\033[2J\nb.jpg"))
+    assert stream.getvalue() == "a?[2J?b.jpg: red 75%\n"
 
 
 def test_a_log_of_a_live_source_stays_short_and_one_of_files_is_complete() -> None:

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 import tiny_models
+from hawklet.session import model_and_source
 
 
 def _run(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
@@ -35,6 +36,29 @@ def test_a_folder_is_named_picture_by_picture(tiny_bundle: Path, pictures: Path)
     assert [line.split(":")[0] for line in lines[:3]] == ["blue.png", "green.png", "red.png"]
     assert [line.split(": ")[1].split()[0] for line in lines[:3]] == ["blue", "green", "red"]
     assert "ai-edge-litert" in result.stderr or "tflite" in result.stderr
+
+
+def test_model_and_source_may_come_by_option_or_place_in_any_mixture(tiny_bundle: Path) -> None:
+    model, film = str(tiny_bundle), "film.mp4"
+    for given in (
+        model_and_source([model, film]),
+        model_and_source([model], source=film),
+        model_and_source([film], model=model),
+        model_and_source([], model=model, source=film),
+    ):
+        assert given == (tiny_bundle, film)
+    assert model_and_source([model]) == (tiny_bundle, None)
+
+
+def test_letters_that_stdout_cannot_carry_do_not_end_a_run(pictures: Path, tmp_path: Path) -> None:
+    model, labels = tmp_path / "colour.onnx", tmp_path / "labels.txt"
+    model.write_bytes(tiny_models.colour_onnx())
+    labels.write_text("rot\ngrün\nblå\n", encoding="utf-8")
+    narrow = os.environ | {"PYTHONIOENCODING": "ascii"}
+    shown = _run(model, pictures / "green.png", "--labels", labels, env=narrow)
+    assert shown.stdout.startswith("green.png: gr?n")
+    lines = _run(model, pictures / "green.png", "--labels", labels, "--jsonl", "-", env=narrow)
+    assert json.loads(lines.stdout.splitlines()[0])["label"] == "grün"
 
 
 def test_json_lines_on_stdout_are_results_and_one_summary(tiny_bundle: Path, pictures: Path) -> None:
@@ -107,7 +131,12 @@ def test_a_bare_model_runs_with_its_labels(tmp_path: Path, pictures: Path) -> No
     [
         (["{bundle}"], 2, "say what to classify"),
         (["film.mp4"], 2, "takes a model first"),
+        (["film.mp4", "net.tflite"], 2, "hawklet run net.tflite film.mp4"),
+        (["synthetic://cards"], 2, "takes a model first"),
+        ([], 2, "needs a model"),
         (["{bundle}", "x", "--source", "y"], 2, "one source at a time"),
+        (["{bundle}", ".", "--fps", "5"], 2, "drop --size, --fps and --realtime"),
+        (["net.tflite", "--self-test"], 2, "bare model"),
         (["absent.hawklet", "x.png"], 2, "there is no bundle or model at absent.hawklet"),
         (["{bundle}", "nowhere.png"], 1, "nothing at nowhere.png"),
         (["{bundle}", "{bundle}"], 1, "not a picture"),

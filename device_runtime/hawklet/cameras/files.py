@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hawklet.cameras import Camera, CameraOptions
-from hawklet.errors import CameraNotFoundError, ImageError
+from hawklet.errors import CameraNotFoundError, ImageError, UsageError
 from hawklet.images import IMAGE_SUFFIXES, read_image
 from hawklet.spec import Frame
 
@@ -26,6 +26,7 @@ class FileCamera(Camera):
         self._paths, self._root, self._report = paths, root, options.report
         self._next = 0
         self._readable = 0
+        self._told = False
 
     def read(self) -> Frame | None:
         """See :meth:`Camera.read`.
@@ -41,18 +42,30 @@ class FileCamera(Camera):
             except ImageError as error:
                 if len(self._paths) == 1:
                     raise
-                self._report(f"passed over: {error}")
+                self._report(f"passed over: {self._folder(path)}{error}")
                 continue
             self._readable += 1
             name = str(path.relative_to(self._root))
             return Frame(image, captured_at=time.monotonic(), index=self._readable - 1, name=name)
         if not self._readable:
             raise ImageError(f"none of the {len(self._paths)} pictures could be read; see the lines above")
+        self._tell_count()
         return None
+
+    def _folder(self, path: Path) -> str:
+        """Where below the root a picture lies, as errors name the file alone."""
+        folder = path.relative_to(self._root).parent
+        return "" if folder == Path() else f"{folder}/"
+
+    def _tell_count(self) -> None:
+        unreadable = len(self._paths) - self._readable
+        if unreadable and not self._told:
+            self._told = True
+            self._report(f"{unreadable} of {len(self._paths)} pictures could not be read")
 
     def close(self) -> None:
         """Later reads give None."""
-        self._next, self._readable = len(self._paths), max(1, self._readable)
+        self._next, self._readable, self._told = len(self._paths), max(1, self._readable), True
 
 
 def open_files(source: str, options: CameraOptions) -> FileCamera:
@@ -60,7 +73,10 @@ def open_files(source: str, options: CameraOptions) -> FileCamera:
 
     Raises:
         CameraNotFoundError: the folder holds no pictures.
+        UsageError: a size, a rate or real time was asked for.
     """
+    if options.width or options.height or options.fps or options.realtime:
+        raise UsageError(f"{source} is pictures, which have a size and no speed; drop --size, --fps and --realtime")
     path = Path(source)
     if not path.is_dir():
         return FileCamera([path], path.parent, options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -33,6 +34,8 @@ class StreamCamera(Camera):
         self.live = live
         self.description = _without_password(address)
         self._is_file = self.is_film = is_file
+        self._reading = threading.Lock()
+        self._closing = False
         self._container: Any = self._open(address)
         if not self._container.streams.video:
             self.close()
@@ -52,8 +55,14 @@ class StreamCamera(Camera):
 
     def read(self) -> Frame | None:
         """See :meth:`Camera.read`."""
-        if self._container is None:
-            return None
+        with self._reading:
+            try:
+                return None if self._closing else self._next()
+            finally:
+                if self._closing:
+                    self._release()
+
+    def _next(self) -> Frame | None:
         try:
             picture = next(self._frames, None)
         except (self._av.error.FFmpegError, OSError) as error:
@@ -80,7 +89,18 @@ class StreamCamera(Camera):
         return due
 
     def close(self) -> None:
-        """Close the file or the connection."""
+        """Close the file or the connection; if another thread waits in :meth:`read`, that closes it when it returns.
+
+        FFmpeg must not lose its connection while it reads from it.
+        """
+        self._closing = True
+        if self._reading.acquire(blocking=False):
+            try:
+                self._release()
+            finally:
+                self._reading.release()
+
+    def _release(self) -> None:
         if self._container is not None:
             self._container.close()
             self._container = None

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import shutil
 import sys
 import time
+import unicodedata
 from typing import TextIO
 
 from hawklet.outputs import Output
@@ -11,6 +14,8 @@ from hawklet.results import LiveResult, Summary, percentile
 
 _PLAIN_INTERVAL = 0.5
 """Seconds between plain lines of a live source, so that a log stays readable."""
+_BAR = 10
+"""Length of the score's bar, characters."""
 
 
 class ConsoleOutput(Output):
@@ -23,6 +28,8 @@ class ConsoleOutput(Output):
 
     def __init__(self, *, live: bool, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stdout
+        if isinstance(self._stream, io.TextIOWrapper):
+            self._stream.reconfigure(errors="replace")  # a label in letters the terminal lacks must not end the run
         self._updates = live and self._stream.isatty()
         self._interval = _PLAIN_INTERVAL if live and not self._updates else 0.0
         self._next = 0.0
@@ -36,11 +43,10 @@ class ConsoleOutput(Output):
         if now < self._next:
             return
         self._next = now + self._interval
-        line = self._line(result)
         if self._updates:
-            self._stream.write(f"\r{line}\033[K")
+            self._stream.write(f"\r{_fitted(self._updating_line(result))}\033[K")
         else:
-            self._stream.write(line + "\n")
+            self._stream.write(_printable(self._line(result)) + "\n")
         self._stream.flush()
 
     def _measure(self, moment: float) -> None:
@@ -58,6 +64,15 @@ class ConsoleOutput(Output):
             return f"{result.frame.name}: {named}"
         return f"{named}  |  {self._per_second:.1f} frames/s  age {result.age_ms:.0f} ms  dropped {result.dropped}"
 
+    def _updating_line(self, result: LiveResult) -> str:
+        """Numbers first, in columns that stay where they are; what the line cannot hold is cut from the runners-up."""
+        classification = result.classification
+        top, *others = classification.predictions
+        bar = ("#" * round(top.score * _BAR)).ljust(_BAR, ".")
+        named = top.label if classification.accepted else f"? ({top.label})"
+        numbers = f"{self._per_second:5.1f}/s  age {result.age_ms:4.0f} ms  dropped {result.dropped:<4}"
+        return "  ".join([numbers, f"[{bar}] {top.score:4.0%}", named, *(f"{p.label} {p.score:.0%}" for p in others)])
+
     def finish(self, summary: Summary) -> None:
         """See :meth:`Output.finish`."""
         if self._updates:
@@ -66,11 +81,28 @@ class ConsoleOutput(Output):
         self._stream.flush()
 
 
+def _printable(line: str) -> str:
+    """The line without control characters: a file's name or a foreign model's label must not steer the terminal."""
+    return "".join(letter if letter.isprintable() else "?" for letter in line)
+
+
+def _fitted(line: str) -> str:
+    """As much of the line as the terminal is wide: a wrapped line could not be updated in place."""
+    room = shutil.get_terminal_size().columns - 1
+    kept = ""
+    for letter in _printable(line):
+        room -= 2 if unicodedata.east_asian_width(letter) in "FW" else 1
+        if room < 0:
+            break
+        kept += letter
+    return kept
+
+
 def describe(summary: Summary) -> str:
     """A summary in one or two lines."""
     if not summary.frames:
         return "no frame was classified"
-    text = f"{summary.frames} frames"
+    text = f"{summary.frames} frame" + ("s" if summary.frames > 1 else "")
     if summary.frames_per_second:
         text += f" in {summary.seconds:.1f} s ({summary.frames_per_second:.1f}/s), {summary.dropped} dropped"
     text += f"; age p50 {percentile(summary.ages_ms, 50):.0f} ms, p90 {percentile(summary.ages_ms, 90):.0f} ms"

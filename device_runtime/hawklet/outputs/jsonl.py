@@ -28,6 +28,8 @@ class JsonlOutput(Output):
         except OSError as error:
             raise OutputError(f"--jsonl must name a file that can be written, got {path}: {error.strerror}") from error
         self._path = path
+        # A stdout that cannot carry every letter gets them as \uXXXX, which JSON readers put back.
+        self._escapes = (self._stream.encoding or "utf-8").lower().replace("-", "") != "utf8"
 
     def write(self, result: LiveResult) -> None:
         """See :meth:`Output.write`."""
@@ -39,7 +41,7 @@ class JsonlOutput(Output):
 
     def _line(self, data: dict[str, Any]) -> None:
         try:
-            self._stream.write(json.dumps(data, ensure_ascii=False, allow_nan=False) + "\n")
+            self._stream.write(json.dumps(data, ensure_ascii=self._escapes, allow_nan=False) + "\n")
             self._stream.flush()
         except BrokenPipeError:
             raise  # the reader has left, which ends the program quietly
