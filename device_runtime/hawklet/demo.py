@@ -110,7 +110,7 @@ def _train(args: DemoArgs) -> Command:
 
 
 def _convert(args: DemoArgs) -> Command:
-    pruned = ("--prune", "0.1", "--prune-epochs", "2")
+    pruned = ("--prune", "0.1", "--prune-epochs", "4")
     return ("convert", str(args.run), *pruned, "--max-drop", "1.0", "--seed", str(args.seed), "-o", str(args.bundle))
 
 
