@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image, ImageDraw, ImageFont
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.shared_data]
 
@@ -73,9 +74,22 @@ def test_a_model_with_a_foreign_operation_is_refused_in_one_line(shared_data: Pa
     assert result.stderr.count("\n") == 1
 
 
+def test_an_onnx_network_of_one_grey_channel_reads_drawn_digits(shared_data: Path, tmp_path: Path) -> None:
+    for digit in "0123456789":
+        picture = Image.new("L", (28, 28))
+        ImageDraw.Draw(picture).text((14, 14), digit, 255, font=ImageFont.load_default(22), anchor="mm")
+        picture.save(tmp_path / f"{digit}.png")
+    labels = tmp_path / "labels.txt"
+    labels.write_text("\n".join("0123456789"))
+    model = shared_data / "models" / "mnist.onnx"
+    result = _run(model, tmp_path, "--labels", labels, "--normalize", "0..255", "--jsonl", "-")
+    *answers, _ = (json.loads(line) for line in result.stdout.splitlines())
+    assert sum(answer["name"][0] == answer["label"] for answer in answers) >= 8
+
+
 def test_the_cockatoo_is_named_in_its_film(shared_data: Path) -> None:
-    # Through a third of the film its beak fills the picture, and no model here says cockatoo of that at first place;
-    # so: the answer given most often, at least twice as often as any other, and among the top 5 on most frames.
+    # Through a third of the film its beak fills the picture, and no model here says cockatoo of that at first place
+    # (docs/decisions/0030-the-cockatoo-counts-among-five.md); so: the answer given most often, at least twice as often as any other, and among the top 5 on most frames.
     result = _run(
         shared_data / "models" / "mobilenet_v2_1.0_224_quant.tflite",
         *("--labels", shared_data / "models" / "labels" / "imagenet_labels.txt"),
