@@ -89,7 +89,8 @@ def test_an_onnx_network_of_one_grey_channel_reads_drawn_digits(shared_data: Pat
 
 def test_the_cockatoo_is_named_in_its_film(shared_data: Path) -> None:
     # Through a third of the film its beak fills the picture, and no model here says cockatoo of that at first place
-    # (docs/decisions/0030-the-cockatoo-counts-among-five.md); so: the answer given most often, at least twice as often as any other, and among the top 5 on most frames.
+    # (docs/decisions/0030-the-cockatoo-counts-among-five.md); so: the answer given most often, at least twice as often
+    # as any other, and among the top 5 on most frames.
     result = _run(
         shared_data / "models" / "mobilenet_v2_1.0_224_quant.tflite",
         *("--labels", shared_data / "models" / "labels" / "imagenet_labels.txt"),
