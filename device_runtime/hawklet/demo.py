@@ -7,6 +7,7 @@ repeated with other photos. The steps meet on files only, and so does the summar
 from __future__ import annotations
 
 import shutil
+import os
 import subprocess
 import sys
 import time
@@ -168,7 +169,7 @@ def _draw(args: DemoArgs, say: Say) -> None:
     begun = time.monotonic()
     print_sheet(args.out / "cards.pdf")
     photos = PhotoSet(args.per_class, args.seed)
-    drawn = write_photo_set(args.photos, photos, progress=_reporter(say))
+    drawn = write_photo_set(args.photos, photos, workers=os.cpu_count() or 1, progress=_reporter(say))
     if not drawn:
         say(f"   {args.photos} is there already")
     say(f"-- {_spell(time.monotonic() - begun)}; {args.per_class * len(CLASSES)} photos in {args.photos}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-import os
+import multiprocessing
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -56,7 +56,7 @@ def write_photo_set(
     folder: Path,
     photos: PhotoSet,
     *,
-    workers: int | None = None,
+    workers: int = 1,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> bool:
     """Draw a data set into ``folder``, one sub-folder of JPEG files per class; a complete one is left as it is.
@@ -67,7 +67,8 @@ def write_photo_set(
     Args:
         folder: Where to; it is replaced if it holds another data set that this function drew.
         photos: What to draw.
-        workers: Processes; None for one per core.
+        workers: Processes. More than one are started afresh, so a script that asks for them must have its work
+            under ``if __name__ == "__main__":``, as the standard library's ``multiprocessing`` requires.
         progress: Called with the number of photos drawn so far and in total.
 
     Returns:
@@ -86,7 +87,7 @@ def write_photo_set(
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
-        _draw_all(partial, photos, workers or os.cpu_count() or 1, progress)
+        _draw_all(partial, photos, workers, progress)
         safefiles.write_json(partial / RECORD, photos.record())
         partial.chmod(0o755)  # mkdtemp makes it private; a data set is an ordinary folder
         if folder.exists():
@@ -117,7 +118,8 @@ def _draw_all(folder: Path, photos: PhotoSet, workers: int, progress: Callable[[
             draw(task)
             progress(done, len(tasks))
         return
-    with ProcessPoolExecutor(workers) as pool:
+    # Not forked: a fork of a program with threads, as numeric libraries start them, may hang.
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
         for done, _ in enumerate(pool.map(draw, tasks, chunksize=8), 1):
             progress(done, len(tasks))
 
