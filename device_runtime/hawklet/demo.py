@@ -6,8 +6,8 @@ repeated with other photos. The steps meet on files only, and so does the summar
 
 from __future__ import annotations
 
-import shutil
 import os
+import shutil
 import subprocess
 import sys
 import time
