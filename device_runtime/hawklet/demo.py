@@ -112,7 +112,7 @@ def _train(args: DemoArgs) -> Command:
 
 def _convert(args: DemoArgs) -> Command:
     pruned = ("--prune", "0.1", "--prune-epochs", "4")
-    return ("convert", str(args.run), *pruned, "--max-drop", "1.0", "--seed", str(args.seed), "-o", str(args.bundle))
+    return ("convert", str(args.run), *pruned, "--max-drop", "2.0", "--seed", str(args.seed), "-o", str(args.bundle))
 
 
 def call_hawklet(command: Command) -> int:

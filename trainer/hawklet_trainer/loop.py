@@ -52,6 +52,8 @@ class TrainConfig:
     """Mirror half of the pictures."""
     patience: int = 8
     """Stop after this many epochs without a better result on val."""
+    accuracy_first: bool = False
+    """Judge epochs by top-1 on val, and by the loss only where that is equal: for promises in points of top-1."""
     minutes: float | None = None
     """Stop in time: the learning rate reaches zero within this many minutes of fine-tuning."""
     distil: float = 0.7
@@ -160,7 +162,8 @@ def fine_tune(
     """Train the whole network; the weights that did best on val are in ``net`` when it ends.
 
     The best is the one of the lowest loss on val: on a hundred pictures accuracy moves in steps of a whole point,
-    while the loss sees every picture. The start is judged too (epoch 0), so the result is never worse than it.
+    while the loss sees every picture (``config.accuracy_first`` turns that round). The start is judged too (epoch 0),
+    so the result is never worse than it.
 
     Args:
         net: Takes ``float [N, 3, H, W]`` and returns logits ``[N, C]``. Is moved to the GPU, where there is one, and
@@ -212,9 +215,10 @@ def _fine_tune(
     decay = max(0.5, 1.0 - 1.0 / batches)
     optimizer = torch.optim.AdamW(_parameter_groups(net, config.weight_decay), lr=config.lr)
 
-    history.best_val_top1, best_loss = _judge(averaged, val, pixel, device)
+    history.best_val_top1, first_loss = _judge(averaged, val, pixel, device)
+    best = _worth(history.best_val_top1, first_loss, config)
     best_state = _copy_state(averaged)
-    history.records.append(EpochRecord(0, "fine-tune", 0.0, math.nan, best_loss, history.best_val_top1, 0.0))
+    history.records.append(EpochRecord(0, "fine-tune", 0.0, math.nan, first_loss, history.best_val_top1, 0.0))
     progress.epoch(history.records[-1], averaged, True)
     progress.phase("fine-tune", config.epochs * batches)
     start = time.perf_counter()
@@ -250,9 +254,9 @@ def _fine_tune(
                 break
 
         top1, val_loss = _judge(averaged, val, pixel, device)
-        is_best = val_loss < best_loss
+        is_best = _worth(top1, val_loss, config) > best
         if is_best:
-            best_loss, history.best_epoch, history.best_val_top1 = val_loss, epoch, top1
+            best, history.best_epoch, history.best_val_top1 = _worth(top1, val_loss, config), epoch, top1
             best_state = _copy_state(averaged)
         seconds = time.perf_counter() - epoch_start
         history.records.append(EpochRecord(epoch, "fine-tune", lr, float(np.mean(losses)), val_loss, top1, seconds))
@@ -333,6 +337,11 @@ def _average(averaged: nn.Module, net: nn.Module, decay: float) -> None:
 
 def _copy_state(net: nn.Module) -> dict[str, torch.Tensor]:
     return {name: tensor.detach().clone() for name, tensor in net.state_dict().items()}
+
+
+def _worth(top1: float, loss: float, config: TrainConfig) -> tuple[float, float]:
+    """Greater is better."""
+    return (top1 if config.accuracy_first else 0.0, -loss)
 
 
 def _judge(net: nn.Module, val: PixelSource, pixel: tuple[int, float], device: torch.device) -> tuple[float, float]:
