@@ -27,7 +27,7 @@ def test_flowers_reach_the_promised_accuracy_in_both_int8_files(
     model: str, least: float, shared_data: Path, tmp_path: Path
 ) -> None:
     start = time.monotonic()
-    _hawklet("train", shared_data / "flowers5", "--model", model, "--name", "flowers", cwd=tmp_path)
+    _hawklet("train", shared_data / "flowers5", "--model", model, "--name", "flowers", "--minutes", "9", cwd=tmp_path)
     minutes = (time.monotonic() - start) / 60
     _hawklet("convert", "runs/flowers", "-o", "flowers.hawklet", cwd=tmp_path)
     bundle = Bundle.open(tmp_path / "flowers.hawklet")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -212,3 +213,14 @@ def test_no_augmentation_shows_what_the_evaluation_sees() -> None:
 def test_a_loss_that_was_not_measured_is_nan_and_not_zero(net: Small, photos: PhotoSet) -> None:
     history = fine_tune(net, photos, SPEC, *PIXEL, TrainConfig(epochs=0))
     assert math.isnan(history.records[0].train_loss)
+
+
+@pytest.mark.parametrize(("accuracy_first", "best"), [(False, 3), (True, 2)])
+def test_epochs_are_judged_by_loss_unless_accuracy_is_what_was_promised(
+    accuracy_first: bool, best: int, photos: PhotoSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judgements = iter([(50.0, 1.0), (90.0, 0.6), (90.0, 0.5), (80.0, 0.1)])
+    monkeypatch.setattr("hawklet_trainer.loop._judge", lambda *_: next(judgements))
+    config = dataclasses.replace(QUICK, accuracy_first=accuracy_first)
+    history = fine_tune(Small(), photos, SPEC, *PIXEL, config)
+    assert history.best_epoch == best
