@@ -45,6 +45,9 @@ def convert(
 
     RUN is a folder that hawklet train wrote.
     """
+    from hawklet_trainer.threads import wait_without_spinning
+
+    wait_without_spinning()
     from hawklet_converter.convert import convert as convert_run
     from hawklet_converter.request import ConvertRequest
     from hawklet_converter.steps import Steps

@@ -12,6 +12,7 @@
 ``head``                  the last layer alone, on cached features
 ``loop``                  fine-tuning; the whole loop in one file
 ``precision``             bfloat16 or float32, chosen by measuring on this machine
+``threads``               how torch's threads wait beside a busy neighbour
 ``evaluate``              accuracy, precision, recall, F1, confusion matrix (no torch needed)
 ``run``                   the run folder: written by the trainer, read by the converter
 ``report``                report.html and confusion_matrix.png

@@ -52,6 +52,9 @@ def train(photos: Path, **options: Any) -> None:
 
     PHOTOS may have train/, val/ and test/ folders above the classes; what it does not split is split here.
     """
+    from hawklet_trainer.threads import wait_without_spinning
+
+    wait_without_spinning()
     from rich.console import Console
 
     from hawklet_trainer.console import ConsoleProgress, print_result
