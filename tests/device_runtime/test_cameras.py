@@ -3,7 +3,6 @@ from __future__ import annotations
 import http.server
 import io
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +12,7 @@ from PIL import Image
 import tiny_models
 from hawklet import open_camera
 from hawklet.cameras import CameraOptions
-from hawklet.cameras.stream import StreamCamera
 from hawklet.errors import CameraError, CameraNotFoundError, ImageError, UsageError
-from hawklet.spec import Frame
 
 av = pytest.importorskip("av", reason="reading videos needs the extra 'camera'")
 
@@ -61,31 +58,6 @@ def test_a_film_in_real_time_is_a_live_source_that_takes_its_time(film: Path) ->
 def test_a_film_decides_its_own_size(film: Path) -> None:
     with pytest.raises(UsageError, match="--size"):
         open_camera(str(film), CameraOptions(width=10, height=10))
-
-
-def test_closing_a_stream_lets_the_thread_that_reads_it_finish_first(film: Path) -> None:
-    camera = open_camera(str(film))
-    assert isinstance(camera, StreamCamera)
-    waits, go_on = threading.Event(), threading.Event()
-    frames = camera._frames
-
-    def slow() -> Iterator[object]:
-        waits.set()
-        assert go_on.wait(10)
-        yield from frames
-
-    camera._frames = slow()
-    read: list[Frame | None] = []
-    reader = threading.Thread(target=lambda: read.append(camera.read()))
-    reader.start()
-    assert waits.wait(10)
-    camera.close()
-    assert camera._container is not None, "freed while FFmpeg reads from it"
-    go_on.set()
-    reader.join(10)
-    assert read[0] is not None
-    assert camera._container is None
-    assert camera.read() is None
 
 
 def test_a_damaged_film_is_a_clear_error(film: Path, tmp_path: Path) -> None:

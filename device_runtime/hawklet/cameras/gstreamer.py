@@ -1,6 +1,6 @@
 """A Jetson's CSI camera through GStreamer (PyGObject), as NVIDIA's driver is reached no other way.
 
-``HAWKLET_GSTREAMER_SOURCE`` replaces the source element, as with ``videotestsrc`` to try it without a Jetson.
+``HAWKLET_GSTREAMER_SOURCE`` replaces the source element; ``videotestsrc is-live=true`` tries it without a Jetson.
 """
 
 from __future__ import annotations
@@ -8,16 +8,15 @@ from __future__ import annotations
 import os
 import re
 import time
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from hawklet.cameras import Camera, CameraOptions
+from hawklet.cameras import CameraOptions
+from hawklet.cameras.polling import PolledCamera
 from hawklet.errors import CameraError, CameraNotFoundError, MissingDependencyError, UsageError
 from hawklet.spec import Frame, Pixels
-
-_SILENCE_NS = 5_000_000_000
-"""Nanoseconds without a frame after which the camera counts as gone."""
 
 
 def pipeline(sensor: int, options: CameraOptions, source: str | None = None) -> str:
@@ -28,8 +27,9 @@ def pipeline(sensor: int, options: CameraOptions, source: str | None = None) -> 
         options: Size (default 1280x720) and frames a second (default 30).
         source: Another source element, which delivers plain memory.
     """
-    width, height, fps = options.width or 1280, options.height or 720, round(options.fps or 30)
-    size = f"width={width},height={height},framerate={fps}/1"
+    width, height = options.width or 1280, options.height or 720
+    rate = _rate(options.fps or 30)
+    size = f"width={width},height={height},framerate={rate.numerator}/{rate.denominator}"
     if source:
         start = f"{source} ! video/x-raw,{size}"
     else:
@@ -40,51 +40,67 @@ def pipeline(sensor: int, options: CameraOptions, source: str | None = None) -> 
     return f"{start} ! videoconvert ! video/x-raw,format=RGB ! appsink name=frames max-buffers=1 drop=true sync=false"
 
 
-class CsiCamera(Camera):
+def _rate(fps: float) -> Fraction:
+    """Frames a second as sensors give them: 29.97 means 30000/1001."""
+    ntsc = Fraction(round(fps * 1.001) * 1000, 1001)
+    return ntsc if abs(ntsc - fps) < 0.005 else Fraction(fps).limit_denominator(1000)
+
+
+class CsiCamera(PolledCamera):
     """Frames of a CSI camera.
 
     Args:
         sensor: Which camera.
         options: Size and frames a second.
         gst: GStreamer's namespace, or a stand-in.
+
+    Raises:
+        CameraNotFoundError: this GStreamer lacks the Jetson's elements.
+        CameraError: the camera does not start.
     """
 
-    live = True
-
     def __init__(self, sensor: int, options: CameraOptions, gst: Any = None) -> None:
+        super().__init__()
         self._gst = gst or _load()
-        self._pipeline: Any = None
-        description = pipeline(sensor, options, os.environ.get("HAWKLET_GSTREAMER_SOURCE"))
+        self.description = f"csi://{sensor}"
+        text = pipeline(sensor, options, os.environ.get("HAWKLET_GSTREAMER_SOURCE"))
         try:
-            self._pipeline = self._gst.parse_launch(description)
-        except Exception as error:  # GLib.Error, which exists only where gi does
+            self._pipeline: Any = self._gst.parse_launch(text)
+        except RuntimeError as error:  # GLib.Error is one
             raise CameraNotFoundError(
-                f"csi://{sensor} needs a Jetson's GStreamer elements: {error}; "
+                f"{self.description} needs a Jetson's GStreamer elements: {error}; "
                 "check with: gst-inspect-1.0 nvarguscamerasrc"
             ) from error
         self._sink = self._pipeline.get_by_name("frames")
-        if self._pipeline.set_state(self._gst.State.PLAYING) == self._gst.StateChangeReturn.FAILURE:
-            self.close()
-            raise CameraError(f"csi://{sensor} does not start; is the camera in use, or its ribbon loose?")
-        self.description = f"csi://{sensor}"
         self._index = -1
+        if self._pipeline.set_state(self._gst.State.PLAYING) == self._gst.StateChangeReturn.FAILURE:
+            reason = self._ending() or "is the camera in use, or its ribbon loose?"
+            self.release()
+            raise CameraError(f"{self.description} does not start: {reason}")
 
-    def read(self) -> Frame | None:
-        """See :meth:`Camera.read`."""
-        if self._pipeline is None:
-            return None
-        sample = self._sink.emit("try-pull-sample", _SILENCE_NS)
+    def poll(self, seconds: float) -> Frame | None:
+        """See :meth:`PolledCamera.poll`."""
+        sample = self._sink.emit("try-pull-sample", round(seconds * 1e9))
         if sample is None:
-            raise CameraError(f"{self.description} sent nothing for {_SILENCE_NS / 1e9:.0f} s")
+            reason = self._ending()
+            if reason is not None:
+                raise CameraError(f"{self.description} failed: {reason}")
+            return None
         self._index += 1
         # Only the newest frame is kept in the pipeline, so that now is at most one frame after its arrival.
         return Frame(_pixels(sample, self._gst), captured_at=time.monotonic(), index=self._index)
 
-    def close(self) -> None:
+    def _ending(self) -> str | None:
+        """Why no more frames come, in GStreamer's words; None if nothing speaks against more."""
+        kinds = self._gst.MessageType
+        message = self._pipeline.get_bus().pop_filtered(kinds.ERROR | kinds.EOS)
+        if message is None:
+            return None
+        return str(message.parse_error()[0].message) if message.type == kinds.ERROR else "it stopped sending"
+
+    def release(self) -> None:
         """Stop the pipeline."""
-        if self._pipeline is not None:
-            self._pipeline.set_state(self._gst.State.NULL)
-            self._pipeline = None
+        self._pipeline.set_state(self._gst.State.NULL)
 
 
 def _pixels(sample: Any, gst: Any) -> Pixels:

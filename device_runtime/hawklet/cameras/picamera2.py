@@ -17,102 +17,125 @@ from typing import Any
 
 import numpy as np
 
-from hawklet.cameras import Camera, CameraOptions
-from hawklet.errors import CameraError, CameraNotFoundError, MissingDependencyError, UsageError
+from hawklet.cameras import CameraOptions
+from hawklet.cameras.polling import PolledCamera
+from hawklet.errors import CameraError, CameraNotFoundError, HawkletError, MissingDependencyError, UsageError
 from hawklet.spec import Frame
 
 PIXEL_FORMAT = "BGR888"
 """picamera2 names formats by their bytes from the top of a little-endian word: this one delivers R, G, B in memory."""
 
 _BUFFERS = 3
-_SILENCE_S = 5.0
-"""Seconds without a frame after which the camera counts as gone."""
-_ALIGNMENT = 32
-"""Widths of 24-bit formats must be multiples of this, pixels, for rows without padding."""
+_USUAL_FRAME_US = 33_333
+_GET = "'sudo apt install python3-picamera2', and make the environment with 'python3 -m venv --system-site-packages'"
 
 
-class PiCamera(Camera):
+class PiCamera(PolledCamera):
     """Frames of one camera, each with the sensor's own time of exposure.
 
     Args:
         number: Which camera, as ``rpicam-hello --list-cameras`` counts them.
-        options: Size (default 640x480) and frames a second.
+        options: Size (default 640x480) and frames a second (default 30).
         library: picamera2, or the mock.
+
+    Raises:
+        CameraNotFoundError: there is no such camera.
+        CameraError: it is in use, or delivers no RGB.
+        UsageError: it cannot deliver the size or the rate.
     """
 
-    live = True
-
     def __init__(self, number: int, options: CameraOptions, library: ModuleType | None = None) -> None:
+        super().__init__()
         picamera2 = library or _load()
         _require_camera(picamera2, number)
-        width, height = options.width or 640, options.height or 480
-        if width % _ALIGNMENT:
-            near = max(_ALIGNMENT, round(width / _ALIGNMENT) * _ALIGNMENT)
-            raise UsageError(f"--size: the Pi's camera takes widths in steps of {_ALIGNMENT}, got {width}; try {near}")
+        self._camera: Any = _acquire(picamera2, number)
+        self._name = f"camera {number}"
         try:
-            self._camera: Any = picamera2.Picamera2(number)
-        except (RuntimeError, IndexError, OSError) as error:
-            raise CameraError(f"camera {number} cannot be opened; is another program using it? ({error})") from error
-        try:
-            self._camera.configure(self._configuration(width, height, options.fps))
+            self._configure(options)
             self._camera.start()
+        except HawkletError:
+            self.release()
+            raise
         except (RuntimeError, ValueError, OSError) as error:
-            self._camera.close()
-            raise CameraError(f"camera {number} refuses {width}x{height}: {error}") from error
-        self.description = (
-            f"camera {number} ({self._camera.camera_properties.get('Model', 'unknown')}), {width}x{height}"
-        )
-        self._first_ns: int | None = None
-        self._index = -1
+            self.release()
+            raise CameraError(f"{self._name} does not start: {error}") from error
+        width, height = self._camera.camera_configuration()["main"]["size"]
+        self.description = f"{self._name} ({self._camera.camera_properties.get('Model', 'unknown')}), {width}x{height}"
+        self._job: Any = None
+        self._exposed_ns: int | None = None
+        self._index = 0
 
-    def _configuration(self, width: int, height: int, fps: float | None) -> Any:
-        controls = {}
-        if fps is not None:
-            microseconds = round(1e6 / fps)
-            controls["FrameDurationLimits"] = (microseconds, microseconds)
-        # queue=False: a frame taken is one exposed after the call, never an older one that lay waiting.
-        return self._camera.create_video_configuration(
-            main={"size": (width, height), "format": PIXEL_FORMAT},
-            buffer_count=_BUFFERS,
-            queue=False,
-            controls=controls,
+    def _configure(self, options: CameraOptions) -> None:
+        wanted = (options.width or 640, options.height or 480)
+        # queue=False: a frame taken is one that was finished after it was asked for, never one that lay waiting.
+        configuration = self._camera.create_video_configuration(
+            main={"size": wanted, "format": PIXEL_FORMAT}, buffer_count=_BUFFERS, queue=False
         )
+        self._camera.configure(configuration)
+        # What the camera cannot do, libcamera replaces without a word.
+        granted = self._camera.camera_configuration()["main"]
+        if granted["format"] != PIXEL_FORMAT:
+            raise CameraError(
+                f"{self._name} must deliver RGB, it delivers {granted['format']}; a USB camera is read as /dev/videoN"
+            )
+        if (options.width or options.height) and granted["size"] != wanted:
+            size, nearest = ("{}x{}".format(*pair) for pair in (wanted, granted["size"]))
+            raise UsageError(f"--size: {self._name} cannot deliver {size}; the nearest it has is {nearest}")
+        if options.fps is not None:
+            self._set_rate(options.fps)
 
-    def read(self) -> Frame | None:
-        """See :meth:`Camera.read`."""
-        if self._camera is None:
-            return None
+    def _set_rate(self, fps: float) -> None:
+        shortest, longest = self._camera.camera_controls["FrameDurationLimits"][:2]
+        microseconds = round(1e6 / fps)
+        if not shortest <= microseconds <= longest:
+            able = f"{1e6 / longest:.3g} to {1e6 / shortest:.4g}"
+            raise UsageError(f"--fps: {self._name} delivers {able} frames/s at this size, got {fps:g}")
+        self._camera.set_controls({"FrameDurationLimits": (microseconds, microseconds)})
+
+    def poll(self, seconds: float) -> Frame | None:
+        """See :meth:`PolledCamera.poll`."""
         try:
-            request = self._camera.capture_request(wait=_SILENCE_S)
-            try:
-                image = np.ascontiguousarray(request.make_array("main"), dtype=np.uint8)
-                metadata = request.get_metadata()
-            finally:
-                request.release()
-        except (concurrent.futures.TimeoutError, TimeoutError) as error:
-            raise CameraError(f"{self.description} sent nothing for {_SILENCE_S:.0f} s; is its cable loose?") from error
+            # A job stays queued until a frame comes for it, so it is asked for again in the next turn, not made anew.
+            self._job = self._job or self._camera.capture_request(wait=False)
+            request = self._job.get_result(timeout=seconds)
+            self._job = None
+            return self._take(request)
+        except (concurrent.futures.TimeoutError, TimeoutError):
+            return None
         except (RuntimeError, OSError) as error:
+            self._job = None
             raise CameraError(f"{self.description} failed: {error}") from error
+
+    def _take(self, request: Any) -> Frame:
+        try:
+            image = np.ascontiguousarray(request.make_array("main"), dtype=np.uint8)
+            metadata = request.get_metadata()
+        finally:
+            request.release()
         captured_at, index = self._place(metadata)
         return Frame(image, captured_at=captured_at, index=index)
 
     def _place(self, metadata: dict[str, Any]) -> tuple[float, int]:
         """Moment on the monotonic clock, and number of a frame counted by the sensor's clock, so that gaps show."""
-        exposed_ns = int(metadata["SensorTimestamp"])
-        if self._first_ns is None:
-            self._first_ns = exposed_ns
-        duration_ns = float(metadata.get("FrameDuration", 33_333)) * 1e3
-        self._index = max(self._index + 1, round((exposed_ns - self._first_ns) / duration_ns))
+        boot_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        exposed_ns = int(metadata.get("SensorTimestamp") or boot_ns)
+        if self._exposed_ns is not None:
+            duration_ns = (metadata.get("FrameDuration") or _USUAL_FRAME_US) * 1000
+            # From frame to frame: counted from the first one, a clock a little off would invent gaps in the long run.
+            self._index += max(1, round((exposed_ns - self._exposed_ns) / duration_ns))
+        self._exposed_ns = exposed_ns
         # The sensor's clock also counts time asleep; time.monotonic() does not.
-        asleep = time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic()
-        return exposed_ns / 1e9 - asleep, self._index
+        return time.monotonic() - (boot_ns - exposed_ns) / 1e9, self._index
 
-    def close(self) -> None:
+    def release(self) -> None:
         """Stop the camera and let others have it."""
-        if self._camera is not None:
+        try:
+            # A capture that still waits for its frame would keep stop() waiting too: for ever, if the cable is loose.
+            self._camera.cancel_all_and_flush()
             self._camera.stop()
             self._camera.close()
-            self._camera = None
+        except (RuntimeError, OSError):
+            pass  # a camera that fails even here is gone
 
 
 def open_picamera2(source: str, options: CameraOptions) -> PiCamera:
@@ -131,14 +154,32 @@ def _load() -> ModuleType:
         return importlib.import_module(name)
     except ImportError as error:
         raise MissingDependencyError(
-            "picamera2:// needs the system's picamera2, which this Python does not see; on a Raspberry Pi run "
-            "'sudo apt install python3-picamera2' and make the environment with "
-            f"'python3 -m venv --system-site-packages' ({error})"
+            f"picamera2:// needs the system's picamera2, which this Python does not see; on a Raspberry Pi run {_GET} "
+            f"({error})"
+        ) from error
+    except ValueError as error:
+        # "numpy.dtype size changed": modules compiled against the system's numpy, loaded beside another.
+        raise MissingDependencyError(
+            "the system's picamera2 works with the system's numpy alone, and this environment has its own; run: "
+            f"pip uninstall numpy ({error})"
         ) from error
 
 
 def _require_camera(picamera2: ModuleType, number: int) -> None:
-    found = picamera2.Picamera2.global_camera_info()
+    if not hasattr(picamera2.Picamera2, "cancel_all_and_flush"):
+        raise MissingDependencyError("picamera2 must be 0.3.20 or newer; run: sudo apt update && sudo apt full-upgrade")
+    try:
+        found = picamera2.Picamera2.global_camera_info()
+    except (RuntimeError, OSError) as error:
+        raise CameraError(f"the cameras cannot be listed: {error}; check with: rpicam-hello --list-cameras") from error
     if number >= len(found):
         there = ", ".join(f"{i}: {camera.get('Model', '?')}" for i, camera in enumerate(found)) or "none"
         raise CameraNotFoundError(f"there is no camera {number}; found {there}; check the cable with the board off")
+
+
+def _acquire(picamera2: ModuleType, number: int) -> Any:
+    try:
+        return picamera2.Picamera2(number)
+    except (RuntimeError, IndexError, OSError) as error:
+        reason = error.__cause__ or error  # picamera2 wraps libcamera's words in its own, which say nothing
+        raise CameraError(f"camera {number} cannot be opened; is another program using it? ({reason})") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +9,8 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from hawklet.cameras import Camera, CameraOptions
+from hawklet.cameras import CameraOptions
+from hawklet.cameras.exclusive import ExclusiveCamera
 from hawklet.errors import CameraError, CameraNotFoundError, MissingDependencyError, UsageError
 from hawklet.spec import Frame, Pixels
 
@@ -20,7 +20,7 @@ READ_TIMEOUT = 10.0
 """Seconds without a frame after which a stream counts as lost."""
 
 
-class StreamCamera(Camera):
+class StreamCamera(ExclusiveCamera):
     """Decodes the first video track of a file or a network stream.
 
     Args:
@@ -30,12 +30,11 @@ class StreamCamera(Camera):
     """
 
     def __init__(self, address: str, *, live: bool, is_file: bool) -> None:
+        super().__init__()
         self._av = _load_av()
         self.live = live
         self.description = _without_password(address)
         self._is_file = self.is_film = is_file
-        self._reading = threading.Lock()
-        self._closing = False
         self._container: Any = self._open(address)
         if not self._container.streams.video:
             self.close()
@@ -53,16 +52,8 @@ class StreamCamera(Camera):
         except (self._av.error.FFmpegError, OSError) as error:
             raise CameraNotFoundError(f"cannot open {self.description} as a video: {_reason(error)}") from error
 
-    def read(self) -> Frame | None:
-        """See :meth:`Camera.read`."""
-        with self._reading:
-            try:
-                return None if self._closing else self._next()
-            finally:
-                if self._closing:
-                    self._release()
-
-    def _next(self) -> Frame | None:
+    def next_frame(self) -> Frame | None:
+        """See :meth:`ExclusiveCamera.next_frame`."""
         try:
             picture = next(self._frames, None)
         except (self._av.error.FFmpegError, OSError) as error:
@@ -88,22 +79,9 @@ class StreamCamera(Camera):
         time.sleep(max(0.0, due - now))
         return due
 
-    def close(self) -> None:
-        """Close the file or the connection; if another thread waits in :meth:`read`, that closes it when it returns.
-
-        FFmpeg must not lose its connection while it reads from it.
-        """
-        self._closing = True
-        if self._reading.acquire(blocking=False):
-            try:
-                self._release()
-            finally:
-                self._reading.release()
-
-    def _release(self) -> None:
-        if self._container is not None:
-            self._container.close()
-            self._container = None
+    def release(self) -> None:
+        """Close the file or the connection."""
+        self._container.close()
 
 
 def open_video_file(source: str, options: CameraOptions) -> StreamCamera:
