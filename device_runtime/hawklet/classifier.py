@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -163,27 +163,35 @@ class Classifier:
         exponent = np.exp(scaled - scaled.max())
         return np.asarray(exponent / exponent.sum(), dtype=np.float32)
 
-    def decide(self, raw: Floats, top_k: int = 5) -> tuple[tuple[Prediction, ...], bool]:
+    def decide(
+        self, raw: Floats, top_k: int = 5, smooth: Callable[[Floats], Floats] | None = None
+    ) -> tuple[tuple[Prediction, ...], bool]:
         """What a raw output says.
 
         Args:
             raw: The model's own output, ``float32 [classes]``.
             top_k: How many predictions to return at most.
+            smooth: Puts other scores in place of this picture's own, as :class:`hawklet.smoothing.Smoother` does.
 
         Returns:
             The predictions, best first, and whether the best reaches its threshold.
         """
         scores = self.probabilities(raw)
+        if smooth is not None:
+            scores = smooth(scores)
         order = _top(scores, top_k)
         predictions = tuple(Prediction(self.labels[i], i, float(scores[i])) for i in order)
         return predictions, bool(scores[order[0]] >= self._thresholds[order[0]])
 
-    def classify(self, image: Pixels, top_k: int = 5) -> Classification:
+    def classify(
+        self, image: Pixels, top_k: int = 5, smooth: Callable[[Floats], Floats] | None = None
+    ) -> Classification:
         """Name a picture.
 
         Args:
             image: ``uint8 [H, W, 3]``, RGB, 0..255, upright, any size.
             top_k: How many predictions to return at most.
+            smooth: See :meth:`decide`.
 
         Returns:
             The predictions, best first, and where the time went.
@@ -193,7 +201,7 @@ class Classifier:
         prepared = time.perf_counter()
         raw = self.raw_output(pixels)
         inferred = time.perf_counter()
-        predictions, accepted = self.decide(raw, top_k)
+        predictions, accepted = self.decide(raw, top_k, smooth)
         end = time.perf_counter()
         timings = Timings((prepared - start) * 1e3, (inferred - prepared) * 1e3, (end - inferred) * 1e3)
         return Classification(predictions, accepted, timings)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from hawklet.errors import UsageError
+from hawklet.option_types import NumberRange
 
 _PATH = click.Path(path_type=Path)
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
@@ -32,11 +33,17 @@ def _size(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int
 @click.option("--variant", help="Bundles: which model, as int8-tflite.  [default: the first that runs here]")
 @click.option("--threads", type=click.IntRange(1, 64), help="CPU threads.  [default: all, at most 4]")
 @click.option("--top-k", type=click.IntRange(1), default=3, show_default=True, help="Predictions in each result.")
-@click.option("--threshold", type=click.FloatRange(0, 1), help="Answers with a lower score are not accepted.")
+@click.option(
+    "--smooth",
+    type=click.IntRange(1, 10_000),
+    metavar="FRAMES",
+    help="Average the scores over about so many frames.  [default: each by itself]",
+)
+@click.option("--threshold", type=NumberRange(0, 1), help="Answers with a lower score are not accepted.")
 @click.option("--frames", type=click.IntRange(1), help="Stop after so many results.")
-@click.option("--duration", type=click.FloatRange(0, min_open=True), help="Stop after so many seconds.")
+@click.option("--duration", type=NumberRange(0, min_open=True), help="Stop after so many seconds.")
 @click.option("--size", metavar="WxH", callback=_size, help="Cameras: frame size.")
-@click.option("--fps", type=click.FloatRange(0, 1000, min_open=True), help="Cameras: frames a second.")
+@click.option("--fps", type=NumberRange(0, 1000, min_open=True), help="Cameras: frames a second.")
 @click.option("--realtime", is_flag=True, help="Video files: play at their own speed, as a camera would.")
 @click.option("--jsonl", metavar="FILE", help="Write results as JSON lines; - for stdout.")
 @click.option("--web", metavar="[HOST:]PORT", help="Serve a live page; on 127.0.0.1 unless told.")

@@ -22,6 +22,7 @@ from hawklet.classifier import Classifier
 from hawklet.outputs import Output
 from hawklet.results import LiveResult, Summary
 from hawklet.score import CardScore
+from hawklet.smoothing import Smoother
 from hawklet.spec import Classification, Frame
 
 
@@ -44,6 +45,7 @@ def classify_live(
     camera: Camera,
     *,
     top_k: int = 3,
+    smooth: float | None = None,
     stop: threading.Event | None = None,
 ) -> Iterator[LiveResult]:
     """Classify a source's frames: of a live one always the newest, of files every one.
@@ -52,15 +54,17 @@ def classify_live(
         classifier: Names the frames.
         camera: The source; it is read, not closed.
         top_k: Predictions in each result.
+        smooth: Average the scores over about so many frames (see :mod:`hawklet.smoothing`); None = each by itself.
         stop: Ends the iteration when set.
 
     Raises:
         CameraError: the source failed.
     """
     stop = stop or threading.Event()
+    smoother = Smoother(smooth) if smooth else None
     frames = _newest_frames(camera, stop) if camera.live else _every_frame(camera, stop)
     for handled, frame in enumerate(frames, start=1):
-        classification = classifier.classify(frame.image, top_k)
+        classification = classifier.classify(frame.image, top_k, smoother)
         age_ms = (time.monotonic() - frame.captured_at) * 1e3
         yield LiveResult(frame, classification, age_ms, max(0, frame.index + 1 - handled), time.time())
 
@@ -130,6 +134,7 @@ def run_live(
     *,
     limits: Limits | None = None,
     top_k: int = 3,
+    smooth: float | None = None,
     accept: Callable[[Classification], Classification] = lambda classification: classification,
     stop: threading.Event | None = None,
 ) -> Summary:
@@ -141,6 +146,7 @@ def run_live(
         outputs: Told of each result, in this order; they are not closed.
         limits: When to end; None = never by itself.
         top_k: Predictions in each result.
+        smooth: See :func:`classify_live`.
         accept: May change a classification before it is passed on (a threshold does).
         stop: Ends the run when set.
 
@@ -152,7 +158,7 @@ def run_live(
     tally = _Tally()
     if limits.frames == 0:
         return tally.summary()
-    for result in classify_live(classifier, camera, top_k=top_k, stop=stop):
+    for result in classify_live(classifier, camera, top_k=top_k, smooth=smooth, stop=stop):
         judged = LiveResult(
             result.frame, accept(result.classification), result.age_ms, result.dropped, result.finished_at
         )

@@ -40,6 +40,8 @@ class RunArgs:
     variant: str | None = None
     threads: int | None = None
     top_k: int = 3
+    smooth: int | None = None
+    """Frames to average the scores over."""
     threshold: float | None = None
     """Smallest accepted score, 0..1."""
     frames: int | None = None
@@ -107,7 +109,10 @@ def run_session(args: RunArgs) -> None:
             "source": camera.description,
             "model": classifier.name,
             "variant": classifier.variant.name if classifier.variant else None,
+            "smooth": args.smooth,
         }
+        if args.smooth and not (camera.live or camera.is_film):
+            raise UsageError("--smooth averages frames that follow each other; pictures of a folder do not, so drop it")
         _say(_describe(classifier, camera))
         outputs = _open_outputs(args, camera, classifier, about, stack)
         stop = stack.enter_context(_stop_on_signals())
@@ -117,6 +122,7 @@ def run_session(args: RunArgs) -> None:
             outputs,
             limits=Limits(args.frames, args.duration),
             top_k=args.top_k,
+            smooth=args.smooth,
             accept=_acceptance(args.threshold),
             stop=stop,
         )

@@ -97,6 +97,16 @@ def test_an_onnx_network_of_one_grey_channel_reads_drawn_digits(shared_data: Pat
     assert sum(answer["name"][0] == answer["label"] for answer in answers) >= 8
 
 
+def test_averaging_three_seconds_names_the_cockatoo_on_most_frames(shared_data: Path) -> None:
+    result = _run(
+        shared_data / "models" / "mobilenet_v2_1.0_224_quant.tflite",
+        *("--labels", shared_data / "models" / "labels" / "imagenet_labels.txt"),
+        *("--source", shared_data / "video" / "cockatoo.mp4", "--jsonl", "-", "--smooth", "60"),
+    )
+    *frames, _ = (json.loads(line) for line in result.stdout.splitlines())
+    assert sum("cockatoo" in frame["label"] for frame in frames) > len(frames) / 2
+
+
 def test_the_cockatoo_is_named_in_its_film(shared_data: Path) -> None:
     # Through a third of the film its beak fills the picture, and no model here says cockatoo of that at first place
     # (docs/decisions/0030-the-cockatoo-counts-among-five.md); so: the answer given most often, at least twice as often

@@ -57,6 +57,17 @@ def test_files_give_every_frame_in_order() -> None:
     assert (summary.frames, summary.dropped) == (50, 0)
 
 
+def test_smoothing_outvotes_a_single_frame_and_follows_a_lasting_change() -> None:
+    rows = iter(np.eye(3, dtype=np.float32)[[0] * 10 + [1] + [0] * 5 + [2] * 10])
+    classifier = Classifier(MockEngine(lambda _: next(rows), classes=3), tiny_models.LABELS, tiny_models.SPEC)
+    results = [r.classification for r in classify_live(classifier, _Film(26, live=False), smooth=4)]
+    answers = [tiny_models.LABELS.index(c.top.label) for c in results]
+    assert answers[:16] == [0] * 16
+    assert answers[-1] == 2
+    assert results[10].top.score < results[9].top.score
+    assert sum(p.score for p in results[10].predictions) == pytest.approx(1)
+
+
 def test_a_slow_model_gets_the_newest_frame_and_says_what_it_missed() -> None:
     inferring, go_on, hold = threading.Event(), threading.Event(), threading.Event()
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from hawklet.option_types import NumberRange
+
 _MODEL_HELP = "mobilenet_v2, mobilenet_v3_small, mobilenet_v3_large, resnet18, resnet50 or efficientnet_lite0."
 
 
@@ -30,14 +32,14 @@ _MODEL_HELP = "mobilenet_v2, mobilenet_v3_small, mobilenet_v3_large, resnet18, r
     help="How a picture is made square.",
 )
 @click.option(
-    "--crop-fraction", type=click.FloatRange(0.1, 1.0), help="Share of the picture's side seen  [default: the model's]"
+    "--crop-fraction", type=NumberRange(0.1, 1.0), help="Share of the picture's side seen  [default: the model's]"
 )
 @click.option("--epochs", type=click.IntRange(0), default=20, show_default=True, help="Most epochs of fine-tuning.")
 @click.option("--head-epochs", type=click.IntRange(0), default=30, show_default=True, help="Epochs of the head alone.")
-@click.option("--minutes", type=click.FloatRange(0, min_open=True), help="Most minutes of fine-tuning.")
+@click.option("--minutes", type=NumberRange(0, min_open=True), help="Most minutes of fine-tuning.")
 @click.option("--patience", type=click.IntRange(1), default=8, show_default=True, help="Epochs without a better val.")
 @click.option("--batch", type=click.IntRange(1), default=32, show_default=True, help="Pictures per step.")
-@click.option("--lr", type=click.FloatRange(0, min_open=True), default=3e-4, show_default=True, help="Learning rate.")
+@click.option("--lr", type=NumberRange(0, min_open=True), default=3e-4, show_default=True, help="Learning rate.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the split and all that is random.")
 @click.option(
     "--augment",
