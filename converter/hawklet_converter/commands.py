@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hawklet.option_types import NumberRange
+
 if TYPE_CHECKING:
     from hawklet_converter.request import Conversion
 
@@ -17,14 +19,32 @@ _TARGETS = ("host", "x86", "pizero2", "pi3", "pi4", "pi5", "jetson")
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--int8/--float-only", default=True, help="Write int8 and float32 files, or float32 alone.")
-@click.option("--prune", default=0.0, metavar="RATIO", help="Remove this share of the channels first, 0..0.9.")
-@click.option("--prune-epochs", default=8, show_default=True, help="Epochs of recovery after pruning.")
 @click.option(
-    "--max-drop", default=1.0, show_default=True, help="Points of validation top-1 that int8 may lose; else no bundle."
+    "--prune",
+    type=NumberRange(0, 0.9),
+    default=0.0,
+    metavar="RATIO",
+    help="Remove this share of the channels first, 0..0.9.",
+)
+@click.option(
+    "--prune-epochs", type=click.IntRange(0), default=8, show_default=True, help="Epochs of recovery after pruning."
+)
+@click.option(
+    "--max-drop",
+    type=NumberRange(0, 100),
+    default=1.0,
+    show_default=True,
+    help="Points of validation top-1 that int8 may lose; else no bundle.",
 )
 @click.option("--photos", type=click.Path(path_type=Path), help="Where the photos are now, if they have moved.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The bundle.  [default: NAME.hawklet]")
-@click.option("--calibration", default=128, show_default=True, help="Training pictures to collect ranges on.")
+@click.option(
+    "--calibration",
+    type=click.IntRange(2),
+    default=128,
+    show_default=True,
+    help="Training pictures to collect ranges on.",
+)
 @click.option(
     "--target", type=click.Choice(_TARGETS), default="host", show_default=True, help="What the int8 ONNX file is for."
 )

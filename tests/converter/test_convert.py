@@ -55,7 +55,7 @@ def test_the_accuracy_in_the_manifest_is_what_the_file_scores_through_the_runtim
     bundle: Bundle, tiny_run: Path, photo_folder: Path
 ) -> None:
     lines = [line.split(",") for line in (tiny_run / "split.csv").read_text().splitlines()[1:]]
-    test = [(photo_folder / path, label) for path, label, split in lines if split == "test"]
+    test = [(photo_folder / path, label) for path, label, split, _ in lines if split == "test"]
     for variant in bundle.manifest.variants:
         classifier = Classifier.from_bundle(bundle, variant=variant.name, threads=1)
         right = [classifier.classify(read_image(path)).top.label == label for path, label in test]

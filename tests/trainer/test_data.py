@@ -124,6 +124,11 @@ def _too_few(folder: Path) -> None:
         path.unlink()
 
 
+def _damaged(folder: Path) -> None:
+    for path in (folder / "red").iterdir():
+        path.write_bytes(b"no picture")
+
+
 def _differing_by_case(folder: Path) -> None:
     shutil.copytree(folder / "red", folder / "RED")
 
@@ -148,6 +153,7 @@ def _two_kinds_of_val(folder: Path) -> None:
         (_one_class, "at least two classes, got 1 "),
         (_an_empty_class, "'yellow' has 0 readable"),
         (_too_few, "'red' has 2 readable picture"),
+        (_damaged, "'red' has 0 readable .* of 5 pictures that were left out the first: red/"),
         (_differing_by_case, "'RED' and 'red'"),
         (_unknown_in_test, "'green' only in test/"),
         (_two_kinds_of_val, "got two; merge them into val/"),
@@ -166,6 +172,7 @@ def test_a_split_written_down_reads_back_as_the_same_split(draw_photos: DrawPhot
     photos = read_photos(draw_photos(8))
     again = PhotoSet.from_csv(photos.to_csv(), photos.folder, photos.labels)
     assert again.splits == photos.splits and again.labels == photos.labels
+    assert again.digest == photos.digest
 
 
 def test_photos_that_went_missing_since_are_counted_and_named(draw_photos: DrawPhotos) -> None:
@@ -173,6 +180,14 @@ def test_photos_that_went_missing_since_are_counted_and_named(draw_photos: DrawP
     gone = photos.items("train")[0].path
     gone.unlink()
     with pytest.raises(DataError, match=f"1 of 24 are missing.*{gone.name}"):
+        PhotoSet.from_csv(photos.to_csv(), photos.folder, photos.labels)
+
+
+def test_photos_that_changed_since_are_counted_and_named(draw_photos: DrawPhotos) -> None:
+    photos = read_photos(draw_photos(8))
+    one, other = (photo.path for photo in photos.items("train")[:2])
+    one.write_bytes(other.read_bytes())
+    with pytest.raises(DataError, match=f"1 of 24 have changed since.*{one.name}"):
         PhotoSet.from_csv(photos.to_csv(), photos.folder, photos.labels)
 
 

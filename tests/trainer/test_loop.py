@@ -15,7 +15,7 @@ from torch import nn
 from hawklet.errors import DataError
 from hawklet.spec import PreprocessSpec
 from hawklet_trainer.augment import Augment, make_augmentation
-from hawklet_trainer.data import Photo, PhotoSet, load_pixels, read_photos
+from hawklet_trainer.data import PhotoSet, load_pixels, read_photos
 from hawklet_trainer.evaluate import accuracy_of, probabilities_of
 from hawklet_trainer.head import train_head
 from hawklet_trainer.loop import EpochRecord, Progress, TrainConfig, evaluation_mode, fine_tune
@@ -86,7 +86,9 @@ def test_the_same_seed_gives_the_same_weights(photos: PhotoSet) -> None:
 def test_a_training_that_only_harms_leaves_the_start_as_the_best(net: Small, photos: PhotoSet) -> None:
     fine_tune(net, photos, SPEC, *PIXEL, QUICK)
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
-    mislabelled = tuple(Photo(photo.path, (photo.label_index + 1) % 3) for photo in photos.items("train"))
+    mislabelled = tuple(
+        dataclasses.replace(photo, label_index=(photo.label_index + 1) % 3) for photo in photos.items("train")
+    )
     harmful = PhotoSet(photos.folder, photos.labels, {**photos.splits, "train": mislabelled})
     history = fine_tune(net, harmful, SPEC, *PIXEL, QUICK)
     assert history.best_epoch == 0

@@ -40,6 +40,8 @@ class Photo:
     path: Path
     label_index: int
     """Position in :attr:`PhotoSet.labels`."""
+    sha256: str
+    """Of the file."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +52,21 @@ class PhotoSet:
     labels: tuple[str, ...]
     """Class names, sorted; a network's outputs are in this order."""
     splits: dict[str, tuple[Photo, ...]]
-    digest: str = ""
-    """SHA-256 over the sorted paths and contents; empty for a set read back from a run."""
     warnings: tuple[str, ...] = field(default=())
     """One line for each picture left out, and for what looks wrong in the data."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the sorted paths, from the folder on, and contents."""
+        contents = (
+            (photo.path.relative_to(self.folder).as_posix(), photo.sha256)
+            for split in SPLITS
+            for photo in self.items(split)
+        )
+        total = hashlib.sha256()
+        for name, digest in sorted(contents):
+            total.update(f"{name}\0{digest}\n".encode())
+        return total.hexdigest()
 
     def items(self, split: str) -> list[Photo]:
         """Photos of ``train``, ``val`` or ``test``, sorted by path; ``test`` may be empty."""
@@ -66,13 +79,14 @@ class PhotoSet:
         return {split: len(self.splits.get(split, ())) for split in SPLITS}
 
     def to_csv(self) -> str:
-        """``path,label,split`` lines; paths relative to the folder, with forward slashes."""
+        """``path,label,split,sha256`` lines; paths relative to the folder, with forward slashes."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(("path", "label", "split"))
+        writer.writerow(("path", "label", "split", "sha256"))
         for split in SPLITS:
             for photo in self.items(split):
-                writer.writerow((photo.path.relative_to(self.folder).as_posix(), self.labels[photo.label_index], split))
+                path = photo.path.relative_to(self.folder).as_posix()
+                writer.writerow((path, self.labels[photo.label_index], split, photo.sha256))
         return text.getvalue()
 
     @classmethod
@@ -80,16 +94,20 @@ class PhotoSet:
         """Read :meth:`to_csv` back.
 
         Raises:
-            DataError: the folder or a photo in it is no longer there, or the text is not a split.csv.
+            DataError: the folder or a photo in it is no longer there or another one, or the text is not a split.csv.
         """
         index_of = {label: index for index, label in enumerate(labels)}
         splits: dict[str, list[Photo]] = {split: [] for split in SPLITS}
         try:
             for row in csv.DictReader(io.StringIO(text)):
-                splits[row["split"]].append(Photo(folder / row["path"], index_of[row["label"]]))
+                splits[row["split"]].append(Photo(folder / row["path"], index_of[row["label"]], row["sha256"]))
         except (KeyError, csv.Error) as error:
-            raise DataError(f"split.csv needs lines of path,label,split with the run's labels, got {error}") from error
-        _refuse_missing(folder, [photo for photos in splits.values() for photo in photos])
+            raise DataError(
+                f"split.csv needs lines of path,label,split,sha256 with the run's labels, got {error}"
+            ) from error
+        every = [photo for photos in splits.values() for photo in photos]
+        _refuse_missing(folder, every)
+        _refuse_changed(folder, every)
         return cls(folder, labels, {split: tuple(photos) for split, photos in splits.items()})
 
 
@@ -105,6 +123,17 @@ def _refuse_missing(folder: Path, photos: Sequence[Photo]) -> None:
             f"the run's photos must still be where they were, but {len(missing)} of {len(photos)} are missing in "
             f"{folder} (the first: {missing[0].path.relative_to(folder)}); put them back, "
             "or name their new place with --photos FOLDER"
+        )
+
+
+def _refuse_changed(folder: Path, photos: Sequence[Photo]) -> None:
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        digests = pool.map(lambda photo: sha256_of(photo.path), photos)
+        changed = [photo for photo, digest in zip(photos, digests, strict=True) if digest != photo.sha256]
+    if changed:
+        raise DataError(
+            f"the run's photos must be those it was trained on, but {len(changed)} of {len(photos)} have changed since "
+            f"in {folder} (the first: {changed[0].path.relative_to(folder)}); put them back, or train again"
         )
 
 
@@ -126,11 +155,17 @@ def read_photos(folder: Path, seed: int = 0) -> PhotoSet:
     labels = _labels(folder, found)
     digests, warnings = _check_pictures(folder, [path for paths in _leaves(found) for path in paths])
     readable = {s: {c: [p for p in paths if p in digests] for c, paths in cs.items()} for s, cs in found.items()}
-    splits = _split(readable, labels, seed)
-    warnings += _duplicates_across_splits(folder, splits, digests)
+    try:
+        splits = _split(readable, labels, seed, digests)
+    except DataError as error:
+        if not warnings:
+            raise
+        first = warnings[0].removeprefix("left out ")
+        raise DataError(f"{error}; of {len(warnings)} pictures that were left out the first: {first}") from error
+    warnings += _duplicates_across_splits(folder, splits)
     warnings += _classes_without_pictures(splits, labels)
     ordered = {split: tuple(sorted(photos, key=lambda photo: photo.path)) for split, photos in splits.items()}
-    return PhotoSet(folder, labels, ordered, _digest(folder, digests), tuple(warnings))
+    return PhotoSet(folder, labels, ordered, tuple(warnings))
 
 
 # split name ("" = not split) -> class -> files
@@ -222,18 +257,11 @@ def _check_pictures(folder: Path, paths: list[Path]) -> tuple[dict[Path, str], l
     return digests, warnings
 
 
-def _digest(folder: Path, digests: dict[Path, str]) -> str:
-    total = hashlib.sha256()
-    for name, digest in sorted((path.relative_to(folder).as_posix(), digest) for path, digest in digests.items()):
-        total.update(f"{name}\0{digest}\n".encode())
-    return total.hexdigest()
-
-
-def _split(found: _Found, labels: tuple[str, ...], seed: int) -> dict[str, list[Photo]]:
+def _split(found: _Found, labels: tuple[str, ...], seed: int, digests: dict[Path, str]) -> dict[str, list[Photo]]:
     splits: dict[str, list[Photo]] = {split: [] for split in SPLITS}
     for index, label in enumerate(labels):
         for split, paths in _split_class(found, label, seed).items():
-            splits[split] += [Photo(path, index) for path in paths]
+            splits[split] += [Photo(path, index, digests[path]) for path in paths]
     if not splits["val"]:
         raise DataError("val/ has no readable pictures; fill it, or remove it to have it split from train/")
     return splits
@@ -259,11 +287,11 @@ def _split_class(found: _Found, label: str, seed: int) -> dict[str, list[Path]]:
     return {**result, "train": paths}
 
 
-def _duplicates_across_splits(folder: Path, splits: dict[str, list[Photo]], digests: dict[Path, str]) -> list[str]:
+def _duplicates_across_splits(folder: Path, splits: dict[str, list[Photo]]) -> list[str]:
     places: dict[str, list[tuple[str, Photo]]] = defaultdict(list)
     for split, photos in splits.items():
         for photo in photos:
-            places[digests[photo.path]].append((split, photo))
+            places[photo.sha256].append((split, photo))
     return [
         "the same picture is in two splits, which flatters the accuracy: "
         + ", ".join(f"{photo.path.relative_to(folder).as_posix()} ({split})" for split, photo in same)
