@@ -11,8 +11,6 @@ import numpy.typing as npt
 import torch
 from torch import fx
 
-from hawklet.spec import Pixels
-
 Doubles = npt.NDArray[np.float64]
 
 _BATCH = 8
@@ -29,21 +27,6 @@ class Distribution:
     """True maximum."""
     samples: npt.NDArray[np.float32]
     """``float32 [n]``: values drawn at random positions, the same number from each picture."""
-
-
-def to_input(pixels: Pixels, zero_point: int, scale: float) -> torch.Tensor:
-    """What a network takes of pixels.
-
-    Args:
-        pixels: ``uint8 [N, H, W, C]``.
-        zero_point: Pixel value that is 0 to the network.
-        scale: Real units per pixel step.
-
-    Returns:
-        ``float32 [N, C, H, W]``, channels last in memory, which convolutions on a CPU run fastest.
-    """
-    batch = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2)
-    return (batch.to(torch.float32) - zero_point) * scale
 
 
 class RecordingInterpreter(fx.Interpreter):
@@ -66,7 +49,7 @@ def collect_ranges(net: fx.GraphModule, inputs: torch.Tensor, seed: int = 0) -> 
 
     Args:
         net: The folded network.
-        inputs: ``float32 [N, C, H, W]``, from :func:`to_input`.
+        inputs: ``float32 [N, C, H, W]``, the network's own x.
         seed: Draws the positions that are sampled.
 
     Returns:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hawklet.option_types import NumberRange
+from hawklet.option_types import SEED, NumberRange
 
 if TYPE_CHECKING:
     from hawklet_converter.request import Conversion
@@ -48,7 +48,13 @@ _TARGETS = ("host", "x86", "pizero2", "pi3", "pi4", "pi5", "jetson")
 @click.option(
     "--target", type=click.Choice(_TARGETS), default="host", show_default=True, help="What the int8 ONNX file is for."
 )
-@click.option("--seed", default=0, show_default=True, help="Draws samples, and the order of recovery training.")
+@click.option(
+    "--seed",
+    type=SEED,
+    default=0,
+    show_default=True,
+    help="Draws samples, and the order of recovery training.",
+)
 def convert(
     run: Path,
     int8: bool,

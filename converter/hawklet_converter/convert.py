@@ -15,15 +15,16 @@ from torch import fx, nn
 
 from hawklet.classifier import Classifier
 from hawklet.errors import BudgetError, UsageError
+from hawklet.safefiles import require_writable
 from hawklet.spec import Floats, ModelFormat, Pixels
-from hawklet_converter.collect_ranges import collect_ranges, to_input
+from hawklet_converter.collect_ranges import collect_ranges
 from hawklet_converter.find_biases import biases_of
 from hawklet_converter.float_exports import FloatExport, export_float
 from hawklet_converter.fold_batch_norm import fold_batch_norm
 from hawklet_converter.make_plan import Evidence, Judgement, agreement, rank_plans
 from hawklet_converter.measure_latency import measure_latency
 from hawklet_converter.one_thread import one_thread
-from hawklet_converter.pack import Packing, VariantFile, pack
+from hawklet_converter.pack import Packing, VariantFile, format_of, pack
 from hawklet_converter.plan import LOWEST, ActivationQuant, QuantPlan
 from hawklet_converter.prune_channels import parameters, prune_channels
 from hawklet_converter.reestimate_batch_norm import reestimate_batch_norm
@@ -33,7 +34,7 @@ from hawklet_converter.verify import logits_of, open_classifier, top1
 from hawklet_converter.write_variants import Identity, float_ops, write_float, write_int8
 from hawklet_trainer.data import PhotoSet, load_pixels
 from hawklet_trainer.evaluate import accuracy_of
-from hawklet_trainer.loop import EpochRecord, Progress, fine_tune
+from hawklet_trainer.loop import EpochRecord, Progress, as_input, fine_tune
 from hawklet_trainer.run import Run, load_run
 
 FORMATS = (ModelFormat.TFLITE, ModelFormat.ONNX)
@@ -83,6 +84,7 @@ def convert(request: ConvertRequest, steps: Steps) -> Conversion:
     if request.max_drop < 0:
         raise UsageError(f"--max-drop must be 0 or more points, got {request.max_drop:g}")
     run = load_run(request.run)
+    require_writable(_bundle_path(request, run))  # now, not after an hour's work
     photos = run.photos(request.photos)
     with steps.step("reading pictures"):
         pictures = _load_pictures(run, photos, request.calibration)
@@ -102,7 +104,7 @@ def _convert_net(
 ) -> Conversion:
     folded = fold_batch_norm(net).to(memory_format=torch.channels_last)
     identity = Identity(run.name, run.labels, run.spec, run.pixel_zero_point, run.pixel_scale)
-    inputs = to_input(pictures.calibration, run.pixel_zero_point, run.pixel_scale)
+    inputs = as_input(pictures.calibration, run.pixel_zero_point, run.pixel_scale)
     with steps.step("exporting float32 TFLite and ONNX"):
         exports = export_float(folded, run.spec, inputs, FORMATS)
         files = {f"float32-{f.value}": write_float(f, export, identity) for f, export in exports.items()}
@@ -145,7 +147,7 @@ def _prune(
     net: nn.Module, run: Run, photos: PhotoSet, pictures: _Pictures, request: ConvertRequest, steps: Steps
 ) -> nn.Module:
     pruned = prune_channels(net, run.spec, request.prune)
-    reestimate_batch_norm(pruned, to_input(pictures.calibration, run.pixel_zero_point, run.pixel_scale))
+    reestimate_batch_norm(pruned, as_input(pictures.calibration, run.pixel_zero_point, run.pixel_scale))
     steps.note(f"{parameters(net) / 1e6:.2f} -> {parameters(pruned) / 1e6:.2f} million parameters")
     # Flips and crops as in training: what made a left arrow a left arrow must hold here too.
     config = run.config(
@@ -218,11 +220,14 @@ def _collect_evidence(
         distributions |= export.own
     pixels = ActivationQuant(float(np.float32(identity.scale)), identity.zero_point + LOWEST)
     correctable = set.intersection(*(set(export.biases) for export in exports.values()))
-    return Evidence(folded, distributions, {_input_node(folded): pixels}, correctable, inputs[:: _stride(len(inputs))])
+    return Evidence(
+        folded, distributions, {_input_node(folded): pixels}, correctable, inputs[_spread(len(inputs), _BIAS_PICTURES)]
+    )
 
 
-def _stride(count: int) -> int:
-    return max(1, count // _BIAS_PICTURES)
+def _spread(count: int, wanted: int) -> npt.NDArray[np.int64]:
+    """So many positions at even steps: pictures are sorted by class, and every class is to be among them."""
+    return np.asarray(np.linspace(0, count - 1, min(count, wanted)).round(), dtype=np.int64)
 
 
 def _input_node(net: fx.GraphModule) -> str:
@@ -238,8 +243,8 @@ def _logits(content: bytes, model_format: ModelFormat, identity: Identity, pixel
     return logits_of(open_classifier(content, model_format, identity.labels, identity.spec), pixels)
 
 
-def _format_of(variant: str) -> ModelFormat:
-    return ModelFormat(variant.rsplit("-", 1)[1])
+def _bundle_path(request: ConvertRequest, run: Run) -> Path:
+    return request.output or Path(f"{run.name}.hawklet")
 
 
 def _verify_and_pack(
@@ -253,7 +258,7 @@ def _verify_and_pack(
 ) -> Conversion:
     with steps.step("measuring every file on the validation pictures"):
         classifiers = {
-            name: open_classifier(content, _format_of(name), run.labels, run.spec) for name, content in files.items()
+            name: open_classifier(content, format_of(name), run.labels, run.spec) for name, content in files.items()
         }
         val = {name: logits_of(classifier, pictures.val) for name, classifier in classifiers.items()}
     accuracy = {name: top1(logits, pictures.val_truth) for name, logits in val.items()}
@@ -262,7 +267,7 @@ def _verify_and_pack(
         _require_budget(request, accuracy, before, len(pictures.val))
     with steps.step("measuring every file on the test pictures, and its latency"):
         rows = _measure_rows(files, classifiers, val, accuracy, pictures, run)
-    target = request.output or Path(f"{run.name}.hawklet")
+    target = _bundle_path(request, run)
     with steps.step("recording golden frames and writing the bundle"):
         packing = Packing(
             run=run,
@@ -270,7 +275,7 @@ def _verify_and_pack(
             files={name: _variant_file(name, content, quantized) for name, content in files.items()},
             golden_inputs=_golden_pictures(pictures.val),
             calibrated_on=(val[rows[0].variant], pictures.val_truth),
-            provenance=_provenance(request, run, quantized, rows, before),
+            provenance=_provenance(request, run, quantized, rows, before, len(pictures.calibration)),
             plan=quantized.plan if quantized else None,
         )
         manifest = pack(target, packing)
@@ -280,12 +285,11 @@ def _verify_and_pack(
 def _variant_file(name: str, content: bytes, quantized: _Quantized | None) -> VariantFile:
     if quantized is None or not name.startswith("int8"):
         return VariantFile(content, None, ())
-    return VariantFile(content, quantized.output_step, float_ops(_format_of(name), content))
+    return VariantFile(content, quantized.output_step, float_ops(format_of(name), content))
 
 
 def _golden_pictures(val: Pixels, count: int = 8) -> Pixels:
-    # The validation pictures are sorted by class, so that even steps take some of every class.
-    chosen: Pixels = val[np.linspace(0, len(val) - 1, min(count, len(val))).round().astype(int)]
+    chosen: Pixels = val[_spread(len(val), count)]
     return chosen
 
 
@@ -349,7 +353,7 @@ def _notes(rows: tuple[Row, ...]) -> tuple[str, ...]:
 
 
 def _provenance(
-    request: ConvertRequest, run: Run, quantized: _Quantized | None, rows: tuple[Row, ...], before: float
+    request: ConvertRequest, run: Run, quantized: _Quantized | None, rows: tuple[Row, ...], before: float, pictures: int
 ) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "architecture": run.model,
@@ -368,7 +372,7 @@ def _provenance(
     if quantized is not None:
         facts["quantization"] = {
             "method": quantized.plan.method,
-            "calibration": request.calibration,
+            "calibration": pictures,
             "candidates": {name: vars(judged) for name, judged in quantized.judged.items()},
         }
     return facts

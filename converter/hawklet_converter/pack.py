@@ -82,19 +82,20 @@ def pack(target: Path, packing: Packing) -> Manifest:
     return write_bundle(target, manifest, members, Golden(packing.golden_inputs, outputs), card)
 
 
-def _format(variant: str) -> ModelFormat:
+def format_of(variant: str) -> ModelFormat:
+    """The format that ends a variant's name, as in ``int8-tflite``."""
     return ModelFormat(variant.rsplit("-", 1)[1])
 
 
 def _record(packing: Packing, variant: str) -> Floats:
     content = packing.files[variant].content
     return record(
-        open_classifier(content, _format(variant), packing.run.labels, packing.run.spec), packing.golden_inputs
+        open_classifier(content, format_of(variant), packing.run.labels, packing.run.spec), packing.golden_inputs
     )
 
 
 def _variant(packing: Packing, row: Row, outputs: Floats) -> Variant:
-    file, model_format = packing.files[row.variant], _format(row.variant)
+    file, model_format = packing.files[row.variant], format_of(row.variant)
     step = file.output_step
     tolerance = (
         float_tolerance(outputs)

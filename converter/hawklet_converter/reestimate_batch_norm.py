@@ -26,8 +26,9 @@ def reestimate_batch_norm(net: nn.Module, inputs: torch.Tensor) -> None:
         norm.reset_running_stats()
         norm.momentum = None  # a plain average over all batches
         norm.train()
+    order = torch.randperm(len(inputs), generator=torch.Generator().manual_seed(0))  # each batch has every class
     for start in range(0, max(1, len(inputs) - 1), _BATCH):
-        net(inputs[start : start + _BATCH])
+        net(inputs[order[start : start + _BATCH]])
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     net.eval()

@@ -262,7 +262,9 @@ class Bundle:
             BundleError: they are missing or malformed.
         """
         outputs = {v.name: _load_npy(self.read(f"golden/{v.name}.npy"), np.float32) for v in self.manifest.variants}
-        return Golden(_load_npy(self.read(_GOLDEN_INPUTS), np.uint8), outputs)
+        golden = Golden(_load_npy(self.read(_GOLDEN_INPUTS), np.uint8), outputs)
+        _check_golden(golden, len(self.manifest.labels))
+        return golden
 
     def verify(self) -> None:
         """Check the digest of every file.
@@ -316,7 +318,7 @@ class _ZipFiles(_Files):
         try:
             with zipfile.ZipFile(self._path) as archive:
                 return archive.read(member)
-        except (KeyError, OSError, zipfile.BadZipFile) as error:
+        except (KeyError, OSError, RuntimeError, zipfile.BadZipFile) as error:  # RuntimeError: encrypted
             raise BundleError(f"{self._path.name}: {member} is missing or damaged ({error})") from error
 
 
@@ -362,6 +364,7 @@ def write_bundle(
         if variant.name not in golden.outputs:
             raise BundleError(f"variant {variant.name} has no golden outputs")
         members[f"golden/{variant.name}.npy"] = _dump_npy(golden.outputs[variant.name])
+    _check_golden(golden, len(manifest.labels))
     files = {name: hashlib.sha256(data).hexdigest() for name, data in members.items()}
     written = Manifest.from_dict(manifest.to_dict() | {"files": files})
     text = json.dumps(written.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
@@ -369,6 +372,17 @@ def write_bundle(
         for name, data in [(_MANIFEST, text.encode()), *members.items()]:
             archive.writestr(zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0)), data)
     return written
+
+
+def _check_golden(golden: Golden, classes: int) -> None:
+    count = len(golden.inputs)
+    if not count:
+        raise BundleError("a bundle must hold golden frames, this one holds none; nothing could be proved with it")
+    for variant, outputs in golden.outputs.items():
+        if outputs.shape != (count, classes):
+            raise BundleError(
+                f"variant {variant} must have golden outputs of shape {[count, classes]}, got {list(outputs.shape)}"
+            )
 
 
 def _dump_npy(array: Pixels | Floats) -> bytes:

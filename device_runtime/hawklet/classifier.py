@@ -175,7 +175,14 @@ class Classifier:
 
         Returns:
             The predictions, best first, and whether the best reaches its threshold.
+
+        Raises:
+            ModelError: the output holds what is no number.
         """
+        if not np.isfinite(raw).all():
+            raise ModelError(
+                f"{self.name} must answer in numbers, got NaN or infinity; is it damaged, or its --normalize?"
+            )
         scores = self.probabilities(raw)
         if smooth is not None:
             scores = smooth(scores)
@@ -220,7 +227,8 @@ def _first_available(bundle: Bundle) -> Variant:
     for variant in bundle.manifest.variants:
         if is_available(variant.format):
             return variant
-    raise MissingDependencyError.for_extra("a TFLite or ONNX runtime", "tflite", "running a bundle")
+    preferred = bundle.manifest.variants[0].format.value
+    raise MissingDependencyError.for_extra("a runtime of its models' format", preferred, "running a bundle")
 
 
 def _open_bare(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
+import traceback
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,8 +40,27 @@ COMMANDS: dict[str, _Entry] = {
 }
 
 
+@contextlib.contextmanager
+def _reader_may_leave() -> Iterator[None]:
+    """A reader of our output (such as head) that has left ends the program quietly; Click would call it a failure."""
+    try:
+        yield
+    except BrokenPipeError:
+        # Stdout is pointed elsewhere so that the interpreter's exit does not complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise click.exceptions.Exit(0) from None
+
+
 class _LazyGroup(click.Group):
     """Shows the table's help without importing a command, and imports only the one that is called."""
+
+    def make_context(self, *arguments: Any, **more: Any) -> click.Context:
+        with _reader_may_leave():
+            return super().make_context(*arguments, **more)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _reader_may_leave():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -87,6 +109,11 @@ def main(argv: list[str] | None = None) -> None:
     sys.exit(_run(arguments, debug))
 
 
+def _show_traceback(debug: bool) -> None:
+    if debug:
+        traceback.print_exc()
+
+
 def _run(arguments: list[str], debug: bool) -> int:
     try:
         result = hawklet.main(args=arguments, prog_name="hawklet", standalone_mode=False)
@@ -97,23 +124,16 @@ def _run(arguments: list[str], debug: bool) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except BrokenPipeError:
-        # The reader (such as head) has left; point stdout elsewhere so that the interpreter's exit does not complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except HawkletError as error:
-        if debug:
-            raise
+        _show_traceback(debug)
         click.echo(f"hawklet: {error}", err=True)
         return error.exit_code
     except OSError as error:
-        if debug:
-            raise
+        _show_traceback(debug)
         click.echo(f"hawklet: {error.strerror or error}" + (f": {error.filename}" if error.filename else ""), err=True)
         return 1
-    except Exception as error:
-        if debug:
-            raise
+    except Exception as error:  # noqa: BLE001 -- the last resort: no traceback reaches a user unasked
+        _show_traceback(debug)
         click.echo(
             f"hawklet: internal error, please report it: {type(error).__name__}: {error} "
             "(add --debug for the traceback)",

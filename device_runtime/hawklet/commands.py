@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from hawklet.errors import UsageError
-from hawklet.option_types import NumberRange
+from hawklet.option_types import SEED, NumberRange
 
 _PATH = click.Path(path_type=Path)
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
@@ -18,7 +18,7 @@ def _size(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int
     if value is None:
         return None
     width, cross, height = value.partition("x")
-    if not (cross and width.isdigit() and height.isdigit() and int(width) and int(height)):
+    if not (cross and value.isascii() and width.isdigit() and height.isdigit() and int(width) and int(height)):
         raise click.BadParameter(f"a size is WIDTHxHEIGHT in pixels, as 640x480; got {value}")
     return int(width), int(height)
 
@@ -68,7 +68,13 @@ def run(positional: tuple[str, ...], model: str | None, source: str | None, **op
 
 @click.command(context_settings=_SETTINGS)
 @click.option("--out", type=_PATH, default=Path("demo"), show_default=True, help="Folder for all that the demo makes.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Decides the photos, the split and the training.")
+@click.option(
+    "--seed",
+    type=SEED,
+    default=0,
+    show_default=True,
+    help="Decides the photos, the split and the training.",
+)
 @click.option("--per-class", type=int, default=160, show_default=True, help="Photos of each card.")
 @click.option("--shown", type=int, default=20, show_default=True, help="Cards shown to the live model.")
 @click.option(

@@ -69,7 +69,7 @@ def read_image(source: str | os.PathLike[str] | IO[bytes]) -> Pixels:
             warnings.simplefilter("ignore")  # Pillow warns of odd EXIF and sizes; the checks below decide
             with Image.open(source) as picture:
                 _refuse_oversize(picture, name)
-                return np.ascontiguousarray(_upright_rgb(picture))
+                return np.ascontiguousarray(_upright_rgb(picture, name))
     except ImageError:
         raise
     except FileNotFoundError as error:
@@ -114,10 +114,10 @@ def _refuse_oversize(picture: Image.Image, name: str) -> None:
         raise ImageError(f"{name}: the picture is empty ({width}x{height})")
 
 
-def _upright_rgb(picture: Image.Image) -> Image.Image:
+def _upright_rgb(picture: Image.Image, name: str) -> Image.Image:
     picture.load()
     upright = ImageOps.exif_transpose(picture) if _has_orientation(picture) else picture
-    return _to_rgb(upright)
+    return _to_rgb(upright, name)
 
 
 def _has_orientation(picture: Image.Image) -> bool:
@@ -127,12 +127,12 @@ def _has_orientation(picture: Image.Image) -> bool:
         return False  # broken EXIF says nothing about orientation; the pixels are still good
 
 
-def _to_rgb(picture: Image.Image) -> Image.Image:
+def _to_rgb(picture: Image.Image, name: str) -> Image.Image:
     if picture.mode == "RGB":
         return picture
     if picture.mode in ("I;16", "I;16L", "I;16B", "I;16N", "I"):
         high_byte = (np.asarray(picture).astype(np.int64).clip(0, 65535) >> 8).astype(np.uint8)
         return Image.fromarray(high_byte).convert("RGB")
     if picture.mode == "F":
-        raise ImageError("float pictures have no stated range; save it as 8-bit first")
+        raise ImageError(f"{name}: float pictures have no stated range; save it as 8-bit first")
     return picture.convert("RGB")

@@ -7,6 +7,9 @@ from typing import Any
 
 import click
 
+SEED = click.IntRange(0, 2**32 - 1)
+"""What every random generator takes."""
+
 
 class NumberRange(click.FloatRange):
     """A finite number within bounds: ``nan`` compares with none and would pass :class:`click.FloatRange`."""

@@ -112,7 +112,8 @@ def source_box(height: int, width: int, spec: PreprocessSpec) -> Box:
     fits = whole_width <= width and whole_height <= height
     if spec.interpolation is Interpolation.REDUCE_BILINEAR and factor >= 1 and fits and _near(scale, factor):
         return _box((width - whole_width) // 2, (height - whole_height) // 2, whole_width, whole_height)
-    box_width, box_height = spec.width * scale, spec.height * scale
+    # Multiplying back may end a hair above the picture's own side.
+    box_width, box_height = min(width, spec.width * scale), min(height, spec.height * scale)
     return _box((width - box_width) / 2, (height - box_height) / 2, box_width, box_height)
 
 
@@ -122,8 +123,3 @@ def _box(left: float, top: float, width: float, height: float) -> Box:
 
 def _near(scale: float, factor: int) -> bool:
     return max(scale / factor, factor / scale) <= SNAP
-
-
-def preprocess_batch(images: list[Pixels], spec: PreprocessSpec) -> Pixels:
-    """Stack :func:`preprocess` of each picture: ``uint8 [N, spec.height, spec.width, spec.channels]``."""
-    return np.stack([preprocess(image, spec) for image in images])

@@ -25,6 +25,7 @@ from hawklet.live import Limits, run_live
 from hawklet.outputs import Output
 from hawklet.spec import Classification, Fit
 
+_STOPS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 _MODELS = ".hawklet, .tflite or .onnx file"
 
 
@@ -186,10 +187,6 @@ def _open_outputs(
         stack.callback(output.close)
         outputs.append(output)
 
-    if args.jsonl:
-        from hawklet.outputs.jsonl import JsonlOutput
-
-        add(JsonlOutput(args.jsonl, about))
     if args.mqtt:
         from hawklet.outputs.mqtt import MqttOutput
 
@@ -206,12 +203,16 @@ def _open_outputs(
         from hawklet.outputs.console import ConsoleOutput
 
         add(ConsoleOutput(live=camera.live or camera.is_film))
+    if args.jsonl:  # last: it replaces a file, which must not happen where another wish is refused
+        from hawklet.outputs.jsonl import JsonlOutput
+
+        add(JsonlOutput(args.jsonl, about))
     return outputs
 
 
 @contextlib.contextmanager
 def _stop_on_signals() -> Iterator[threading.Event]:
-    """An event that SIGINT and SIGTERM set; a second signal ends the program at once."""
+    """An event that SIGINT, SIGTERM and SIGHUP set; a second signal ends the program at once."""
     stop = threading.Event()
 
     def ask(number: int, _: FrameType | None) -> None:
@@ -219,7 +220,9 @@ def _stop_on_signals() -> Iterator[threading.Event]:
             raise KeyboardInterrupt
         stop.set()
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    # What is ignored stays so: nohup ignores SIGHUP.
+    heard = [number for number in _STOPS if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, ask) for number in heard}
     try:
         yield stop
     finally:
@@ -239,7 +242,7 @@ def self_test(args: RunArgs, as_json: bool, say: Callable[[str], None]) -> None:
     variants = [bundle.variant(args.variant)] if args.variant else list(bundle.manifest.variants)
     runnable = [v.name for v in variants if is_available(v.format)]
     if not runnable:
-        raise MissingDependencyError.for_extra("a TFLite or ONNX runtime", "tflite", "the self-test")
+        raise MissingDependencyError.for_extra("the runtime of its format", variants[0].format.value, "the self-test")
     reports = [replay(bundle, name, args.threads) for name in runnable]
     if as_json:
         say(json.dumps([_report_to_dict(report) for report in reports], indent=1))

@@ -22,6 +22,14 @@ def test_an_overconfident_model_gets_the_temperature_it_was_made_overconfident_b
     assert fit_temperature((honest * 3).astype(np.float32), truth) == pytest.approx(3, rel=0.05)
 
 
+@pytest.mark.parametrize("pictures", [15, 105, 1000])
+def test_right_answers_alone_prove_no_certainty(pictures: int) -> None:
+    logits = np.tile(np.array([0, 1], dtype=np.float32), (pictures, 1))
+    temperature = fit_temperature(logits, np.ones(pictures, dtype=np.int64))
+    sure = 1 / (1 + np.exp(-1 / temperature))
+    assert 1 - sure == pytest.approx(1 / (pictures + 2), rel=1e-3)  # Laplace's rule of succession
+
+
 def test_logits_that_agree_diverge_by_nothing() -> None:
     logits = np.random.default_rng(0).normal(size=(10, 4)).astype(np.float32)
     assert judge(logits, logits).divergence == pytest.approx(0, abs=1e-12)

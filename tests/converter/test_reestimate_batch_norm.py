@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 
@@ -18,3 +19,11 @@ def test_statistics_become_those_of_the_pictures_whatever_the_momentum() -> None
     torch.testing.assert_close(out.std([0, 2, 3]), torch.ones(4), atol=0.05, rtol=0)
     assert net[1].momentum == 0.01
     assert not net[1].training
+
+
+def test_pictures_that_come_class_by_class_are_mixed() -> None:
+    net = nn.Sequential(nn.BatchNorm2d(1))
+    classes = torch.arange(8.0).repeat_interleave(32).reshape(-1, 1, 1, 1)
+    inputs = classes + torch.randn(256, 1, 2, 2, generator=torch.Generator().manual_seed(0)) * 0.1
+    reestimate_batch_norm(net, inputs)
+    assert float(net[0].running_var) == pytest.approx(float(inputs.var()), rel=0.15)

@@ -16,7 +16,7 @@ from hawklet.errors import ModelError
 from hawklet.spec import ModelFormat
 from hawklet_converter import onnx_file, tflite_file
 from hawklet_converter.choose_ranges import choose_ranges
-from hawklet_converter.collect_ranges import collect_ranges, to_input
+from hawklet_converter.collect_ranges import collect_ranges
 from hawklet_converter.correct_bias import correct_bias, weight_scales
 from hawklet_converter.find_biases import biases_of
 from hawklet_converter.float_exports import FloatExport, export_float
@@ -27,6 +27,7 @@ from hawklet_converter.write_onnx import OnnxActivations, write_onnx
 from hawklet_converter.write_tflite import write_tflite
 from hawklet_converter.write_variants import Identity, write_float, write_int8
 from hawklet_trainer.data import load_pixels
+from hawklet_trainer.loop import as_input
 from hawklet_trainer.run import load_run
 from tiny_networks import SCALE, SPEC, ZERO_POINT
 
@@ -40,7 +41,7 @@ class Prepared:
         run = load_run(run_folder)
         self.pixels, _ = load_pixels(run.photos().items("train"), run.spec, limit=24)
         self.net = fold_batch_norm(run.build()).to(memory_format=torch.channels_last)
-        self.inputs = to_input(self.pixels, ZERO_POINT, SCALE)
+        self.inputs = as_input(self.pixels, ZERO_POINT, SCALE)
         self.exports: Mapping[ModelFormat, FloatExport] = export_float(
             self.net, SPEC, self.inputs, (ModelFormat.TFLITE, ModelFormat.ONNX)
         )
@@ -216,4 +217,23 @@ def test_a_plan_without_bias_correction_writes_the_biases_as_they_were(prepared:
     export = prepared.exports[ModelFormat.TFLITE]
     biases = biases_of(prepared.net)
     written = write_int8(ModelFormat.TFLITE, export, plain, biases, IDENTITY, OnnxActivations.UINT8)
-    assert written != prepared.int8(ModelFormat.TFLITE)
+    stored = _stored_biases(written)
+    assert len(stored) == len(biases)
+    for path, bias in biases.items():
+        assert any(len(v) == len(bias) and (np.abs(v - bias) <= step).all() for v, step in stored), path
+    corrected = _stored_biases(prepared.int8(ModelFormat.TFLITE))
+    assert any((v != plain_v).any() for (v, _), (plain_v, _) in zip(corrected, stored, strict=True))
+
+
+def _stored_biases(content: bytes) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Real values and steps of every integer bias of a file."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = tflite_file.read_model(content)
+    found = []
+    for tensor in model.subgraphs[0].tensors:
+        values = tflite_file.constant(model, tensor) if tensor.type == schema.TensorType.INT32 else None
+        if values is not None and tensor.quantization is not None and tensor.quantization.scale is not None:
+            step = np.asarray(tensor.quantization.scale)
+            found.append((values.view(np.int32) * step, step))
+    return found

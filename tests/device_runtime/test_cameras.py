@@ -104,9 +104,26 @@ def test_an_http_stream_is_read_live_and_its_end_is_a_lost_camera() -> None:
         server.server_close()
 
 
-def test_a_stream_that_nobody_serves_is_a_clear_error() -> None:
-    with pytest.raises(CameraNotFoundError, match="cannot open"):
-        open_camera("rtsp://127.0.0.1:9/none")
+@pytest.mark.parametrize(
+    "address",
+    [
+        "rtsp://127.0.0.1:9/none",
+        "RTSP://admin:secret@127.0.0.1:9/none",
+        "rtsp://127.0.0.1:9/user=admin&password=secret",
+        "http://127.0.0.1:9/cam?user=admin&pwd=secret",
+    ],
+)
+def test_a_stream_that_nobody_serves_is_a_clear_error_without_its_password(address: str) -> None:
+    with pytest.raises(CameraNotFoundError, match=r"cannot open (rtsp|http)://127\.0\.0\.1:9 as") as caught:
+        open_camera(address)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_film_whose_name_looks_like_a_protocol_is_opened(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(film.parent)
+    film.with_name("2026-01-01T10:00:00.mp4").write_bytes(film.read_bytes())
+    with open_camera("2026-01-01T10:00:00.mp4") as camera:
+        assert camera.read() is not None
 
 
 def test_a_folder_gives_its_readable_pictures_in_order_and_reports_the_rest(tmp_path: Path) -> None:
@@ -114,6 +131,8 @@ def test_a_folder_gives_its_readable_pictures_in_order_and_reports_the_rest(tmp_
     for name in ("b/2.png", "a.jpg"):
         Image.fromarray(tiny_models.solid("red")).save(tmp_path / name)
     (tmp_path / "b" / "1.jpg").write_text("damaged")
+    (tmp_path / ".thumbnails").mkdir()
+    (tmp_path / ".thumbnails" / "0.jpg").write_text("hidden")
     (tmp_path / "notes.txt").write_text("no picture")
     told: list[str] = []
     with open_camera(str(tmp_path), CameraOptions(report=told.append)) as camera:
@@ -138,6 +157,7 @@ def test_an_unreadable_picture_alone_is_an_error_and_so_is_a_folder_of_them(tmp_
     ("source", "error", "words"),
     [
         ("ftp://x/y", UsageError, "a source must be one of"),
+        ("rtsp://[::1/s", UsageError, "must be a URL"),
         ("nowhere.mp4", CameraNotFoundError, "there is nothing at nowhere.mp4"),
         ("synthetic://dogs", CameraNotFoundError, "synthetic://cards"),
         ("synthetic://cards?speed=3", UsageError, "speed"),

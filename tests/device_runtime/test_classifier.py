@@ -69,6 +69,11 @@ def test_extreme_logits_do_not_overflow() -> None:
     assert _mock([1e30, -1e30]).classify(tiny_models.solid("red")).top.score == pytest.approx(1.0)
 
 
+def test_an_output_that_is_no_number_is_refused() -> None:
+    with pytest.raises(ModelError, match="NaN"):
+        _mock([1.0, float("nan"), 0.0]).classify(tiny_models.solid("red"))
+
+
 def test_labels_must_match_the_outputs() -> None:
     with pytest.raises(ModelError, match="2 labels for 3 outputs"):
         _mock([0.0, 0.0, 0.0], labels=["a", "b"])

@@ -73,10 +73,16 @@ def test_an_error_is_one_line_and_its_exit_code(
     assert printed.count("\n") == 1
 
 
-def test_debug_shows_the_traceback_wherever_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_debug_shows_the_traceback_wherever_it_stands_and_keeps_the_exit_code(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(cli._LazyGroup, "get_command", lambda *_: _failing(UsageError("x")))
-    with pytest.raises(UsageError):
+    with pytest.raises(SystemExit) as caught:
         cli.main(["run", "--debug"])
+    assert caught.value.code == 2
+    printed = capsys.readouterr().err
+    assert "Traceback" in printed
+    assert printed.endswith("hawklet: x\n")
 
 
 def test_a_missing_extra_is_named_with_its_pip_command(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,6 +92,6 @@ def test_a_missing_extra_is_named_with_its_pip_command(monkeypatch: pytest.Monke
 
 
 def test_writing_into_a_closed_pipe_is_quiet(tmp_path: Path) -> None:
-    shell = f"{sys.executable} -m hawklet --help | true"
+    shell = f"set -o pipefail; {sys.executable} -m hawklet --help | true"
     result = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=False)
-    assert result.stderr == ""
+    assert (result.stderr, result.returncode) == ("", 0)

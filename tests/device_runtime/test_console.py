@@ -28,6 +28,8 @@ def test_a_terminal_shows_a_live_source_in_one_updating_line() -> None:
         output.write(_result(number))
     assert stream.getvalue().count("\n") == 0
     assert " 10.0/s  age   12 ms  dropped 4     [########..]  75%  red" in stream.getvalue()
+    output.close()  # as when a camera fails
+    assert stream.getvalue().endswith("\n")
 
 
 def test_an_updating_line_never_grows_wider_than_its_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import tiny_models
-from hawklet.engines import PixelFeed, default_threads, format_of, is_available, open_engine
+from hawklet.classifier import NORMALIZATIONS
+from hawklet.engines import PixelFeed, default_threads, format_of, is_available, open_engine, transform_of
 from hawklet.engines.tflite_metadata import read_metadata
 from hawklet.errors import MissingDependencyError, ModelError, UsageError
 from hawklet.spec import InputTransform, ModelFormat
@@ -16,10 +17,15 @@ from hawklet.spec import InputTransform, ModelFormat
 PIXELS = np.random.default_rng(3).integers(0, 256, (16, 16, 3), dtype=np.uint8)
 
 
-def _fed(dtype: type[np.generic], layout: str, transform: InputTransform | None = None) -> np.ndarray:
+def _fed(
+    dtype: type[np.generic],
+    layout: str,
+    transform: InputTransform | None = None,
+    quantization: tuple[float, int] | None = None,
+) -> np.ndarray:
     shape = (1, 3, 16, 16) if layout == "NCHW" else (1, 16, 16, 3)
     buffer = np.zeros(shape, dtype=dtype)
-    PixelFeed(np.dtype(dtype), layout, transform).write(PIXELS, buffer)
+    PixelFeed(np.dtype(dtype), layout, 3, transform, quantization).write(PIXELS, buffer)
     return buffer[0].transpose(1, 2, 0) if layout == "NCHW" else buffer[0]
 
 
@@ -36,11 +42,45 @@ def test_float_inputs_are_normalized_per_channel(layout: str) -> None:
     assert np.allclose(_fed(np.float32, layout, transform), expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
+def test_an_integer_input_of_normalized_values_is_quantized(layout: str) -> None:
+    imagenet = NORMALIZATIONS["imagenet"]
+    expected = np.clip(np.rint((PIXELS - np.array(imagenet.mean)) / imagenet.std / 0.0187 - 14), -128, 127)
+    assert np.abs(_fed(np.int8, layout, imagenet, (0.0187, -14)) - expected).max() <= 1
+
+
+def test_an_integer_input_whose_steps_are_pixels_takes_the_pixels() -> None:
+    assert (_fed(np.uint8, "NHWC", NORMALIZATIONS["-1..1"], (1 / 128, 128)) == PIXELS).all()
+
+
+def test_a_normalization_that_cannot_be_honoured_is_refused() -> None:
+    imagenet = NORMALIZATIONS["imagenet"]
+    with pytest.raises(UsageError, match="drop --normalize"):
+        PixelFeed(np.dtype(np.uint8), "NCHW", 3, imagenet)
+    with pytest.raises(UsageError, match="each of the 1 channels, got 3"):
+        PixelFeed(np.dtype(np.float32), "NCHW", 1, imagenet)
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        {"mean": "1"},
+        {"mean": "0.485, 0.456, 0.406", "std": "0.229, 0.224, 0.225"},
+        {"mean": "x", "std": "y"},
+        {"mean": "1,2", "std": "3"},
+        {"mean": "nan", "std": "1"},
+    ],
+)
+def test_a_normalization_that_is_none_is_not_guessed(stated: dict[str, str]) -> None:
+    assert transform_of(stated) is None
+    assert transform_of({"mean": "[127.5]", "std": " 127.5"}) == InputTransform((127.5,), (127.5,))
+
+
 def test_a_float_input_without_a_stated_normalization_is_refused() -> None:
     with pytest.raises(UsageError, match="--normalize"):
-        PixelFeed(np.dtype(np.float32), "NHWC", None)
+        PixelFeed(np.dtype(np.float32), "NHWC", 3, None)
     with pytest.raises(ModelError, match="int64"):
-        PixelFeed(np.dtype(np.int64), "NHWC", None)
+        PixelFeed(np.dtype(np.int64), "NHWC", 3, None)
 
 
 @pytest.mark.parametrize(

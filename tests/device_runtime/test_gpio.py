@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -38,6 +39,16 @@ def test_a_pin_is_on_while_its_label_is_seen(pins: Any, monkeypatch: pytest.Monk
     assert (pins.pin(17).state, pins.pin(27).state) == (0, 1)
     output.close()
     assert pins.pin(27).state == 0
+
+
+def test_a_pin_goes_off_although_no_result_comes_any_more(pins: Any) -> None:
+    output = gpio.GpioOutput(("stop=17",), LABELS)
+    output.write(made_result("stop"))
+    deadline = time.monotonic() + 10
+    while pins.pin(17).state:
+        assert time.monotonic() < deadline, "the pin stayed on"
+        time.sleep(0.02)
+    output.close()
 
 
 def test_an_answer_that_is_not_accepted_lights_nothing(pins: Any) -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from hawklet.errors import ImageError, UsageError
-from hawklet.preprocess import preprocess, preprocess_batch, source_box
+from hawklet.preprocess import preprocess, source_box
 from hawklet.spec import Fit, Interpolation, PreprocessSpec
 
 specs = st.builds(
@@ -101,12 +101,26 @@ def test_a_whole_multiple_is_averaged_block_by_block() -> None:
     assert (cut == image[:23, :23]).all()
 
 
-def test_a_batch_is_the_stack_of_its_pictures() -> None:
-    pictures = [np.full((30, 20, 3), level, dtype=np.uint8) for level in (0, 100, 200)]
-    spec = PreprocessSpec(8, 8)
-    batch = preprocess_batch(pictures, spec)
-    assert batch.shape == (3, 8, 8, 3)
-    assert [int(p.mean()) for p in batch] == [0, 100, 200]
+@settings(max_examples=500, deadline=None)
+@given(
+    side=st.sampled_from([192, 224, 240, 299, 300, 320]),
+    height=st.integers(1, 4000),
+    width=st.integers(1, 4000),
+    interpolation=st.sampled_from(Interpolation),
+)
+def test_the_whole_short_side_never_reaches_beyond_the_picture(
+    side: int, height: int, width: int, interpolation: Interpolation
+) -> None:
+    left, top, right, bottom = source_box(height, width, PreprocessSpec(side, side, interpolation=interpolation))
+    assert 0 <= left < right <= width
+    assert 0 <= top < bottom <= height
+
+
+@pytest.mark.parametrize(("height", "width"), [(485, 600), (1944, 2592), (333, 500)])
+def test_sides_that_do_not_multiply_back_exactly_are_read(height: int, width: int) -> None:
+    image = np.full((height, width, 3), 7, dtype=np.uint8)
+    for side in (224, 300):
+        assert (preprocess(image, PreprocessSpec(side, side, interpolation=Interpolation.BILINEAR)) == 7).all()
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (8, 8, 4), (0, 8, 3)])

@@ -73,6 +73,35 @@ def test_json_lines_on_stdout_are_results_and_one_summary(tiny_bundle: Path, pic
     assert summary["summary"]["variant"] == "float32-onnx"
 
 
+def test_a_reader_that_leaves_ends_the_run_without_failure(tiny_bundle: Path) -> None:
+    run = f"{sys.executable} -m hawklet run {tiny_bundle} 'synthetic://cards?size=160x120' --jsonl - --quiet"
+    shell = f"set -o pipefail; {run} | head -n 2"
+    result = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.count("\n") == 2
+
+
+def test_results_of_before_survive_a_wish_that_is_refused(tiny_bundle: Path, tmp_path: Path, pictures: Path) -> None:
+    results = tmp_path / "precious.jsonl"
+    results.write_text("kept")
+    assert _run(tiny_bundle, pictures, "--jsonl", results, "--mqtt", "mqtt://").returncode == 2
+    assert results.read_text() == "kept"
+
+
+def test_pictures_of_a_folder_are_not_averaged(tiny_bundle: Path, pictures: Path) -> None:
+    result = _run(tiny_bundle, pictures, "--smooth", "5")
+    assert result.returncode == 2
+    assert "frames that follow each other" in result.stderr
+
+
+def test_names_that_are_no_utf8_are_escaped(tiny_bundle: Path, pictures: Path) -> None:
+    (pictures / "red.png").rename(os.fsdecode(os.fsencode(pictures) + b"/\xff\xe9t.png"))
+    for options in ((), ("--jsonl", "-")):
+        result = _run(tiny_bundle, pictures, *options)
+        assert result.returncode == 0, result.stderr
+        assert "xff" in result.stdout
+
+
 def test_a_low_score_is_shown_as_a_question(tiny_bundle: Path, tmp_path: Path) -> None:
     grey = tmp_path / "grey.png"
     Image.new("RGB", (32, 32), (100, 100, 100)).save(grey)
@@ -145,7 +174,6 @@ def test_a_bare_model_runs_with_its_labels(tmp_path: Path, pictures: Path) -> No
         (["{bundle}", "x.png", "--threshold", "7"], 2, "--threshold"),
         (["{bundle}", "x.png", "--threshold", "nan"], 2, "not a finite number"),
         (["{bundle}", "x.png", "--duration", "inf"], 2, "not a finite number"),
-        (["{bundle}", ".", "--smooth", "5"], 2, "frames that follow each other"),
         (["{bundle}", "x.png", "--json"], 2, "--jsonl FILE"),
         (["{bundle}", "{bundle}", "--jsonl", "/nowhere/x.jsonl"], 1, "can be written"),
     ],

@@ -123,6 +123,16 @@ def test_it_is_bound_to_this_machine_unless_told() -> None:
     assert parse_address("[::1]:0") == ("::1", 0)
 
 
+def test_it_answers_to_the_very_address_it_announces() -> None:
+    told: list[str] = []
+    output = WebOutput("127.0.0.2:0", ABOUT, told.append)
+    try:
+        address = told[0].removeprefix("live page at ")
+        assert urllib.request.urlopen(address, timeout=10).status == 200  # noqa: S310 -- http, as announced
+    finally:
+        output.close()
+
+
 def test_a_browser_shows_the_label_the_picture_and_the_numbers(served: WebOutput) -> None:
     if not Path("/usr/bin/chromium").exists():
         pytest.skip("needs Chromium, which is not installed")

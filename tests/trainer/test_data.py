@@ -74,6 +74,36 @@ def test_the_digest_follows_contents_and_names_but_not_the_place(draw_photos: Dr
     assert read_photos(moved).digest != digest
 
 
+def test_folders_of_splits_may_be_written_in_other_ways(draw_photos: DrawPhotos) -> None:
+    folder = draw_photos(5, below="Training")
+    shutil.copytree(folder / "Training", folder / "VAL")
+    photos = read_photos(folder)
+    assert photos.labels == ("blue", "green", "red")
+    assert photos.counts() == {"train": 15, "val": 15, "test": 0}
+
+
+def test_a_class_may_be_called_train(draw_photos: DrawPhotos) -> None:
+    folder = draw_photos(5)
+    (folder / "red").rename(folder / "train")
+    assert read_photos(folder).labels == ("blue", "green", "train")
+
+
+def test_copies_of_a_picture_go_into_one_split(draw_photos: DrawPhotos) -> None:
+    folder = draw_photos(20)
+    for path in list(folder.rglob("*.png")):
+        shutil.copy(path, path.with_name(f"copy of {path.name}"))
+    photos = read_photos(folder)
+    assert photos.warnings == ()
+    assert photos.counts() == {"train": 84, "val": 18, "test": 18}
+
+
+def test_a_picture_in_two_classes_is_warned_of(draw_photos: DrawPhotos) -> None:
+    folder = draw_photos(5)
+    shutil.copy(next((folder / "red").iterdir()), folder / "blue" / "red.png")
+    (warning,) = read_photos(folder).warnings
+    assert "two classes" in warning and "blue/red.png" in warning
+
+
 def test_hidden_files_and_other_files_are_not_pictures(draw_photos: DrawPhotos) -> None:
     folder = draw_photos(5)
     (folder / "red" / "notes.txt").write_text("no picture")
@@ -129,6 +159,19 @@ def _damaged(folder: Path) -> None:
         path.write_bytes(b"no picture")
 
 
+def _splits_without_train(folder: Path) -> None:
+    (folder / "red").rename(folder / "Test")
+    (folder / "blue").rename(folder / "Validation")
+    shutil.rmtree(folder / "green")
+
+
+def _a_stranger_beside_train(folder: Path) -> None:
+    for name in ("Training/red", "Training/blue", "backup/red"):
+        shutil.copytree(folder / "red", folder / name)
+    shutil.rmtree(folder / "red")
+    shutil.rmtree(folder / "blue")
+
+
 def _differing_by_case(folder: Path) -> None:
     shutil.copytree(folder / "red", folder / "RED")
 
@@ -137,11 +180,18 @@ def _unknown_in_test(folder: Path) -> None:
     shutil.copytree(folder / "red", folder / "train" / "red")
     shutil.copytree(folder / "blue", folder / "train" / "blue")
     shutil.copytree(folder / "green", folder / "test" / "green")
+    _remove_classes(folder)
 
 
 def _two_kinds_of_val(folder: Path) -> None:
     for name in ("train", "val", "validation"):
         shutil.copytree(folder / "red", folder / name / "red")
+    _remove_classes(folder)
+
+
+def _remove_classes(folder: Path) -> None:
+    for label in ("red", "green", "blue"):
+        shutil.rmtree(folder / label)
 
 
 @pytest.mark.parametrize(
@@ -151,9 +201,11 @@ def _two_kinds_of_val(folder: Path) -> None:
         (_no_pictures, "no pictures in any"),
         (_pictures_without_classes, "into a folder of its own"),
         (_one_class, "at least two classes, got 1 "),
-        (_an_empty_class, "'yellow' has 0 readable"),
-        (_too_few, "'red' has 2 readable picture"),
-        (_damaged, "'red' has 0 readable .* of 5 pictures that were left out the first: red/"),
+        (_an_empty_class, "'yellow' has 0 different readable"),
+        (_too_few, "'red' has 2 different readable picture"),
+        (_splits_without_train, "one must be train/"),
+        (_a_stranger_beside_train, "got 'backup'"),
+        (_damaged, "'red' has 0 different readable .* of 5 pictures that were left out the first: red/"),
         (_differing_by_case, "'RED' and 'red'"),
         (_unknown_in_test, "'green' only in test/"),
         (_two_kinds_of_val, "got two; merge them into val/"),

@@ -121,7 +121,7 @@ def test_the_report_needs_nothing_from_outside_and_is_small(run_folder: Path) ->
 def test_the_report_shows_labels_as_text_and_never_as_markup(tmp_path: Path, colour_photos: Path) -> None:
     photos = tmp_path / "photos"
     shutil.copytree(colour_photos / "red", photos / "<b>red")
-    shutil.copytree(colour_photos / "blue", photos / "blue")
+    shutil.copytree(colour_photos / "blue", photos / "$5_$10 花")
     words = ("--model", "mobilenet_v3_small", "--epochs", "0", "--out", str(tmp_path), "--name", "odd")
     assert _call("train", str(photos), *words, *TINY) == 0
     page = (tmp_path / "odd" / "report.html").read_text()
@@ -164,6 +164,7 @@ def test_training_on_from_a_run_starts_with_its_weights(run_folder: Path, colour
         (lambda run: (run / "manifest.json").unlink(), "there is none in"),
         (lambda run: (run / "manifest.json").write_text("{"), "must be a run's manifest"),
         (lambda run: (run / "manifest.json").write_text("{}"), "schema must be hawklet-run/1, got None"),
+        (lambda run: (run / "manifest.json").write_text("[]"), "schema must be hawklet-run/1, got 'list'"),
     ],
 )
 def test_what_is_not_a_finished_run_is_refused_saying_why(
@@ -196,6 +197,8 @@ def test_weights_of_another_network_in_a_run_are_refused(run_folder: Path, tmp_p
         (("{photos}", "--fit", "squash", "--crop-fraction", "0.9"), 2, "leave --crop-fraction out"),
         (("{photos}", "--name", "a/b", "--weights", "none"), 2, "--name must be letters"),
         (("{photos}", "--augment", "wild"), 2, "'wild' is not one of"),
+        (("{photos}", "--seed", "-1"), 2, "--seed"),
+        (("{photos}", "--weights", "none", "--batch", "1"), 2, "--batch must be 2 or more"),
     ],
 )
 def test_a_bad_request_is_one_clear_line(

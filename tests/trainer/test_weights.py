@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import pickle
+import socket
+import threading
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from hawklet.errors import WeightsError
+from hawklet.spec import PreprocessSpec
 from hawklet_trainer import weights
+from hawklet_trainer.data import Photo, load_pixels
+from hawklet_trainer.evaluate import accuracy_of
 from hawklet_trainer.models import MODELS, WeightsEntry, WheelSource, head_of
 from hawklet_trainer.run import save_weights
 
@@ -115,6 +122,41 @@ def test_a_file_cut_short_is_refused(tmp_path: Path, name: str) -> None:
         weights.read_tensors(tmp_path / name)
 
 
+def test_whatever_a_damaged_file_makes_torch_raise_is_one_error(tmp_path: Path) -> None:
+    whole = io.BytesIO()
+    torch.save({"weight": torch.zeros(8), "bias": torch.ones(3)}, whole)
+    random = np.random.default_rng(0)
+    for number in range(300):
+        damaged = bytearray(whole.getvalue())
+        for position in random.integers(0, len(damaged), 3):
+            damaged[position] = random.integers(256)
+        path = tmp_path / f"{number}.pth"
+        path.write_bytes(damaged)
+        with contextlib.suppress(WeightsError):
+            weights.read_tensors(path)
+
+
+@pytest.mark.parametrize(
+    "answer", [b"garbage\r\n\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\nx"]
+)
+def test_a_server_that_answers_nonsense_is_a_source_that_failed(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(answer)
+
+        threading.Thread(target=serve, daemon=True).start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/weights.pth"
+        with pytest.raises(WeightsError, match="broke off"):
+            weights._from_url(url, MODELS["resnet18"].weights)
+    assert list(cache.rglob("*.part")) == []
+
+
 def test_a_file_that_is_not_there_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"--weights must name .*nowhere\.pth"):
         weights.read_tensors(tmp_path / "nowhere.pth")
@@ -151,8 +193,13 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
         weights.load_pretrained(MODELS["resnet18"].build(3, SIDE, SIDE), MODELS["resnet18"], str(path))
 
 
-def test_the_packaged_weights_are_found_and_right() -> None:
+def test_the_packaged_weights_are_found_and_name_what_is_in_pictures(shared_data: Path) -> None:
     entry = MODELS["efficientnet_lite0"]
     net = entry.build(1000, 224, 224)
     loaded = weights.load_pretrained(net, entry, "pretrained")
     assert loaded.sha256 == entry.weights.sha256
+    pictures = sorted((shared_data / "imagenet_sample").glob("*.jpg"))[::20]  # each begins with its class's number
+    spec = PreprocessSpec(224, 224, crop_fraction=entry.crop_fraction)
+    pixels, truth = load_pixels([Photo(path, int(path.name[:4]), "") for path in pictures], spec)
+    assert len(truth) == 25
+    assert accuracy_of(net.eval(), pixels, truth, entry.zero_point, entry.scale) >= 60

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from hawklet.option_types import NumberRange
+from hawklet.option_types import SEED, NumberRange
 
 _MODEL_HELP = "mobilenet_v2, mobilenet_v3_small, mobilenet_v3_large, resnet18, resnet50 or efficientnet_lite0."
 
@@ -40,7 +40,13 @@ _MODEL_HELP = "mobilenet_v2, mobilenet_v3_small, mobilenet_v3_large, resnet18, r
 @click.option("--patience", type=click.IntRange(1), default=8, show_default=True, help="Epochs without a better val.")
 @click.option("--batch", type=click.IntRange(1), default=32, show_default=True, help="Pictures per step.")
 @click.option("--lr", type=NumberRange(0, min_open=True), default=3e-4, show_default=True, help="Learning rate.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the split and all that is random.")
+@click.option(
+    "--seed",
+    type=SEED,
+    default=0,
+    show_default=True,
+    help="Of the split and all that is random.",
+)
 @click.option(
     "--augment",
     type=click.Choice(["none", "light", "default"]),

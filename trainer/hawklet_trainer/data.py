@@ -29,7 +29,9 @@ from hawklet.spec import Pixels, PreprocessSpec
 SPLITS = ("train", "val", "test")
 VAL_SHARE = 0.15
 TEST_SHARE = 0.15
-_SPLIT_FOLDERS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+_SPLIT_FOLDERS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val"}
+_SPLIT_FOLDERS |= {"dev": "val", "eval": "val", "test": "test", "testing": "test"}
+"""What a folder of a split may be called, in any case."""
 _WORKERS = min(4, os.cpu_count() or 1)
 
 
@@ -103,7 +105,7 @@ class PhotoSet:
                 splits[row["split"]].append(Photo(folder / row["path"], index_of[row["label"]], row["sha256"]))
         except (KeyError, csv.Error) as error:
             raise DataError(
-                f"split.csv needs lines of path,label,split,sha256 with the run's labels, got {error}"
+                f"split.csv needs lines of path,label,split,sha256 with the run's labels, got {error}; train again"
             ) from error
         every = [photo for photos in splits.values() for photo in photos]
         _refuse_missing(folder, every)
@@ -162,7 +164,7 @@ def read_photos(folder: Path, seed: int = 0) -> PhotoSet:
             raise
         first = warnings[0].removeprefix("left out ")
         raise DataError(f"{error}; of {len(warnings)} pictures that were left out the first: {first}") from error
-    warnings += _duplicates_across_splits(folder, splits)
+    warnings += _harmful_duplicates(folder, splits)
     warnings += _classes_without_pictures(splits, labels)
     ordered = {split: tuple(sorted(photos, key=lambda photo: photo.path)) for split, photos in splits.items()}
     return PhotoSet(folder, labels, ordered, tuple(warnings))
@@ -173,16 +175,26 @@ _Found = dict[str, dict[str, list[Path]]]
 
 
 def _list_layout(folder: Path) -> _Found:
-    if (folder / "train").is_dir():
-        found: _Found = {}
-        for child in _folders(folder):
-            split = _SPLIT_FOLDERS.get(child.name)
-            if split in found:
-                raise DataError(f"{folder} must have one folder of validation pictures, got two; merge them into val/")
-            if split is not None:
-                found[split] = _list_classes(child)
-        return found
-    return {"": _list_classes(folder)}
+    children = _folders(folder)
+    # A folder named train that holds no folders is a class: of trains.
+    if not any(_split_name(child) == "train" and _folders(child) for child in children):
+        return {"": _list_classes(folder)}
+    found: _Found = {}
+    for child in children:
+        split = _split_name(child)
+        if split is None:
+            raise DataError(
+                f"beside {folder}'s training pictures only folders of splits may stand (train, val, test), got "
+                f"{child.name!r}; rename it, or move it away"
+            )
+        if split in found:
+            raise DataError(f"{folder} must have one folder of {split} pictures, got two; merge them into {split}/")
+        found[split] = _list_classes(child)
+    return found
+
+
+def _split_name(folder: Path) -> str | None:
+    return _SPLIT_FOLDERS.get(folder.name.casefold())
 
 
 def _folders(folder: Path) -> list[Path]:
@@ -218,6 +230,8 @@ def _labels(folder: Path, found: _Found) -> tuple[str, ...]:
         raise DataError(f"{folder} must have one folder of pictures per class, got no pictures in any; {hint}")
     if len(labels) < 2:
         raise DataError(f"a classifier needs at least two classes, got {len(labels)} ({', '.join(labels)}) in {folder}")
+    if "" in found and all(label.casefold() in _SPLIT_FOLDERS for label in labels):
+        raise DataError(f"{folder} has folders of splits ({', '.join(labels)}), of which one must be train/; add it")
     _refuse_equal_but_case(labels)
     for split, classes in found.items():
         unknown = sorted(set(classes) - set(labels))
@@ -260,44 +274,50 @@ def _check_pictures(folder: Path, paths: list[Path]) -> tuple[dict[Path, str], l
 def _split(found: _Found, labels: tuple[str, ...], seed: int, digests: dict[Path, str]) -> dict[str, list[Photo]]:
     splits: dict[str, list[Photo]] = {split: [] for split in SPLITS}
     for index, label in enumerate(labels):
-        for split, paths in _split_class(found, label, seed).items():
+        for split, paths in _split_class(found, label, seed, digests).items():
             splits[split] += [Photo(path, index, digests[path]) for path in paths]
     if not splits["val"]:
         raise DataError("val/ has no readable pictures; fill it, or remove it to have it split from train/")
     return splits
 
 
-def _split_class(found: _Found, label: str, seed: int) -> dict[str, list[Path]]:
+def _split_class(found: _Found, label: str, seed: int, digests: dict[Path, str]) -> dict[str, list[Path]]:
     given = {split: classes.get(label, []) for split, classes in found.items()}
     wanted = {"val": VAL_SHARE, "test": TEST_SHARE} if "" in found else {} if "val" in found else {"val": VAL_SHARE}
     source = "" if "" in found else "train"
-    paths = list(given.pop(source))
-    if len(paths) < 1 + len(wanted):
+    paths = given.pop(source)
+    copies: dict[str, list[Path]] = defaultdict(list)
+    for path in paths:
+        copies[digests[path]].append(path)
+    if len(copies) < 1 + len(wanted):
         raise DataError(
-            f"class {label!r} has {len(paths)} readable picture(s) to split into train"
+            f"class {label!r} has {len(copies)} different readable picture(s) to split into train"
             f"{''.join(f' and {split}' for split in wanted)}; every class needs at least {1 + len(wanted)}"
         )
+    groups = list(copies.values())  # copies of a picture go into one split together
     # Seeded by the class's name too, so that adding a class does not reshuffle the others.
-    random.Random(f"{seed}/{label}").shuffle(paths)
+    random.Random(f"{seed}/{label}").shuffle(groups)
     result = {split: list(kept) for split, kept in given.items()}
-    total = len(paths)
-    for split, share in wanted.items():
-        count = max(1, round(total * share))
-        result[split], paths = paths[:count], paths[count:]
-    return {**result, "train": paths}
+    for left, (split, share) in zip(range(len(wanted), 0, -1), wanted.items(), strict=True):
+        result[split] = []
+        while len(result[split]) < max(1, round(len(paths) * share)) and len(groups) > left:
+            result[split] += groups.pop(0)
+    return {**result, "train": [path for group in groups for path in group]}
 
 
-def _duplicates_across_splits(folder: Path, splits: dict[str, list[Photo]]) -> list[str]:
+def _harmful_duplicates(folder: Path, splits: dict[str, list[Photo]]) -> list[str]:
     places: dict[str, list[tuple[str, Photo]]] = defaultdict(list)
     for split, photos in splits.items():
         for photo in photos:
             places[photo.sha256].append((split, photo))
-    return [
-        "the same picture is in two splits, which flatters the accuracy: "
-        + ", ".join(f"{photo.path.relative_to(folder).as_posix()} ({split})" for split, photo in same)
-        for same in places.values()
-        if len({split for split, _ in same}) > 1
-    ]
+    warnings = []
+    for same in places.values():
+        names = ", ".join(f"{photo.path.relative_to(folder).as_posix()} ({split})" for split, photo in same)
+        if len({photo.label_index for _, photo in same}) > 1:
+            warnings.append(f"the same picture is in two classes, of which one is wrong: {names}")
+        elif len({split for split, _ in same}) > 1:
+            warnings.append(f"the same picture is in two splits, which flatters the accuracy: {names}")
+    return warnings
 
 
 def _classes_without_pictures(splits: dict[str, list[Photo]], labels: tuple[str, ...]) -> list[str]:

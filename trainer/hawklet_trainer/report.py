@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,13 +111,16 @@ def confusion_png(metrics: Metrics) -> bytes:
     figure = Figure(figsize=(side + 0.6, side), dpi=110, layout="constrained")
     axes = figure.add_subplot()
     axes.imshow(_row_shares(counts), cmap="Blues", vmin=0, vmax=1)
-    axes.set_xticks(range(len(labels)), labels, rotation=45, ha="right")
-    axes.set_yticks(range(len(labels)), labels)
+    plain = {"parse_math": False}  # a label with two $ is no formula
+    axes.set_xticks(range(len(labels)), labels, rotation=45, ha="right", **plain)
+    axes.set_yticks(range(len(labels)), labels, **plain)
     axes.set(xlabel="named", ylabel="true")
     if len(labels) <= 30:
         _number_cells(axes, counts)
     data = io.BytesIO()
-    figure.savefig(data, format="png")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # letters that the font lacks become boxes; report.html has them
+        figure.savefig(data, format="png")
     return data.getvalue()
 
 

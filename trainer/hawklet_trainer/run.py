@@ -119,9 +119,10 @@ def load_run(folder: Path | str) -> Run:
         raise RunError(f"{path} must be a run's manifest: {type(error).__name__}: {error}") from error
 
 
-def _from_manifest(folder: Path, manifest: dict[str, Any]) -> Run:
-    if manifest.get("schema") != SCHEMA:
-        raise RunError(f"a run's schema must be {SCHEMA}, got {manifest.get('schema')!r} in {folder}; train again")
+def _from_manifest(folder: Path, manifest: Any) -> Run:
+    if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
+        got = manifest.get("schema") if isinstance(manifest, dict) else type(manifest).__name__
+        raise RunError(f"a run's schema must be {SCHEMA}, got {got!r} in {folder}; train again")
     if manifest["model"] not in MODELS:
         raise RunError(f"a run's model must be one of {', '.join(MODELS)}, got {manifest['model']!r} in {folder}")
     manifest["data"]["path"]  # absent: not a manifest of ours

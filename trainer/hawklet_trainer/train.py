@@ -125,8 +125,8 @@ def train_run(
     judged = {split: _judge(net, photos, split, spec, entry) for split in ("val", "test")}
     metrics = {split: result.metrics if result else None for split, result in judged.items()}
     manifest = _manifest(folder.name, entry, photos, spec, loaded, config, metrics, history, seconds)
-    write_run(folder, manifest, photos)
     report.write(folder, report.Content(manifest, recorder.records, judged, photos.warnings, _plain(options, config)))
+    write_run(folder, manifest, photos)
     val, test = metrics["val"], metrics["test"]
     assert val is not None  # noqa: S101 -- read_photos refuses a set without val pictures
     return TrainResult(load_run(folder), history, val, test, seconds)
@@ -155,6 +155,10 @@ def _settled(options: TrainOptions, loaded: LoadedWeights, photos: PhotoSet) -> 
     changes: dict[str, Any] = {"freeze_batch_norm": pretrained and few}
     if not pretrained:
         changes["head_epochs"] = 0  # random features are not worth a head
+    if options.config.batch == 1 and not changes["freeze_batch_norm"]:
+        raise UsageError(
+            "--batch must be 2 or more here: batch norms, which are trained too, learn nothing of one picture"
+        )
     return TrainConfig(**{**vars(options.config), **changes})
 
 

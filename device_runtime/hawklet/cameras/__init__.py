@@ -101,17 +101,18 @@ def open_camera(source: str, options: CameraOptions | None = None) -> Camera:
         UsageError: the address or a wish cannot be meant.
         MissingDependencyError: the source's library is not installed.
     """
-    opener = _opener(source)
-    camera: Camera = opener(source, options or CameraOptions())
+    scheme, separator, rest = source.partition("://")
+    address = scheme.lower() + separator + rest if separator else source
+    camera: Camera = _opener(address)(address, options or CameraOptions())
     return camera
 
 
 def _opener(source: str) -> Any:
-    scheme = re.match(r"([a-z][a-z0-9+.-]*)://", source)
-    if scheme:
-        if scheme[1] not in _SCHEMES:
-            raise UsageError(f"a source must be one of {SOURCES}; got {source}")
-        return _load(_SCHEMES[scheme[1]])
+    scheme, separator, _ = source.partition("://")
+    if separator:
+        if scheme not in _SCHEMES:
+            raise UsageError(f"a source must be one of {SOURCES}; got one that begins with {scheme}://")
+        return _load(_SCHEMES[scheme])
     if re.fullmatch(r"/dev/video\d+", source):
         return _load(_V4L2)
     return _load(_opener_of_path(Path(source)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -45,7 +46,8 @@ class FileCamera(Camera):
                 self._report(f"passed over: {self._folder(path)}{error}")
                 continue
             self._readable += 1
-            name = str(path.relative_to(self._root))
+            # A name that is no UTF-8 is made printable here, once, for every output.
+            name = os.fsencode(path.relative_to(self._root)).decode("utf-8", errors="backslashreplace")
             return Frame(image, captured_at=time.monotonic(), index=self._readable - 1, name=name)
         if not self._readable:
             raise ImageError(f"none of the {len(self._paths)} pictures could be read; see the lines above")
@@ -83,7 +85,9 @@ def open_files(source: str, options: CameraOptions) -> FileCamera:
     found = sorted(
         file
         for file in path.rglob("*")
-        if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file() and not file.name.startswith(".")
+        if file.suffix.lower() in IMAGE_SUFFIXES
+        and not any(part.startswith(".") for part in file.relative_to(path).parts)
+        and file.is_file()
     )
     if not found:
         raise CameraNotFoundError(f"a folder to classify must hold pictures, and there are none below {path}")

@@ -24,7 +24,7 @@ class StreamCamera(ExclusiveCamera):
     """Decodes the first video track of a file or a network stream.
 
     Args:
-        address: A path or a URL; a password in it is never shown.
+        address: A path or a URL; of a URL only the host is ever shown, as cameras take passwords in every other part.
         live: A network stream, or a file that plays at its own speed.
         is_file: The end of the data is the film's end, not a lost connection.
     """
@@ -33,14 +33,15 @@ class StreamCamera(ExclusiveCamera):
         super().__init__()
         self._av = _load_av()
         self.live = live
-        self.description = _without_password(address)
+        self.description = address if is_file else _place(address)
         self._is_file = self.is_film = is_file
         self._container: Any = self._open(address)
         if not self._container.streams.video:
             self.close()
             raise CameraError(f"{self.description} has no video track")
         track = self._container.streams.video[0]
-        track.thread_type = "AUTO"
+        # Decoding several frames at once is fastest, and holds as many back: a stream's newest frame must not wait.
+        track.thread_type = "AUTO" if is_file else "SLICE"
         self._frames: Iterator[Any] = self._container.decode(track)
         self._count = 0
         self._started: float | None = None
@@ -48,7 +49,9 @@ class StreamCamera(ExclusiveCamera):
     def _open(self, address: str) -> Any:
         options = {"rtsp_transport": "tcp"} if address.startswith("rtsp") else {}
         try:
-            return self._av.open(address, options=options, timeout=(OPEN_TIMEOUT, READ_TIMEOUT))
+            # A relative path may hold a colon, which FFmpeg would take for the end of a protocol's name.
+            where = f"file:{address}" if self._is_file else address
+            return self._av.open(where, options=options, timeout=(OPEN_TIMEOUT, READ_TIMEOUT))
         except (self._av.error.FFmpegError, OSError) as error:
             raise CameraNotFoundError(f"cannot open {self.description} as a video: {_reason(error)}") from error
 
@@ -118,11 +121,16 @@ def _upright(picture: Any) -> Pixels:
     return np.ascontiguousarray(np.rot90(image, quarter_turns)) if quarter_turns else image
 
 
-def _without_password(address: str) -> str:
-    parts = urlsplit(address)
-    if parts.password is None:
-        return address
-    return address.replace(f":{parts.password}@", ":***@", 1)
+def _place(address: str) -> str:
+    """Scheme and host of a URL."""
+    try:
+        parts = urlsplit(address)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError as error:
+        raise UsageError(
+            "a stream's address must be a URL, as rtsp://host:554/path; this one's host is none"
+        ) from error
+    return f"{parts.scheme}://{parts.hostname}{port}"
 
 
 def _reason(error: BaseException) -> str:

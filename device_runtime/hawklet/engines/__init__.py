@@ -6,16 +6,21 @@ To add an engine, subclass :class:`Engine` in a module of its own and add a line
 from __future__ import annotations
 
 import importlib
+import math
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from hawklet.errors import MissingDependencyError, ModelError, UsageError
 from hawklet.spec import Floats, InputTransform, ModelFormat, Pixels
+
+_SAME_STEPS = 2
+"""Quantized inputs that differ by no more steps from the pixels themselves are given the pixels."""
 
 ENGINES: dict[ModelFormat, str] = {
     ModelFormat.TFLITE: "hawklet.engines.tflite:TFLiteEngine",
@@ -136,16 +141,42 @@ def is_available(model_format: ModelFormat) -> bool:
     return True
 
 
+def transform_of(metadata: Mapping[str, str]) -> InputTransform | None:
+    """The normalization that a file's metadata states, for pixels in 0..255; None where it states none, or nonsense.
+
+    A ``std`` below 1 is nonsense for such pixels: it was meant for 0..1, and whether it is must be said, not guessed.
+    """
+    try:
+        mean, std = (tuple(float(v) for v in metadata[key].strip("[]() ").split(",")) for key in ("mean", "std"))
+    except (KeyError, ValueError):
+        return None
+    if len(mean) != len(std) or not all(math.isfinite(v) for v in mean + std) or min(std) < 1:
+        return None
+    return InputTransform(mean, std)
+
+
 class PixelFeed:
     """Turns pixel bytes into the tensor a model takes, without allocating per frame.
 
     Args:
         dtype: The model's input type: uint8, int8, float32 or float16.
         layout: ``NHWC`` or ``NCHW``.
-        transform: Normalization for float inputs; ignored for integer ones.
+        channels: 1 or 3.
+        transform: Normalization; a float input must have one, an integer one takes the pixels themselves without it.
+        quantization: Scale and zero point of an integer input, to honour a ``transform`` by; None = unknown.
+
+    Raises:
+        UsageError: the normalization is missing, or cannot be honoured.
     """
 
-    def __init__(self, dtype: np.dtype[np.generic], layout: str, transform: InputTransform | None) -> None:
+    def __init__(
+        self,
+        dtype: np.dtype[np.generic],
+        layout: str,
+        channels: int,
+        transform: InputTransform | None,
+        quantization: tuple[float, int] | None = None,
+    ) -> None:
         if dtype not in (np.uint8, np.int8, np.float32, np.float16):
             raise ModelError(f"an image input must be uint8, int8, float32 or float16, got {dtype}")
         if dtype.kind == "f" and transform is None:
@@ -155,15 +186,40 @@ class PixelFeed:
             )
         self._dtype = dtype
         self._axes = (2, 0, 1) if layout == "NCHW" else (0, 1, 2)
-        if transform is not None:
-            std = np.asarray(transform.std, dtype=np.float32)
-            self._scale = np.float32(1.0) / std
-            self._offset = -np.asarray(transform.mean, dtype=np.float32) / std
+        self._table: np.ndarray[tuple[int, ...], np.dtype[np.generic]] | None = None
+        if transform is None:
+            return
+        if len(transform.std) not in (1, channels):
+            raise UsageError(
+                f"a normalization has one mean and std, or one for each of the {channels} channels, got "
+                f"{len(transform.std)}; try another --normalize"
+            )
+        std = np.asarray(transform.std, dtype=np.float32)
+        self._scale = np.float32(1.0) / std
+        self._offset = -np.asarray(transform.mean, dtype=np.float32) / std
+        if dtype.kind != "f":
+            self._table = self._quantized(channels, quantization)
+
+    def _quantized(self, channels: int, quantization: tuple[float, int] | None) -> Any:
+        """What each pixel value becomes, ``[256, channels]``; None where that is the value itself, within two steps."""
+        if quantization is None or not quantization[0]:
+            raise UsageError(
+                "this model takes pixels as they are, 0..255, and does its own normalization; drop --normalize"
+            )
+        scale, zero_point = quantization
+        pixels = np.arange(256, dtype=np.float32)[:, None]
+        lowest = 0 if self._dtype == np.uint8 else -128
+        table = np.rint((pixels * self._scale + self._offset) / scale + zero_point).clip(lowest, lowest + 255)
+        if np.abs(table - (pixels + lowest)).max() <= _SAME_STEPS:
+            return None
+        return np.broadcast_to(table, (256, channels)).astype(self._dtype)
 
     def write(self, pixels: Pixels, destination: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> None:
         """Write one picture into ``destination``, the model's own ``[1, ...]`` input buffer."""
         target = destination[0]
-        if self._dtype == np.uint8:
+        if self._table is not None:
+            target[...] = self._table[pixels, np.arange(pixels.shape[2])].transpose(self._axes)
+        elif self._dtype == np.uint8:
             target[...] = pixels.transpose(self._axes)
         elif self._dtype == np.int8:
             # An int8 input at zero point -128 holds the same picture with the top bit flipped.

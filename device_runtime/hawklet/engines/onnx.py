@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from hawklet.engines import Engine, EngineInfo, PixelFeed
+from hawklet.engines import Engine, EngineInfo, PixelFeed, transform_of
 from hawklet.errors import MissingDependencyError, ModelError
 from hawklet.spec import Floats, InputTransform, Pixels
 
@@ -54,8 +54,10 @@ class OnnxEngine(Engine):
         if source.type not in _DTYPES:
             raise ModelError(f"an image input must be uint8, int8, float or float16, got {source.type}")
         dtype = np.dtype(_DTYPES[source.type])
-        self._feed = PixelFeed(dtype, layout, transform or _transform_of(metadata))
         height, width, channels = shape
+        if dtype.kind == "f":
+            transform = transform or transform_of(metadata)
+        self._feed = PixelFeed(dtype, layout, channels, transform)
         buffer_shape = (1, channels, height, width) if layout == "NCHW" else (1, height, width, channels)
         self._buffer = np.zeros(buffer_shape, dtype=dtype)
         self._input_name, self._output_name = source.name, sink.name
@@ -133,12 +135,3 @@ def _image_shape(shape: list[Any]) -> tuple[str, tuple[int, int, int]]:
         if dims[2] in (1, 3):
             return "NHWC", (dims[0], dims[1], dims[2])
     raise ModelError(f"the input must be one picture [1, 3, H, W], [1, H, W, 3] or with 1 channel, got {shape}")
-
-
-def _transform_of(metadata: dict[str, str]) -> InputTransform | None:
-    if "mean" not in metadata:
-        return None
-    return InputTransform(
-        mean=tuple(float(v) for v in metadata["mean"].split(",")),
-        std=tuple(float(v) for v in metadata["std"].split(",")),
-    )

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from hawklet.engines import Engine, EngineInfo, PixelFeed
+from hawklet.engines import Engine, EngineInfo, PixelFeed, transform_of
 from hawklet.engines.tflite_metadata import read_metadata
 from hawklet.errors import MissingDependencyError, ModelError
 from hawklet.spec import Floats, InputTransform, Pixels
@@ -43,8 +43,16 @@ def load_library() -> tuple[ModuleType, str]:
             module = importlib.import_module(module_name)
         except ImportError:
             continue
-        return module, f"{distribution} {importlib.metadata.version(distribution)}"
+        return module, f"{distribution} {_version_of(distribution)}"
     raise MissingDependencyError.for_extra(wanted or "ai-edge-litert", "tflite", "running a .tflite model")
+
+
+def _version_of(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:  # tensorflow-cpu, tf-nightly: the module under another name
+        top = sys.modules.get(distribution.replace("-", "_"))
+        return str(getattr(top, "__version__", "of unknown version"))
 
 
 class TFLiteEngine(Engine):
@@ -69,14 +77,17 @@ class TFLiteEngine(Engine):
         source, sink = _classifier_tensors(self._interpreter)
         metadata = read_metadata(content)
         layout, shape = _image_shape(source["shape"])
-        self._feed = PixelFeed(np.dtype(source["dtype"]), layout, transform or _transform_of(metadata))
+        dtype = np.dtype(source["dtype"])
+        if dtype.kind == "f":
+            transform = transform or transform_of(metadata)
+        self._feed = PixelFeed(dtype, layout, shape[2], transform, source["quantization"])
         self._input_index, self._output_index = source["index"], sink["index"]
         self._output_scale, self._output_zero = sink["quantization"]
         self.info = EngineInfo(
             runtime=runtime,
             accelerator="XNNPACK (CPU)" if "litert" in runtime else "CPU",
             threads=threads,
-            input_dtype=np.dtype(source["dtype"]).name,
+            input_dtype=dtype.name,
             input_shape=shape,
             layout=layout,
             classes=int(np.prod(sink["shape"])),
@@ -150,12 +161,3 @@ def _image_shape(shape: Any) -> tuple[str, tuple[int, int, int]]:
     if len(dims) == 4 and dims[0] == 1 and dims[1] in (1, 3):
         return "NCHW", (dims[2], dims[3], dims[1])
     raise ModelError(f"the input must be one picture [1, H, W, 3], [1, 3, H, W] or with 1 channel, got {dims}")
-
-
-def _transform_of(metadata: dict[str, str]) -> InputTransform | None:
-    if "mean" not in metadata:
-        return None
-    return InputTransform(
-        mean=tuple(float(v) for v in metadata["mean"].split(",")),
-        std=tuple(float(v) for v in metadata["std"].split(",")),
-    )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import struct
 import zipfile
+import zlib
 from collections.abc import Iterator
 
 _MODEL_BUFFERS, _MODEL_METADATA = 4, 6
@@ -111,6 +112,6 @@ def _appended_labels(model: bytes) -> str | None:
             for entry in archive.infolist():
                 if entry.filename.endswith(".txt") and entry.file_size <= _MAX_LABEL_BYTES:
                     return archive.read(entry).decode("utf-8", errors="replace")
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError):
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error):
         return None
     return None

@@ -33,6 +33,7 @@ class ConsoleOutput(Output):
         self._updates = live and self._stream.isatty()
         self._interval = _PLAIN_INTERVAL if live and not self._updates else 0.0
         self._next = 0.0
+        self._line_is_open = False
         self._previous: float | None = None
         self._per_second = 0.0
 
@@ -45,6 +46,7 @@ class ConsoleOutput(Output):
         self._next = now + self._interval
         if self._updates:
             self._stream.write(f"\r{_fitted(self._updating_line(result))}\033[K")
+            self._line_is_open = True
         else:
             self._stream.write(_printable(self._line(result)) + "\n")
         self._stream.flush()
@@ -75,10 +77,16 @@ class ConsoleOutput(Output):
 
     def finish(self, summary: Summary) -> None:
         """See :meth:`Output.finish`."""
-        if self._updates:
-            self._stream.write("\n")
+        self.close()
         self._stream.write(describe(summary) + "\n")
         self._stream.flush()
+
+    def close(self) -> None:
+        """End the line that was kept up to date, so that what comes next has its own."""
+        if self._line_is_open:
+            self._stream.write("\n")
+            self._stream.flush()
+            self._line_is_open = False
 
 
 def _printable(line: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import threading
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -13,6 +14,8 @@ from hawklet.results import LiveResult
 
 _HOLD_S = 0.3
 """Seconds a pin stays on after its label was last seen, so that one odd frame does not make it flicker."""
+_LOOK_S = 0.05
+"""Seconds between two looks at whether a pin's time is over."""
 
 
 class GpioOutput(Output):
@@ -36,23 +39,38 @@ class GpioOutput(Output):
             raise MissingDependencyError.for_extra("gpiozero", "gpio", "--gpio") from error
         self._leds: dict[str, Any] = {}
         self._seen: dict[str, float] = {}
+        self._ended = threading.Event()
+        self._watcher: threading.Thread | None = None
         try:
             for label, pin in pins.items():
                 self._leds[label] = gpiozero.LED(pin)
         except (gpiozero.exc.GPIOZeroError, OSError, ValueError) as error:
             self.close()
             raise OutputError(f"--gpio cannot use the pins of this machine: {' '.join(str(error).split())}") from error
+        # By a thread of its own: when a camera stalls no result comes that could switch a relay off.
+        self._watcher = threading.Thread(target=self._watch, name="hawklet-gpio", daemon=True)
+        self._watcher.start()
 
     def write(self, result: LiveResult) -> None:
         """See :meth:`Output.write`."""
-        now = time.monotonic()
         if result.classification.accepted:
-            self._seen[result.classification.top.label] = now
+            self._seen[result.classification.top.label] = time.monotonic()
+            self._switch()
+
+    def _switch(self) -> None:
+        now = time.monotonic()
         for label, led in self._leds.items():
             led.value = int(now - self._seen.get(label, float("-inf")) <= _HOLD_S)
 
+    def _watch(self) -> None:
+        while not self._ended.wait(_LOOK_S):
+            self._switch()
+
     def close(self) -> None:
         """Switch everything off and let go of the pins."""
+        self._ended.set()
+        if self._watcher is not None:
+            self._watcher.join()
         for led in self._leds.values():
             led.off()
             led.close()

@@ -21,6 +21,8 @@ from hawklet.results import LiveResult
 
 _CONNECT_TIMEOUT_S = 10.0
 _HEARTBEAT_S = 1.0
+_GOODBYE_S = 2.0
+"""Seconds that a broker may take to hear that we leave."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +47,13 @@ class Broker:
             UsageError: the URL is another.
         """
         form = "--mqtt takes mqtt[s]://[user[:password]@]host[:port]/topic"
-        parts = urlsplit(url)
-        topic = unquote(parts.path.strip("/"))
         try:
+            parts = urlsplit(url)
             port = parts.port
-        except ValueError as error:
-            raise UsageError(f"{form}; its port is no number from 0 to 65535") from error
+        except ValueError:
+            # Without the cause, whose text may hold the password.
+            raise UsageError(f"{form}; host or port cannot be read, or a letter must be written as %XX") from None
+        topic = unquote(parts.path.strip("/"))
         if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname or not topic or "+" in topic or "#" in url:
             raise UsageError(f"{form}, with a topic without + and #; got one for host {parts.hostname}")
         tls = parts.scheme == "mqtts"
@@ -94,7 +97,7 @@ class MqttOutput(Output):
         client.connect_timeout = _CONNECT_TIMEOUT_S
         try:
             client.connect(broker.host, broker.port)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             raise OutputError(f"no MQTT broker answers at {broker.host}:{broker.port}: {error}") from error
         client.loop_start()
         if not self._answered.wait(_CONNECT_TIMEOUT_S) or self._refusal is not None:
@@ -124,6 +127,11 @@ class MqttOutput(Output):
     def close(self) -> None:
         """Say goodbye to the broker."""
         if self._client.is_connected():
-            self._client.publish(f"{self._broker.topic}/status", "offline", qos=1, retain=True).wait_for_publish(2.0)
+            self._client.publish(f"{self._broker.topic}/status", "offline", qos=1, retain=True).wait_for_publish(
+                _GOODBYE_S
+            )
         self._client.disconnect()
-        self._client.loop_stop()
+        # It may be waiting for a broker that does not answer; its thread is a daemon and ends with the program.
+        stopping = threading.Thread(target=self._client.loop_stop, daemon=True)
+        stopping.start()
+        stopping.join(_GOODBYE_S)

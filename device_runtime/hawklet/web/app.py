@@ -31,17 +31,16 @@ from hawklet.web.newest import Newest
 _PICTURES_PER_SECOND = 15.0
 _EVENTS_PER_SECOND = 10.0
 _JPEG_QUALITY = 80
-_LOOPBACK_NAMES = ["localhost", "127.0.0.1", "[::1]"]
 
 
-def make_app(newest: Newest, about: dict[str, Any], stopping: threading.Event, *, loopback_only: bool) -> Starlette:
+def make_app(newest: Newest, about: dict[str, Any], stopping: threading.Event, *, names: list[str] | None) -> Starlette:
     """The application.
 
     Args:
         newest: Where results are read from.
         about: What ``/api/status`` says of the run.
         stopping: Ends open streams when set.
-        loopback_only: Answer only to names of this machine.
+        names: Answer only requests for these hosts; None = for any.
     """
     page = files("hawklet.web").joinpath("page.html").read_text(encoding="utf-8")
     opened = time.monotonic()
@@ -72,8 +71,8 @@ def make_app(newest: Newest, about: dict[str, Any], stopping: threading.Event, *
         return StreamingResponse(_parts(pictures, stopping), media_type=kind)
 
     middleware = [Middleware(_ExtraHeaders, headers=_security_headers(page))]
-    if loopback_only:
-        middleware.insert(0, Middleware(TrustedHostMiddleware, allowed_hosts=_LOOPBACK_NAMES, www_redirect=False))
+    if names is not None:
+        middleware.insert(0, Middleware(TrustedHostMiddleware, allowed_hosts=names, www_redirect=False))
     routes = [
         Route("/", index),
         Route("/api/status", status),

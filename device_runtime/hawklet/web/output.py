@@ -38,7 +38,7 @@ class WebOutput(Output):
         listener = _listen(host, port)
         self.port: int = listener.getsockname()[1]
         self._stopping = threading.Event()
-        app = make_app(self._newest, about, self._stopping, loopback_only=_is_loopback(host))
+        app = make_app(self._newest, about, self._stopping, names=_names(host))
         config = uvicorn.Config(app, log_level="error", access_log=False, timeout_graceful_shutdown=2, lifespan="off")
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, args=([listener],), name="hawklet-web", daemon=True)
@@ -69,8 +69,11 @@ def parse_address(address: str) -> tuple[str, int]:
     return host.strip("[]") or "127.0.0.1", int(port)
 
 
-def _is_loopback(host: str) -> bool:
-    return host in ("localhost", "::1") or host.startswith("127.")
+def _names(host: str) -> list[str] | None:
+    """The names that a page on this machine alone answers to; None = any, as it is for others too."""
+    if host in ("localhost", "::1") or host.startswith("127."):
+        return ["localhost", "127.0.0.1", "[::1]", host]
+    return None
 
 
 def _listen(host: str, port: int) -> socket.socket:
