@@ -109,8 +109,10 @@ def colour_onnx() -> bytes:
     return bytes(model.SerializeToString())
 
 
-def write_colour_bundle(path: Path, *, golden_shift: float = 0.0, name: str = "colours") -> Path:
-    """Write a bundle of both models; ``golden_shift`` is added to the golden outputs, to make them wrong."""
+def write_colour_bundle(
+    path: Path, *, golden_shift: float = 0.0, wrong_variant: str | None = None, name: str = "colours"
+) -> Path:
+    """Write a bundle of both models; ``golden_shift``, of ``wrong_variant`` 1, is added to the golden outputs."""
     models = {"models/float32-tflite.tflite": colour_tflite(), "models/float32-onnx.onnx": colour_onnx()}
     inputs = np.stack([solid(colour, SIDE) for colour in LABELS])
     variants, outputs = [], {}
@@ -119,6 +121,7 @@ def write_colour_bundle(path: Path, *, golden_shift: float = 0.0, name: str = "c
         model_format = ModelFormat(Path(file).suffix[1:])
         engine = open_engine(data, model_format, threads=1)
         outputs[stem] = record(Classifier(engine, LABELS, SPEC), inputs) + np.float32(golden_shift)
+        outputs[stem] += stem == wrong_variant
         variants.append(Variant(stem, file, model_format, Precision.FLOAT32, len(data), _sha256(data), 100.0, 1e-3))
     manifest = Manifest(name, LABELS, SPEC, tuple(variants), "2026-01-01T00:00:00Z", __version__)
     write_bundle(path, manifest, models, Golden(inputs, outputs), f"# {name}\n")

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hawklet.addresses import without_secrets
 from hawklet.errors import MissingDependencyError, UsageError
+from hawklet.option_types import NumberRange
 
 if TYPE_CHECKING:
     from hawklet_hardware.flash.flasher import FlashReport
@@ -33,7 +35,12 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 )
 @click.option("--no-service", is_flag=True, help="The same as --service none.")
 @click.option(
-    "--watch", default=10.0, show_default=True, metavar="SECONDS", help="The service must stay up for so long."
+    "--watch",
+    type=NumberRange(0, 3600),
+    default=10.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="The service must stay up for so long.",
 )
 @click.option(
     "--engine",
@@ -46,13 +53,20 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option("--wheelhouse", type=_FOLDER, metavar="DIR", help="Wheels to ship along, for a board without internet.")
 @click.option("--python", metavar="PATH", help="Use this interpreter on the board, which has hawklet and an engine.")
 @click.option("--prefix", default="~/.local/share/hawklet", show_default=True, help="hawklet's folder on the board.")
-@click.option("--keep", default=3, show_default=True, metavar="N", help="Releases that stay on the board.")
+@click.option(
+    "--keep", type=click.IntRange(1), default=3, show_default=True, metavar="N", help="Releases that stay on the board."
+)
 @click.option("--identity", "-i", type=_FILE, metavar="FILE", help="Private key to log in with.")
 @click.option("--known-hosts", type=click.Path(path_type=Path), metavar="FILE", help="Host keys on record.")
 @click.option("--accept-new-host-key", is_flag=True, help="Show and store the key of a board seen for the first time.")
 @click.option("--ssh-config", type=_FILE, metavar="FILE", help="Instead of ~/.ssh/config.")
 @click.option(
-    "--connect-timeout", default=15.0, show_default=True, metavar="SECONDS", help="For connecting, and for logging in."
+    "--connect-timeout",
+    type=NumberRange(0.1, 3600),
+    default=15.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="For connecting, and for logging in.",
 )
 @click.option("--dry-run", is_flag=True, help="Look at the board and say what would be done.")
 @click.option("--status", "show_status", is_flag=True, help="Say what the board runs and keeps; takes no BUNDLE.")
@@ -166,7 +180,9 @@ def _say_status(state: BoardState, target: Target) -> None:
         release = state.release(release_id)
         mark = "*" if release_id == state.current else " "
         what = (
-            f"{release.model}, hawklet {release.hawklet_version}, {shlex.join(release.run)}" if release else "damaged"
+            f"{release.model}, hawklet {release.hawklet_version}, {without_secrets(shlex.join(release.run))}"
+            if release
+            else "damaged"
         )
         click.echo(f"{mark} {release_id}  {what}")
     click.echo(f"service: {', '.join(f'active ({scope})' for scope in state.service_scopes) or 'none is active'}")

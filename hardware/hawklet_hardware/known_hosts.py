@@ -113,6 +113,7 @@ class HostKeys:
                 "--accept-new-host-key (or connect once with ssh)"
             )
         self._store(host, key_type, encoded)
+        self._known = read_known_hosts(self._files)  # from now on another key is a changed one
         self.stored = f"{key_type} {fingerprint(key)}"
 
     def _store(self, host: str, key_type: str, encoded: str) -> None:

@@ -48,6 +48,16 @@ class ServiceState:
         return self.active == "active" and self.restarts == 0
 
 
+@dataclass(frozen=True)
+class UnitSnapshot:
+    """The unit as it was, to be put back."""
+
+    text: str | None
+    """None: there was none."""
+    enabled: bool
+    running: bool
+
+
 def unit_text(scope: Scope, prefix: Path, user: str) -> str:
     """The unit file.
 
@@ -144,9 +154,7 @@ class Service:
         Raises:
             FlashError: systemd or sudo refuses.
         """
-        if not self.unit_file.exists() or self.unit_file.read_text(encoding="utf-8") != text:
-            self._write(text)
-            self._systemctl("daemon-reload")
+        self._replace(text)
         self._systemctl("enable", UNIT)
         return self._linger() if self._scope is Scope.USER else None
 
@@ -159,9 +167,31 @@ class Service:
         self._systemctl("reset-failed", UNIT, check=False)
         self._systemctl("restart", UNIT)
 
-    def remove(self) -> None:
-        """Stop and disable it; the answer to a first flash that failed."""
-        self._systemctl("disable", "--now", UNIT, check=False)
+    def snapshot(self) -> UnitSnapshot:
+        """What :meth:`restore` needs.
+
+        Raises:
+            FlashError: systemd is not there, or the unit cannot be read.
+        """
+        enabled = self._systemctl("is-enabled", UNIT, check=False).returncode == 0
+        return UnitSnapshot(self._text(), enabled, self.state().active in ("active", "activating"))
+
+    def restore(self, before: UnitSnapshot) -> None:
+        """Put the unit back as it was; one that was not there is stopped and taken away.
+
+        Raises:
+            FlashError: systemd or sudo refuses.
+        """
+        if before.text is None:
+            self._systemctl("disable", "--now", UNIT, check=False)
+            self._remove()
+            return
+        self._replace(before.text)
+        self._systemctl("enable" if before.enabled else "disable", UNIT)
+        if before.running:
+            self.restart()
+        else:
+            self._systemctl("stop", UNIT)
 
     def state(self) -> ServiceState:
         """What systemd says of it now."""
@@ -191,11 +221,33 @@ class Service:
                 return
             time.sleep(_POLL_S)
 
-    def _write(self, text: str) -> None:
-        if self._scope is Scope.USER or os.getuid() == 0:
-            write_text(self.unit_file, text)
+    def _text(self) -> str | None:
+        try:
+            return self.unit_file.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise FlashError(f"{self.unit_file} cannot be read: {error.strerror}") from error
+
+    def _replace(self, text: str) -> None:
+        if self._text() == text:
             return
-        _call(["sudo", "-n", "install", "-m", "0644", "-T", "/dev/stdin", str(self.unit_file)], stdin=text)
+        if self._is_ours():
+            write_text(self.unit_file, text)
+        else:
+            _call(["sudo", "-n", "install", "-m", "0644", "-T", "/dev/stdin", str(self.unit_file)], stdin=text)
+        self._systemctl("daemon-reload")
+
+    def _remove(self) -> None:
+        if self._is_ours():
+            self.unit_file.unlink(missing_ok=True)
+        else:
+            _call(["sudo", "-n", "rm", "-f", str(self.unit_file)])
+        self._systemctl("daemon-reload")
+
+    def _is_ours(self) -> bool:
+        """Whether this account may write the unit file."""
+        return self._scope is Scope.USER or os.getuid() == 0
 
     def _systemctl(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         if self._scope is Scope.USER:

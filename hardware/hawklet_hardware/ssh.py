@@ -223,14 +223,14 @@ class Connection:
         ask, identity = self._login.ask, self._login.identity
         try:
             return self._try()
-        except paramiko.PasswordRequiredException:
-            if ask is None or identity is None:
+        except paramiko.AuthenticationException as error:
+            if ask is None:
                 raise
-            return self._try(passphrase=ask(f"Passphrase of {identity}"))
-        except paramiko.AuthenticationException:
-            if ask is None or identity is not None:
-                raise
-            return self._try(password=ask(f"Password of {self._route.user} on {self._route.host}"))
+            if identity is None:  # nobody asked for the keys that were tried, encrypted or not
+                return self._try(password=ask(f"Password of {self._route.user} on {self._route.host}"))
+            if isinstance(error, paramiko.PasswordRequiredException):
+                return self._try(passphrase=ask(f"Passphrase of {identity}"))
+            raise
 
     def _try(self, *, password: str | None = None, passphrase: str | None = None) -> paramiko.SSHClient:
         login, route = self._login, self._route
@@ -297,11 +297,11 @@ def _key_files(login: Login) -> list[Path]:
 def _route(target: Target, login: Login) -> _Route:
     config = _ssh_config(target.host, login.ssh_config.expanduser())
     host = str(config.get("hostname", target.host))
-    port = target.port or int(config.get("port", 22))
+    port = target.port or _port(str(config.get("port", 22)), login.ssh_config)
     user = target.user or str(config.get("user") or getpass.getuser())
     proxy, jump = config.get("proxycommand"), config.get("proxyjump")
     if jump and str(jump).lower() != "none":
-        proxy = shlex.join(["ssh", "-W", f"[{host}]:{port}", str(jump)])
+        proxy = _through(str(jump), f"[{host}]:{port}")
     if login.identity is not None:
         if not login.identity.is_file():
             raise UsageError(f"--identity must name a private key file, got {login.identity}, which is not there")
@@ -309,6 +309,19 @@ def _route(target: Target, login: Login) -> _Route:
     else:
         identities = [name for name in config.get("identityfile", []) if Path(name).is_file()]
     return _Route(host, port, user, tuple(identities), str(proxy) if proxy and str(proxy).lower() != "none" else None)
+
+
+def _through(jump: str, to: str) -> str:
+    """The command that reaches ``to`` by ssh_config(5)'s ProxyJump: ``[user@]host[:port]``, several with commas."""
+    *earlier, last = (hop.strip() for hop in jump.split(","))
+    by = ["-J", ",".join(earlier)] if earlier else []
+    return shlex.join(["ssh", *by, "-W", to, last if last.startswith("ssh://") else f"ssh://{last}"])
+
+
+def _port(text: str, file: Path) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= 65535):
+        raise FlashError(f"a port must be a number from 1 to 65535, got {text} in {file}")
+    return int(text)
 
 
 def _ssh_config(host: str, file: Path) -> dict[str, Any]:
@@ -363,6 +376,7 @@ _MESSAGES: tuple[tuple[type[Exception], str], ...] = (
     (paramiko.ssh_exception.IncompatiblePeer, "its SSH server speaks no algorithm in common with us: {error}"),
     (paramiko.ChannelException, "it refuses to run commands: {error}"),
     (paramiko.SSHException, "SSH failed: {error}"),
+    (UnicodeError, "that is no name of a host"),
     (socket.gaierror, "there is no host of that name ({error.strerror}); is the board on, and in this network?"),
     (ConnectionRefusedError, "nothing listens on that port; is SSH enabled on the board (sudo raspi-config)?"),
     (TimeoutError, "it does not answer; is the board on, and in this network?"),

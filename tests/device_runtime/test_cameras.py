@@ -157,7 +157,7 @@ def test_an_unreadable_picture_alone_is_an_error_and_so_is_a_folder_of_them(tmp_
     ("source", "error", "words"),
     [
         ("ftp://x/y", UsageError, "a source must be one of"),
-        ("rtsp://[::1/s", UsageError, "must be a URL"),
+        ("rtsp://[::1/s", CameraNotFoundError, "cannot open rtsp://"),
         ("nowhere.mp4", CameraNotFoundError, "there is nothing at nowhere.mp4"),
         ("synthetic://dogs", CameraNotFoundError, "synthetic://cards"),
         ("synthetic://cards?speed=3", UsageError, "speed"),

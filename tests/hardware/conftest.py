@@ -61,10 +61,20 @@ elif words[0] == "restart":
     child = subprocess.Popen(command, cwd=settings["WorkingDirectory"], stdin=subprocess.DEVNULL, stdout=out,
                              stderr=out, start_new_session=True)
     pid_file.write_text(str(child.pid))
+elif words[0] == "enable":
+    (state / "enabled").touch()
 elif words[0] == "disable":
+    (state / "enabled").unlink(missing_ok=True)
+    if "--now" in words:
+        stop()
+elif words[0] == "stop":
     stop()
+elif words[0] == "is-enabled":
+    sys.exit(0 if (state / "enabled").exists() else 1)
 elif words[0] == "is-active":
     print("active" if alive() and "--user" in sys.argv else "inactive")
+elif words[0] == "show" and "--property=MainPID" in words:
+    print("MainPID=" + (pid_file.read_text() if alive() and "--user" in sys.argv else "0"))
 elif words[0] == "show":
     print("ActiveState=" + ("active" if alive() else "failed"), "NRestarts=0", "Result=exit-code", sep="\\n")
 """
@@ -99,7 +109,7 @@ class Systemd:
         if (self.folder / "pid").exists():
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(int((self.folder / "pid").read_text()), signal.SIGKILL)
-        for name in ("booted", "calls", "loaded", "pid", "log", "config"):
+        for name in ("booted", "calls", "loaded", "pid", "log", "config", "enabled"):
             path = self.folder / name
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
@@ -169,11 +179,12 @@ class LoopbackBoard:
         source: str = "synthetic://cards",
         service: ServiceChoice = ServiceChoice.AUTO,
         watch_s: float = 1.0,
+        arguments: tuple[str, ...] = (),
         **changes: object,
     ) -> FlashOptions:
         """This very interpreter is used as it is: no downloads."""
         environment = EnvironmentOptions(python=sys.executable)
-        run = RunOptions(source=source, service=service, watch_s=watch_s)
+        run = RunOptions(source=source, arguments=arguments, service=service, watch_s=watch_s)
         fields = {"environment": environment, "run": run, "prefix": str(self.store.prefix)}
         return FlashOptions(**{**fields, **changes})  # type: ignore[arg-type] # the test names the fields
 

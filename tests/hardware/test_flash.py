@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import sys
 import threading
@@ -257,6 +258,85 @@ def test_a_first_service_that_does_not_stay_up_is_taken_away(board: Board, tiny_
     assert "--user disable --now hawklet.service" in systemd.calls()
 
 
+def test_a_failed_flash_elsewhere_leaves_the_unit_and_its_process_as_they_were(
+    board: Board, tiny_bundle: Path, other_bundle: Path, systemd: Any, tmp_path: Path
+) -> None:
+    systemd.boot()
+    before = board.flash(tiny_bundle, service=ServiceChoice.USER).release.id
+    unit = systemd.unit.read_text()
+    with pytest.raises(FlashError, match="nothing is current, as before"):
+        board.flash(
+            other_bundle, service=ServiceChoice.USER, source=NOWHERE, watch_s=60, prefix=str(tmp_path / "elsewhere")
+        )
+    assert systemd.unit.read_text() == unit
+    assert f"{before}/bundle" in " ".join(systemd.command_line())
+
+
+def test_a_release_without_a_service_has_none_after_a_failed_flash_with_one(
+    board: Board, tiny_bundle: Path, other_bundle: Path, systemd: Any
+) -> None:
+    systemd.boot()
+    board.flash(tiny_bundle, service=ServiceChoice.NONE)
+    with pytest.raises(FlashError, match="must stay up"):
+        board.flash(other_bundle, service=ServiceChoice.USER, source=NOWHERE, watch_s=60)
+    assert not systemd.unit.exists()
+
+
+def test_a_service_that_runs_another_release_than_the_current_one_is_restarted(
+    board: Board, tiny_bundle: Path, other_bundle: Path, systemd: Any
+) -> None:
+    systemd.boot()
+    board.flash(tiny_bundle, service=ServiceChoice.USER)
+    current = board.flash(other_bundle, service=ServiceChoice.NONE).release.id
+    assert any("runs another release until it is restarted" in line for line in board.said)
+    assert not board.flash(other_bundle, service=ServiceChoice.USER).already_there
+    assert f"{current}/bundle" in " ".join(systemd.command_line())
+
+
+def test_the_variant_that_will_run_is_the_one_that_is_proved(board: Board, tmp_path: Path) -> None:
+    bundle = tiny_models.write_colour_bundle(tmp_path / "half.hawklet", wrong_variant="float32-onnx")
+    assert board.flash(bundle).golden[0].variant == "float32-tflite"
+    with pytest.raises(SelfTestError, match="golden frames must come out"):
+        board.flash(bundle, arguments=("--variant", "float32-onnx"))
+    with pytest.raises(UsageError, match="one of the bundle's float32-tflite, float32-onnx, got int4"):
+        board.flash(bundle, arguments=("--variant=int4",))
+
+
+def test_going_back_after_a_flash_leads_to_what_ran_before_it(board: Board, tmp_path: Path) -> None:
+    bundles = [tiny_models.write_colour_bundle(tmp_path / name, name=name) for name in "abc"]
+    first, _ = (board.place(bundle) for bundle in bundles[:2])
+    back = (board.sshd.target, board.sshd.login(), str(board.store.prefix), 1.0)
+    assert rollback(*back).id == first
+    board.flash(bundles[2], keep=2)
+    assert rollback(*back).id == first == board.store.current()
+
+
+def test_a_flash_waits_for_a_switch_whose_connection_was_cut(board: Board, tiny_bundle: Path) -> None:
+    board.store.prefix.mkdir()
+    with (board.store.prefix / "activate.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(FlashError, match="still switching there"):
+            board.flash(tiny_bundle)
+    assert board.flash(tiny_bundle).release.id == board.store.current()
+
+
+def test_no_password_of_a_camera_is_shown_or_readable_by_others(
+    board: Board, tiny_bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    release = board.flash(
+        tiny_bundle, source="rtsp://admin:hunter2@cam/1", arguments=("--mqtt=mqtt://pi:s3cret@broker/t",)
+    ).release
+    start = board.store.folder(release.id) / "start"
+    assert "hunter2" in start.read_text()
+    assert start.stat().st_mode & 0o077 == 0
+    login = ["--identity", str(board.sshd.identity), "--known-hosts", str(board.sshd.known_hosts)]
+    with pytest.raises(SystemExit):
+        main(["flash", "--status", str(board.sshd.target), *login, "--prefix", str(board.store.prefix)])
+    shown = capsys.readouterr().out
+    assert "rtsp://cam" in shown and "mqtt://broker" in shown
+    assert "hunter2" not in shown and "s3cret" not in shown
+
+
 def test_a_service_is_refused_where_systemd_does_not_run(board: Board, tiny_bundle: Path, systemd: Any) -> None:
     with pytest.raises(FlashError, match=r"on this board it does not; add --service none"):
         board.flash(tiny_bundle, service=ServiceChoice.USER)
@@ -346,7 +426,7 @@ def test_the_board_gets_what_its_run_will_ask_for(run: tuple[str, ...], extras: 
 def test_wrong_combinations_of_options_name_their_flags(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"--wheelhouse must be a folder with \.whl files"):
         FlashOptions(environment=EnvironmentOptions(wheelhouse=tmp_path))
-    with pytest.raises(UsageError, match="--watch at least 0"):
+    with pytest.raises(UsageError, match="--watch 0 to 3600"):
         FlashOptions(run=RunOptions(watch_s=-1.0))
 
 

@@ -96,6 +96,16 @@ def test_names_hashed_by_ssh_keygen_are_found(tmp_path: Path) -> None:
         keys.verify("pi2", kind, base64.b64decode(key))
 
 
+def test_a_key_that_was_stored_is_the_only_one_accepted_from_then_on(tmp_path: Path) -> None:
+    file = tmp_path / "known"
+    keys = HostKeys([file], accept_new=True)
+    keys.verify("board", "ssh-ed25519", b"one")
+    keys.verify("board", "ssh-ed25519", b"one")
+    with pytest.raises(HostKeyError, match="another SSH host key"):
+        keys.verify("board", "ssh-ed25519", b"two")
+    assert len(file.read_text().splitlines()) == 1
+
+
 def test_a_stored_key_starts_a_line_of_its_own(tmp_path: Path) -> None:
     file = tmp_path / "known_hosts"
     file.write_text("a line without an end")

@@ -15,6 +15,7 @@ import paramiko
 import pytest
 
 from hawklet.errors import FlashError, HostKeyError, UsageError
+from hawklet_hardware import ssh
 from hawklet_hardware.ssh import Connection, Login, Target
 from loopback_sshd import Sshd, make_key
 
@@ -235,6 +236,42 @@ def test_where_keys_fail_the_password_is_asked_for_once_and_goes_into_no_log(
         assert connection.user == "pi"
     assert asked == ["Password of pi on 127.0.0.1"]
     assert PASSWORD not in caplog.text and PASSWORD not in repr(login)
+
+
+def test_an_encrypted_key_in_the_usual_place_leaves_the_password(
+    password_server: tuple[Target, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    (tmp_path / ".ssh").mkdir()
+    paramiko.RSAKey.generate(2048).write_private_key_file(str(tmp_path / ".ssh" / "id_rsa"), password="locked")  # noqa: S106 -- the test's own
+    target, known = password_server
+    login = Login(known_hosts=known, ssh_config=tmp_path / "none", ask=lambda prompt: PASSWORD)
+    with Connection(target, login) as connection:
+        assert connection.user == "pi"
+
+
+@pytest.mark.parametrize(
+    ("jump", "command"),
+    [
+        ("gate", "ssh -W '[board]:22' ssh://gate"),
+        ("me@gate:2222", "ssh -W '[board]:22' ssh://me@gate:2222"),
+        ("one,me@two:2222", "ssh -J one -W '[board]:22' ssh://me@two:2222"),
+    ],
+)
+def test_jumps_are_made_as_ssh_makes_them(jump: str, command: str, tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    config.write_text(f"Host pi\n  HostName board\n  ProxyJump {jump}\n")
+    assert ssh._route(Target("pi", "pi"), Login(ssh_config=config)).proxy == command
+
+
+def test_a_port_and_a_name_that_are_none_are_said_so(tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    config.write_text("Host pi\n  Port abc\n")
+    with pytest.raises(FlashError, match="a port must be a number"):
+        Connection(Target("pi", "pi"), Login(ssh_config=config))
+    with pytest.raises(FlashError, match="no name of a host"):
+        Connection(Target("raspberrypi..local", "pi"), Login(ssh_config=tmp_path / "none"))
 
 
 def test_a_wrong_password_and_nobody_to_ask_are_both_refused(

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
 
+from hawklet.addresses import without_secrets
 from hawklet.cameras import CameraOptions
 from hawklet.cameras.exclusive import ExclusiveCamera
 from hawklet.errors import CameraError, CameraNotFoundError, MissingDependencyError, UsageError
@@ -33,7 +33,7 @@ class StreamCamera(ExclusiveCamera):
         super().__init__()
         self._av = _load_av()
         self.live = live
-        self.description = address if is_file else _place(address)
+        self.description = address if is_file else without_secrets(address)
         self._is_file = self.is_film = is_file
         self._container: Any = self._open(address)
         if not self._container.streams.video:
@@ -52,7 +52,7 @@ class StreamCamera(ExclusiveCamera):
             # A relative path may hold a colon, which FFmpeg would take for the end of a protocol's name.
             where = f"file:{address}" if self._is_file else address
             return self._av.open(where, options=options, timeout=(OPEN_TIMEOUT, READ_TIMEOUT))
-        except (self._av.error.FFmpegError, OSError) as error:
+        except (self._av.error.FFmpegError, OSError, ValueError) as error:
             raise CameraNotFoundError(f"cannot open {self.description} as a video: {_reason(error)}") from error
 
     def next_frame(self) -> Frame | None:
@@ -119,18 +119,6 @@ def _upright(picture: Any) -> Pixels:
     image: Pixels = picture.to_ndarray(format="rgb24")
     quarter_turns = round(getattr(picture, "rotation", 0) / 90) % 4
     return np.ascontiguousarray(np.rot90(image, quarter_turns)) if quarter_turns else image
-
-
-def _place(address: str) -> str:
-    """Scheme and host of a URL."""
-    try:
-        parts = urlsplit(address)
-        port = f":{parts.port}" if parts.port else ""
-    except ValueError as error:
-        raise UsageError(
-            "a stream's address must be a URL, as rtsp://host:554/path; this one's host is none"
-        ) from error
-    return f"{parts.scheme}://{parts.hostname}{port}"
 
 
 def _reason(error: BaseException) -> str:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from hawklet import __version__
-from hawklet.bundle import Bundle, Manifest
+from hawklet.bundle import Bundle, Manifest, Variant
 from hawklet.errors import FlashError, SelfTestError, UsageError
 from hawklet.safefiles import sha256_of
 from hawklet_hardware.boards import BoardProfile, profile_of
@@ -29,7 +29,7 @@ from hawklet_hardware.flash.lock import FlashLock
 from hawklet_hardware.flash.onboard import read_report
 from hawklet_hardware.flash.options import EnvironmentOptions, FlashOptions, RunOptions, ServiceChoice
 from hawklet_hardware.flash.probe import BoardState, probe
-from hawklet_hardware.flash.releases import Release
+from hawklet_hardware.flash.releases import Release, variant_of
 from hawklet_hardware.flash.wheel import find_wheel, wheel_version
 from hawklet_hardware.service import UNIT
 from hawklet_hardware.ssh import Connection, Login, Target
@@ -217,10 +217,14 @@ def _make_plan(
 def _carry_out(connection: Connection, plan: _Plan, options: FlashOptions, steps: Steps) -> FlashReport:
     if plan.needs_environment:
         _make_environment(connection, plan, steps)
-    if plan.is_current and (plan.scope is None or plan.scope in plan.state.service_scopes):
+    elif plan.release.env is not None and not _works(connection, plan.release.python):
+        steps.say("          note: the environment there is damaged and is made anew")
+        _make_environment(connection, plan, steps)
+    if plan.is_current and (plan.scope is None or plan.state.runs(plan.scope, plan.release.id)):
         try:
             with steps.step("it is there already; golden frames replayed on the board"):
                 golden = _check(connection, plan)
+            _say_what_still_runs(plan, steps)
             return _report(plan, golden, already_there=True)
         except FlashError as error:
             steps.say(f"          note: what is there is damaged and is sent anew: {error}")
@@ -231,11 +235,20 @@ def _carry_out(connection: Connection, plan: _Plan, options: FlashOptions, steps
     _require_camera(connection, plan)
     with steps.step("switched, " + ("service started and watched, " if plan.scope else "") + "checked again"):
         done = activate(connection, plan.release, plan.state, plan.scope, options.run.watch_s, options.keep)
-    if plan.scope is None and plan.state.service_scopes:
-        steps.say(f"          note: {UNIT} is active there and runs the release before until it is restarted")
+    _say_what_still_runs(plan, steps)
     if done["warning"]:
         steps.say(f"          note: {done['warning']}")
     return _report(plan, golden, already_there=False, removed=tuple(done["removed"]))
+
+
+def _works(connection: Connection, python: str) -> bool:
+    return connection.run([python, "-c", "import hawklet_hardware.flash.onboard"]).exit_status == 0
+
+
+def _say_what_still_runs(plan: _Plan, steps: Steps) -> None:
+    stale = [scope for scope in plan.state.service_scopes if not plan.state.runs(scope, plan.release.id)]
+    if plan.scope is None and stale:
+        steps.say(f"          note: {UNIT} is active there and runs another release until it is restarted")
 
 
 def activate(
@@ -263,12 +276,14 @@ def activate(
         "keep": keep,
         "newest": newest,
     }
-    report = _ask(connection, release.python, request)
-    if not report["ok"]:
-        before = report.get("rolled_back_to")
-        now = f"{before} is current again" if before else "nothing is current, as before"
-        raise FlashError(f"{report['error']} -- rolled back: {now} on {connection.target}")
-    return report
+    report = _ask(connection, release.python, request, _CHECK_SILENCE_S + watch_s)
+    if report["ok"]:
+        return report
+    if "rolled_back_to" not in report:
+        raise FlashError(f"{report['error']} -- nothing was switched on {connection.target}")
+    before = report["rolled_back_to"]
+    now = f"{before} is current again" if before else "nothing is current, as before"
+    raise FlashError(f"{report['error']} -- rolled back: {now} on {connection.target}")
 
 
 def _checked_manifest(path: Path) -> Manifest:
@@ -290,18 +305,27 @@ def _usual_camera(profile: BoardProfile | None) -> str:
 
 def _extras(manifest: Manifest, options: EnvironmentOptions, profile: BoardProfile | None, run: Sequence[str]) -> str:
     """What of hawklet the board needs: an engine, and what the ``hawklet run`` there will ask for."""
-    formats = list(dict.fromkeys(variant.format for variant in manifest.variants))
+    formats = list(dict.fromkeys(variant.format for variant in _may_run(manifest, run)))
     engine = options.engine
     if engine is None:
         engine = profile.engine if profile and profile.engine in formats else formats[0]
     if engine not in formats:
-        raise UsageError(f"--engine must be of a model in the bundle ({', '.join(formats)}), got {engine.value}")
+        raise UsageError(f"--engine must be of a model that may run ({', '.join(formats)}), got {engine.value}")
     extras = [engine.value]
     if not run[1].startswith(_NEEDS_NO_EXTRA):
         extras.append("camera")
     options_given = {word.partition("=")[0] for word in run[2:]}
     extras += [extra for option, extra in _EXTRA_OF_OPTION.items() if option in options_given]
     return ",".join(extras)
+
+
+def _may_run(manifest: Manifest, run: Sequence[str]) -> list[Variant]:
+    wanted = variant_of(run)
+    found = [variant for variant in manifest.variants if wanted in (None, variant.name)]
+    if not found:
+        names = ", ".join(variant.name for variant in manifest.variants)
+        raise UsageError(f"--variant in --run-args must be one of the bundle's {names}, got {wanted}")
+    return found
 
 
 def _check_interpreter(connection: Connection, python: str) -> str:
@@ -435,7 +459,7 @@ def _send_bundle(connection: Connection, plan: _Plan) -> None:
 
 def _check(connection: Connection, plan: _Plan) -> tuple[GoldenRow, ...]:
     folder = plan.at("releases", plan.release.id, "bundle")
-    report = _ask(connection, plan.release.python, {"do": "check", "folder": folder})
+    report = _ask(connection, plan.release.python, {"do": "check", "folder": folder, "variant": plan.release.variant})
     if not report["ok"]:
         with contextlib.suppress(FlashError):  # why the check failed is the one thing to be told
             request = {"do": "discard", "prefix": plan.state.prefix, "release": plan.release.id}
@@ -457,10 +481,12 @@ def _require_camera(connection: Connection, plan: _Plan) -> None:
         )
 
 
-def _ask(connection: Connection, python: str, request: dict[str, Any]) -> dict[str, Any]:
+def _ask(
+    connection: Connection, python: str, request: dict[str, Any], silence_s: float = _CHECK_SILENCE_S
+) -> dict[str, Any]:
     """Have the board's half do something; its report, whether good or bad."""
     words = [python, "-m", "hawklet_hardware.flash.onboard"]
-    result = connection.run(words, stdin=json.dumps(request).encode(), silence_s=_CHECK_SILENCE_S)
+    result = connection.run(words, stdin=json.dumps(request).encode(), silence_s=silence_s)
     report = read_report(result.stdout)
     if report is None:
         raise FlashError(

@@ -12,6 +12,8 @@ from hawklet.errors import FlashError
 from hawklet_hardware.ssh import Connection, mapped_errors
 
 _BEAT_S = 20.0
+_MARK = "hawklet-lock:"
+"""Before the holder's word: a login shell's start-up files may say something of their own first."""
 
 # Runs on the board's bare Python. The kernel frees the lock with the process, and the process ends when its input
 # closes (a clean break) or stays silent for four beats (a board or a laptop that vanished from the network).
@@ -27,14 +29,26 @@ for attempt in range(30):
     except OSError:
         time.sleep(0.1)
 else:
-    print("busy " + os.read(fd, 200).decode(errors="replace"), flush=True)
+    print("MARK" + "busy " + os.read(fd, 200).decode(errors="replace"), flush=True)
     sys.exit(0)
+# A flash whose connection was cut may still be switching, which it ends by itself.
+switching = os.open(os.path.join(os.path.dirname(path), "activate.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+for attempt in range(30):
+    try:
+        fcntl.flock(switching, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        break
+    except OSError:
+        time.sleep(0.1)
+else:
+    print("MARK" + "busy an earlier connection, which is still switching there", flush=True)
+    sys.exit(0)
+os.close(switching)
 os.ftruncate(fd, 0)
 os.write(fd, who.encode())
-print("locked", flush=True)
+print("MARK" + "locked", flush=True)
 while select.select([0], [], [], 80)[0] and os.read(0, 64):
     pass
-"""
+""".replace("MARK", _MARK)
 
 
 class FlashLock:
@@ -89,5 +103,8 @@ class FlashLock:
 
 def _first_words(channel: paramiko.Channel) -> str:
     """What the holder says, or the last line of its error."""
-    line = channel.makefile("rb").readline() or channel.makefile_stderr("rb").read().strip().rpartition(b"\n")[2]
-    return line.decode("utf-8", "replace").strip() if isinstance(line, bytes) else line.strip()
+    for raw in channel.makefile("rb"):
+        line = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw)
+        if line.startswith(_MARK):
+            return line.removeprefix(_MARK).strip()
+    return str(channel.makefile_stderr("rb").read().decode("utf-8", "replace")).strip().rpartition("\n")[2]

@@ -36,6 +36,7 @@ _CHECK_TIMEOUT_S = 600.0
 def main() -> None:
     """Read one request, do it, report."""
     request = json.load(sys.stdin)
+    os.umask(0o077)  # arguments of `hawklet run` may hold a camera's or a broker's password
     try:
         report = {"ok": True, **_DO[request["do"]](request)}
     except HawkletError as error:
@@ -57,23 +58,24 @@ def add(request: dict[str, Any]) -> dict[str, Any]:
 def check(request: dict[str, Any]) -> dict[str, Any]:
     """Replay the golden frames of the unpacked bundle at ``folder`` with every engine that is here.
 
-    The variant that would run must come out as recorded; another one that does not is reported only.
+    The variant that would run (``variant``, or the first) must come out as recorded; another one that does not is
+    reported only.
 
     Raises:
         SelfTestError: the variant that would run comes out differently.
-        FlashError: no engine is here for any variant.
+        FlashError: no engine is here for it.
     """
     from hawklet.engines import is_available
     from hawklet.golden import replay, require
 
     bundle = Bundle.open(request["folder"])
     here = [variant.name for variant in bundle.manifest.variants if is_available(variant.format)]
-    if not here:
-        raise FlashError(
-            f"a board must have an engine for one of {', '.join(v.name for v in bundle.manifest.variants)}, this "
-            "interpreter has none; name one with --engine"
-        )
-    reports = [replay(bundle, name) for name in here]
+    wanted = request["variant"]
+    if not here or (wanted is not None and wanted not in here):
+        names = wanted or f"one of {', '.join(v.name for v in bundle.manifest.variants)}"
+        raise FlashError(f"a board must have an engine for {names}, this interpreter has none; name one with --engine")
+    runs = wanted or here[0]
+    reports = [replay(bundle, name) for name in (runs, *(name for name in here if name != runs))]
     rows = [_row(report) for report in reports]
     try:
         require(reports[0])
@@ -104,7 +106,8 @@ def activate(request: dict[str, Any]) -> dict[str, Any]:
     """Make ``release`` current under ``prefix`` and prove it, or put everything back as it was.
 
     ``service`` is None or ``user``/``system`` with ``user`` the account a system unit runs as; ``watch_s`` is how long
-    the service must stay up; ``keep`` is how many releases stay; ``newest`` tells a flash from a rollback.
+    the service must stay up; ``keep`` is how many releases stay; ``newest`` tells a flash from a rollback. Put back are
+    ``current`` and the unit: its text, and whether it was enabled and running.
 
     Raises:
         FlashError: the check failed; ``current`` is what it was, and ``rolled_back_to`` is in the report.
@@ -112,30 +115,34 @@ def activate(request: dict[str, Any]) -> dict[str, Any]:
     _outlive_the_connection()
     store = Store(Path(request["prefix"]))
     release_id = str(request["release"])
-    store.read(release_id)
+    release = store.read(release_id)
     with _alone(store.prefix):
         before = store.current()
         service = Service(Scope(request["service"])) if request["service"] else None
+        unit_before = service.snapshot() if service else None
         try:
-            warning = _try(store, release_id, service, request)
+            warning = _try(store, release, service, request)
         except BaseException as error:
             # Whatever it was, an interrupt too: the board must not stay half switched.
-            _put_back(store, before, service)
+            store.switch(before)
+            if service is not None and unit_before is not None:
+                with contextlib.suppress(FlashError):  # the failure that led here is the one to be told
+                    service.restore(unit_before)
             store.discard(release_id)
             if isinstance(error, (HawkletError, OSError)):
                 raise _with_report(FlashError(str(error)), {"rolled_back_to": before}) from error
             raise
         if request["newest"]:
-            store.remember(release_id)
+            store.remember(release_id, before)
         removed = store.prune(int(request["keep"])) if request["newest"] else []
     state = service.state().active if service else None
     return {"previous": before, "removed": removed, "service": state, "warning": warning}
 
 
-def _try(store: Store, release_id: str, service: Service | None, request: dict[str, Any]) -> str | None:
+def _try(store: Store, release: Release, service: Service | None, request: dict[str, Any]) -> str | None:
     (store.prefix / "data").mkdir(exist_ok=True)
-    store.switch(release_id)
-    _check_through_the_link(store)
+    store.switch(release.id)
+    _check_through_the_link(store, release.variant)
     if service is None:
         return None
     warning = service.install(unit_text(Scope(request["service"]), store.prefix, str(request["user"])))
@@ -144,10 +151,10 @@ def _try(store: Store, release_id: str, service: Service | None, request: dict[s
     return warning
 
 
-def _check_through_the_link(store: Store) -> None:
+def _check_through_the_link(store: Store, variant: str | None) -> None:
     # In a process of its own: an engine that kills its process must not kill the one that can go back.
     command = [sys.executable, "-m", "hawklet_hardware.flash.onboard"]
-    request = json.dumps({"do": "check", "folder": str(store.link / "bundle")})
+    request = json.dumps({"do": "check", "folder": str(store.link / "bundle"), "variant": variant})
     try:
         done = subprocess.run(
             command, input=request, capture_output=True, text=True, timeout=_CHECK_TIMEOUT_S, check=False
@@ -157,16 +164,6 @@ def _check_through_the_link(store: Store) -> None:
     if done.returncode:
         report = read_report(done.stdout)
         raise FlashError(report["error"] if report else f"the check died with status {done.returncode}: {done.stderr}")
-
-
-def _put_back(store: Store, before: str | None, service: Service | None) -> None:
-    store.switch(before)
-    if service is not None:
-        with contextlib.suppress(FlashError):  # the failure that led here is the one to be told
-            if before is None:
-                service.remove()
-            else:
-                service.restart()
 
 
 def read_report(stdout: str) -> dict[str, Any] | None:

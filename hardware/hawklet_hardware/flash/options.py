@@ -11,6 +11,7 @@ from hawklet.spec import ModelFormat
 
 DEFAULT_PREFIX = ".local/share/hawklet"
 """Under the home folder of the account on the board."""
+LONGEST_WATCH_S = 3600.0
 
 
 class ServiceChoice(str, Enum):
@@ -72,8 +73,9 @@ class FlashOptions:
             raise UsageError(f"--python must be an absolute path on the board, got {self.environment.python}")
         if self.environment.wheelhouse and not list(self.environment.wheelhouse.glob("*.whl")):
             raise UsageError(f"--wheelhouse must be a folder with .whl files, got {self.environment.wheelhouse}")
-        if self.keep < 1 or self.run.watch_s < 0:
+        if self.keep < 1 or not 0 <= self.run.watch_s <= LONGEST_WATCH_S:
             raise UsageError(
-                f"--keep must be at least 1 and --watch at least 0, got {self.keep} and {self.run.watch_s}"
+                f"--keep must be at least 1 and --watch 0 to {LONGEST_WATCH_S:g} seconds, got {self.keep} and "
+                f"{self.run.watch_s:g}"
             )
         object.__setattr__(self, "prefix", prefix.rstrip("/"))

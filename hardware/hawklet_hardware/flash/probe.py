@@ -43,6 +43,12 @@ export XDG_RUNTIME_DIR
 say systemd_user "$(systemctl --user is-system-running 2>/dev/null)"
 say service_system "$(systemctl is-active "$unit" 2>/dev/null)"
 say service_user "$(systemctl --user is-active "$unit" 2>/dev/null)"
+runs() {
+  pid=$(systemctl $1 show "$unit" --property=MainPID 2>/dev/null)
+  [ "${pid#MainPID=}" -gt 0 ] 2>/dev/null && tr '\000' ' ' < "/proc/${pid#MainPID=}/cmdline" 2>/dev/null
+}
+say runs_system "$(runs)"
+say runs_user "$(runs --user)"
 current=$(readlink "$prefix/current") && say current "${current##*/}"
 [ -r "$prefix/history" ] && say history "$(tr '\n' ' ' < "$prefix/history")"
 for file in "$prefix"/releases/*/release.json; do [ -r "$file" ] && say record "$(cat "$file")"; done
@@ -75,6 +81,8 @@ class BoardState:
     """systemd runs for this account."""
     service_scopes: tuple[str, ...]
     """Where a hawklet.service is active now: ``user``, ``system``."""
+    commands: dict[str, str]
+    """Scope -> command line of the process that its hawklet.service runs; empty where it runs none."""
     current: str | None
     """ID of the current release."""
     history: tuple[str, ...]
@@ -98,6 +106,10 @@ class BoardState:
             f"hawklet needs Python {'.'.join(map(str, OLDEST_PYTHON))} or newer on the board, found {found}; use an OS "
             "release that has it (Raspberry Pi OS bookworm, JetPack 6), or name an interpreter with --python"
         )
+
+    def runs(self, scope: str, release_id: str) -> bool:
+        """Whether the service of that scope runs that release, and not another one that was current before."""
+        return f"/releases/{release_id}/" in self.commands[scope]
 
     def release(self, release_id: str | None) -> Release | None:
         """The record of a release that is on the board."""
@@ -145,6 +157,7 @@ def _state(said: dict[str, list[str]]) -> BoardState:
         system_manager=first("systemd") in _BOOTED,
         user_manager=first("systemd_user") in _BOOTED,
         service_scopes=scopes,
+        commands={scope: first(f"runs_{scope}") for scope in ("user", "system")},
         current=first("current") or None,
         history=tuple(first("history").split()),
         releases=tuple(release for line in said.get("record", []) if (release := _release(line))),

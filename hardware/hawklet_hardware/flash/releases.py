@@ -56,6 +56,11 @@ class Release:
     run: tuple[str, ...]
     """Arguments of ``hawklet run`` after the bundle."""
 
+    @property
+    def variant(self) -> str | None:
+        """The model of the bundle that ``run`` asks for by name; None = the first whose engine is there."""
+        return variant_of(self.run)
+
     @classmethod
     def make(
         cls, *, model: str, bundle_sha256: str, hawklet_version: str, python: str, env: str | None, run: Sequence[str]
@@ -90,6 +95,16 @@ class Release:
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
         return {"schema": SCHEMA, **asdict(self), "run": list(self.run)}
+
+
+def variant_of(run: Sequence[str]) -> str | None:
+    """What ``--variant`` names among arguments of ``hawklet run``; None = it is not given."""
+    for word, following in zip(run, [*run[1:], None], strict=True):
+        if word == "--variant":
+            return following
+        if word.startswith("--variant="):
+            return word.partition("=")[2]
+    return None
 
 
 class Store:
@@ -192,16 +207,11 @@ class Store:
         temporary.replace(self.link)
         _sync(self.prefix)
 
-    def remember(self, release_id: str) -> None:
-        """Note a release as the newest."""
-        kept = [known for known in self.history() if known != release_id]
-        write_text(self.prefix / "history", "\n".join([*kept, release_id]) + "\n")
-
-    def previous(self) -> str | None:
-        """The release that was current before the current one; None if none is kept."""
-        history, current = self.history(), self.current()
-        position = history.index(current) if current in history else len(history)
-        return history[position - 1] if position else None
+    def remember(self, release_id: str, before: str | None = None) -> None:
+        """Note a release as the newest, and ``before``, which was current until now, as the one to go back to."""
+        newest = [before, release_id] if before and before != release_id else [release_id]
+        kept = [known for known in self.history() if known not in newest]
+        write_text(self.prefix / "history", "\n".join([*kept, *newest]) + "\n")
 
     def prune(self, keep: int) -> list[str]:
         """Delete all but the newest releases and the current one, and environments that none of them uses.
