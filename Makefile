@@ -40,7 +40,8 @@ clean:
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 10) <= v[:2] <= (3, 13) else f"hawklet needs Python 3.10 to 3.13, got {v[0]}.{v[1]}; name another with: make PYTHON=python3.12 ...")'
 	@echo "hawklet: building $(VENV) (once; PyTorch and the converters take about 7 GB of disk and some minutes)"
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) || \
+		{ echo "hawklet: $(PYTHON) cannot make environments; on Debian and Ubuntu: sudo apt install python3-venv" >&2; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' --constraint constraints.txt
 	@touch $@
 	@echo "hawklet: $(VENV) is ready"

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from hawklet.safefiles import require_writable
+
 _PATH = click.Path(path_type=Path)
 
 
@@ -43,6 +45,8 @@ def bench(
     from hawklet_benchmarks.measure import Plan, measure
     from hawklet_benchmarks.summary import show_result
 
+    if output:
+        require_writable(output)  # now, not after the measurement
     plan = Plan(model, variant, labels, normalize, threads, image, seconds, rounds, processes)
     result = measure(plan, _progress)
     if output:
@@ -77,6 +81,8 @@ def compare(results: tuple[Path, ...], metric: str, clock: str, html: Path | Non
     from hawklet_benchmarks.compare import load_named
     from hawklet_benchmarks.summary import show_comparison
 
+    if html:
+        require_writable(html)
     comparison = compare_results(load_named(results), metric=metric, clock=clock, anyway=anyway)
     if html:
         from hawklet_benchmarks.report import write_report

@@ -47,16 +47,23 @@ class Verdict:
     """``p50`` or ``p90``."""
     speedup: Interval
     """The baseline's time over the other's: above 1, the other is faster."""
+    processes: int
+    """Of the side that had fewer. One says nothing of how processes differ, so it bears no verdict."""
 
     @property
     def significant(self) -> bool:
         """Whether the 95 % interval excludes "no difference"."""
-        return not self.speedup.low <= 1.0 <= self.speedup.high
+        return self.processes > 1 and not self.speedup.low <= 1.0 <= self.speedup.high
 
     @property
     def sentence(self) -> str:
         """The verdict in words."""
         low, high = self.speedup.low, self.speedup.high
+        if self.processes < 2:
+            return (
+                f"whether {self.other} is faster than {self.baseline} cannot be told from a single process "
+                f"({self.speedup.value:.2f}x at {self.quantile}); measure with --processes 5"
+            )
         if not self.significant:
             return (
                 f"no difference between {self.other} and {self.baseline} can be shown at {self.quantile} "
@@ -158,7 +165,9 @@ def compare(results: Sequence[Named], *, metric: str = FRAME, clock: str = "wall
 
 def _judge(baseline: Named, other: Named, metric: str, clock: str, label: str, q: float) -> Verdict:
     speedup = ratio_interval(baseline.result.samples(metric, clock), other.result.samples(metric, clock), q)
-    return Verdict(baseline.name, other.name, metric, label, speedup)
+    return Verdict(
+        baseline.name, other.name, metric, label, speedup, min(len(baseline.result.runs), len(other.result.runs))
+    )
 
 
 def find_differences(results: Sequence[Named]) -> list[Difference]:

@@ -28,6 +28,8 @@ _Array: TypeAlias = npt.NDArray[np.float64]
 _Lengths: TypeAlias = npt.NDArray[np.int64]
 
 RESAMPLES = 2000
+_TICK_MS = 1e-9
+"""A stage can be faster than its clock's tick; the logarithm of its time must exist."""
 _MAX_DRAWN = 2_000_000  # values drawn at once: bounds the memory to some 60 MB
 LEVEL = 0.95
 _Z = NormalDist().inv_cdf(0.5 + LEVEL / 2)
@@ -70,7 +72,7 @@ def ratio_interval(numerator: Samples, denominator: Samples, q: float = 0.5, res
     """The ratio of the ``q`` quantiles of two independent measurements with its 95 % interval, without a unit."""
     above = _resampled_quantiles(numerator, q, resamples, np.random.default_rng(0))
     below = _resampled_quantiles(denominator, q, resamples, np.random.default_rng(1))
-    ratio = quantile(numerator, q) / quantile(denominator, q)
+    ratio = quantile(numerator, q) / max(quantile(denominator, q), _TICK_MS)
     return _expanded(ratio, np.log(above) - np.log(below), [len(numerator), len(denominator)])
 
 
@@ -86,7 +88,7 @@ def _resampled_quantiles(samples: Samples, q: float, resamples: int, rng: np.ran
         np.quantile(_draw(padded, lengths, each, min(at_once, resamples - done), rng), q, axis=1)
         for done in range(0, resamples, at_once)
     ]
-    return np.maximum(np.concatenate(parts), 1e-9)  # a stage can be faster than its clock's tick; its log must exist
+    return np.maximum(np.concatenate(parts), _TICK_MS)
 
 
 def _draw(padded: _Array, lengths: _Lengths, each: int, resamples: int, rng: np.random.Generator) -> _Array:
@@ -103,7 +105,7 @@ def _draw(padded: _Array, lengths: _Lengths, each: int, resamples: int, rng: np.
 def _expanded(value: float, drawn_logs: _Array, processes: list[int]) -> Interval:
     """Percentile interval of logarithms about the estimate, widened for few processes (see the module's text)."""
     low, high = np.quantile(drawn_logs, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    center = np.log(max(value, 1e-9))
+    center = np.log(max(value, _TICK_MS))
     widening = _widening(processes)
     low, high = center + widening * min(low - center, 0.0), center + widening * max(high - center, 0.0)
     return Interval(value, float(np.exp(low)), float(np.exp(high)))

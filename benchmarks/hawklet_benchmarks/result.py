@@ -181,9 +181,12 @@ class Result:
 
     @property
     def throttled(self) -> tuple[str, ...]:
-        """What held the board back before or after the measurement."""
-        moments = [moment.throttle for moment in (self.before, self.after) if moment.throttle]
-        return tuple(dict.fromkeys(flag for throttle in moments for flag in throttle.now))
+        """What held the board back before, during or after the measurement."""
+        before, after = self.before.throttle, self.after.throttle
+        flags = [flag for throttle in (before, after) if throttle for flag in throttle.now]
+        if before and after:
+            flags += [flag for flag in after.since_boot if flag not in before.since_boot]
+        return tuple(dict.fromkeys(flags))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types, as the published schema says."""

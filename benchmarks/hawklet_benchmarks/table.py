@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,9 +19,11 @@ class Table:
 
 
 def show(table: Table) -> None:
-    """Print a table to stdout."""
-    if not sys.stdout.isatty():
-        click.echo(aligned(table))
+    """Print a table to stdout; one wider than the terminal as plain lines, which lose nothing where they wrap."""
+    plain = aligned(table)
+    room = shutil.get_terminal_size().columns - len(table.headers)  # it sets columns one further apart
+    if not sys.stdout.isatty() or max(map(len, plain.splitlines())) > room:
+        click.echo(plain)
         return
     from rich.console import Console
     from rich.table import Table as RichTable

@@ -62,7 +62,7 @@ def read_sensors(root: str | os.PathLike[str] = "/", path: str | None = None) ->
     policies = sorted((base / "sys/devices/system/cpu/cpufreq").glob("policy*"))
     governors = {_text(policy / "scaling_governor") for policy in policies} - {""}
     return Sensors(
-        temperatures_c=dict(_temperatures(base)),
+        temperatures_c=_temperatures(base),
         clocks_mhz=dict(_clocks(base, policies)),
         governor=",".join(sorted(governors)),
         throttle=_throttle(base, path),
@@ -78,7 +78,15 @@ def decode_pi_throttle(flags: int, source: str = "vcgencmd") -> Throttle:
     )
 
 
-def _temperatures(base: Path) -> Iterator[tuple[str, float]]:
+def _temperatures(base: Path) -> dict[str, float]:
+    """Of zones with the same name the hottest."""
+    found: dict[str, float] = {}
+    for name, degrees in _zones(base):
+        found[name] = max(degrees, found.get(name, degrees))
+    return found
+
+
+def _zones(base: Path) -> Iterator[tuple[str, float]]:
     for zone in sorted((base / "sys/class/thermal").glob("thermal_zone*")):
         # A zone whose sensor is powered down (Jetson's idle engines) fails to read or answers with nonsense.
         millidegrees = _number(zone / "temp")
@@ -142,7 +150,8 @@ def _from_intel(base: Path) -> Throttle | None:
     counts = [count for counter in counters if (count := _number(counter)) is not None]
     if not counts:
         return None
-    return Throttle((), ("throttled",) if any(counts) else (), "thermal_throttle")
+    times = int(sum(counts))  # told, so that two readings show whether it happened between them
+    return Throttle((), (f"throttled {times} times",) if times else (), "thermal_throttle")
 
 
 def _number(path: Path) -> float | None:

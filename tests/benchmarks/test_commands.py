@@ -72,6 +72,8 @@ def test_compare_writes_a_report(pair: tuple[Path, Path], tmp_path: Path) -> Non
         (("compare",), 2, "Missing argument"),
         (("bench", "none.hawklet"), 2, "there is no bundle or model"),
         (("bench", "none.hawklet", "--seconds", "0"), 2, "--seconds"),
+        (("bench", "none.hawklet", "-o", "."), 1, "Is a directory"),
+        (("compare", "{pi4}", "{pi5}", "--html", "/proc/none/report.html"), 1, "No such file or directory"),
     ],
 )
 def test_a_bad_request_ends_in_one_clear_line(

@@ -35,6 +35,13 @@ def test_equal_results_are_not_declared_different() -> None:
     assert not comparison.verdicts[0].significant
 
 
+def test_a_single_process_bears_no_verdict() -> None:
+    one = made_result(8.0, seed=2)
+    comparison = compare(named(made_result(20.0, seed=1), replace(one, runs=one.runs[:1])))
+    assert not comparison.verdicts[0].significant
+    assert "cannot be told from a single process (2.3" in comparison.verdicts[0].sentence
+
+
 def test_every_other_result_is_compared_with_the_first() -> None:
     comparison = compare(named(*(made_result(ms, seed=int(ms)) for ms in (10.0, 5.0, 20.0))))
     assert [(v.baseline, v.other, v.quantile) for v in comparison.verdicts] == [
@@ -57,6 +64,10 @@ def test_another_metric_and_clock_can_be_judged_by() -> None:
         ({"picture": Picture("a.jpg", 4000, 3000, 5_000_000, "c" * 64)}, "picture size: 640x480 / 4000x3000"),
         ({"before": replace(QUIET, governor="powersave")}, "governor: performance / powersave"),
         ({"after": replace(QUIET, throttle=Throttle(("throttled",), (), "vcgencmd"))}, "throttled: no / throttled"),
+        (
+            {"after": replace(QUIET, throttle=Throttle((), ("under-voltage",), "vcgencmd"))},
+            "throttled: no / under-voltage",
+        ),
     ],
 )
 def test_an_unfair_comparison_is_refused_unless_asked_for(change: dict[str, object], words: str) -> None:

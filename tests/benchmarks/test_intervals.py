@@ -61,6 +61,10 @@ def test_a_stage_faster_than_its_clock_has_an_interval_too() -> None:
     assert np.isfinite([interval.low, interval.high]).all()
 
 
+def test_a_ratio_to_no_time_at_all_is_a_number() -> None:
+    assert ratio_interval([[1.0, 1.0]] * 2, [[0.0, 0.0]] * 2).value > 1e6
+
+
 def test_two_processes_are_widened_more_than_ten() -> None:
     rng = np.random.default_rng(3)
     runs = correlated_runs(rng, 10, 0.02)

@@ -26,3 +26,12 @@ def test_a_terminal_gets_the_same_cells_and_no_markup_of_a_name_is_obeyed(
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     show(TABLE)
     assert "preprocess [x]" in capsys.readouterr().out
+
+
+def test_a_table_wider_than_the_terminal_loses_no_number(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "20")
+    show(TABLE)
+    assert capsys.readouterr().out == aligned(TABLE) + "\n"

@@ -33,6 +33,8 @@ def test_temperatures_clocks_and_governor_are_read(tmp_path: Path) -> None:
             "sys/class/thermal/thermal_zone0/temp": "61250\n",
             "sys/class/thermal/thermal_zone1/type": "gpu-thermal\n",
             "sys/class/thermal/thermal_zone1/temp": "-256000\n",
+            "sys/class/thermal/thermal_zone2/type": "cpu-thermal\n",
+            "sys/class/thermal/thermal_zone2/temp": "30000\n",
             "sys/devices/system/cpu/cpufreq/policy0/scaling_cur_freq": "1500000\n",
             "sys/devices/system/cpu/cpufreq/policy0/scaling_governor": "ondemand\n",
             "sys/devices/system/cpu/cpufreq/policy4/scaling_cur_freq": "2400000\n",
@@ -101,7 +103,7 @@ def test_a_pcs_throttle_counters_tell_of_the_past(tmp_path: Path) -> None:
     lay(tmp_path, {counter: "0\n"})
     assert read_sensors(tmp_path, NO_PROGRAMS).throttle == Throttle((), (), "thermal_throttle")
     lay(tmp_path, {counter: "7\n"})
-    assert read_sensors(tmp_path, NO_PROGRAMS).throttle == Throttle((), ("throttled",), "thermal_throttle")
+    assert read_sensors(tmp_path, NO_PROGRAMS).throttle == Throttle((), ("throttled 7 times",), "thermal_throttle")
 
 
 def test_clocks_come_from_cpuinfo_where_there_is_no_cpufreq(tmp_path: Path) -> None:
