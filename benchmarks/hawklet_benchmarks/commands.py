@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -56,7 +57,8 @@ def bench(
         return
     show_result(result)
     if output:
-        click.echo(f"\nwritten to {output}; set it beside another: hawklet compare {output} OTHER.json")
+        name = shlex.quote(str(output))
+        click.echo(f"\nwritten to {output}; set it beside another: hawklet compare {name} OTHER.json")
 
 
 def _progress(done: int, total: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -102,5 +103,6 @@ def _show(conversion: Conversion, seconds: float) -> None:
         click.echo(f"note: {note}")
     size = conversion.path.stat().st_size / 1e6
     click.echo(f"\n{conversion.path}  {size:.1f} MB, after {seconds:.0f} s")
-    click.echo(f"  try it here:   hawklet run {conversion.path} --source /dev/video0")
-    click.echo(f"  put on a Pi:   hawklet flash {conversion.path} pi@raspberrypi.local")
+    bundle = shlex.quote(str(conversion.path))
+    click.echo(f"  try it here:   hawklet run {bundle} --source /dev/video0")
+    click.echo(f"  put on a Pi:   hawklet flash {bundle} pi@raspberrypi.local")

@@ -13,8 +13,9 @@ import numpy.typing as npt
 import torch
 from torch import fx, nn
 
+from hawklet.bundle import Bundle
 from hawklet.classifier import Classifier
-from hawklet.errors import BudgetError, UsageError
+from hawklet.errors import BudgetError, BundleError, UsageError
 from hawklet.safefiles import require_writable
 from hawklet.spec import Floats, ModelFormat, Pixels
 from hawklet_converter.collect_ranges import collect_ranges
@@ -84,7 +85,7 @@ def convert(request: ConvertRequest, steps: Steps) -> Conversion:
     if request.max_drop < 0:
         raise UsageError(f"--max-drop must be 0 or more points, got {request.max_drop:g}")
     run = load_run(request.run)
-    require_writable(_bundle_path(request, run))  # now, not after an hour's work
+    _require_place(_bundle_path(request, run))
     photos = run.photos(request.photos)
     with steps.step("reading pictures"):
         pictures = _load_pictures(run, photos, request.calibration)
@@ -243,6 +244,18 @@ def _logits(content: bytes, model_format: ModelFormat, identity: Identity, pixel
     return logits_of(open_classifier(content, model_format, identity.labels, identity.spec), pixels)
 
 
+def _require_place(target: Path) -> None:
+    """Refuse a place where no bundle can be written, or where something else is: now, not after an hour's work."""
+    if target.suffix.lower() != ".hawklet":
+        raise UsageError(f"-o names the bundle, NAME.hawklet, got {target}")
+    if target.is_file():
+        try:
+            Bundle.open(target)
+        except BundleError as error:
+            raise UsageError(f"-o {target} is there and no bundle, so it is not replaced; name another") from error
+    require_writable(target)
+
+
 def _bundle_path(request: ConvertRequest, run: Run) -> Path:
     return request.output or Path(f"{run.name}.hawklet")
 
@@ -279,7 +292,7 @@ def _verify_and_pack(
             plan=quantized.plan if quantized else None,
         )
         manifest = pack(target, packing)
-    return Conversion(target, manifest, rows, _notes(rows))
+    return Conversion(target, manifest, rows, (*_notes(rows), *_doubts(request, len(pictures.val))))
 
 
 def _variant_file(name: str, content: bytes, quantized: _Quantized | None) -> VariantFile:
@@ -350,6 +363,16 @@ def _notes(rows: tuple[Row, ...]) -> tuple[str, ...]:
         for name, ms in times.items()
         if name.startswith("int8") and ms >= times["float32-" + name[5:]]
     )
+
+
+def _doubts(request: ConvertRequest, pictures: int) -> Iterator[str]:
+    step = 100 / pictures
+    if (request.int8 or request.prune) and step > request.max_drop / 2:
+        enough = round(200 / max(request.max_drop, 0.1))
+        yield (
+            f"accuracy was measured on {pictures} validation pictures, of which one is {step:.1f} points: too few to "
+            f"tell a drop of {request.max_drop:g} (--max-drop); {enough} or more would do"
+        )
 
 
 def _provenance(

@@ -221,8 +221,9 @@ class Bundle:
         """
         location = Path(path)
         source: _Files = _FolderFiles(location) if location.is_dir() else _ZipFiles(location)
+        text = source.read(_MANIFEST)
         try:
-            data = json.loads(source.read(_MANIFEST))
+            data = json.loads(text)
         except ValueError as error:
             raise BundleError(f"{location.name}: manifest.json is not JSON: {error}") from error
         return cls(location, Manifest.from_dict(data), source)
@@ -309,6 +310,8 @@ class _ZipFiles(_Files):
             raise BundleError(f"{path.name}: not a hawklet bundle, or cut short ({error})") from error
         if len(entries) > MAX_FILES:
             raise BundleError(f"{path.name}: a bundle holds {MAX_FILES} files at most, got {len(entries)}")
+        if _MANIFEST not in {entry.filename for entry in entries}:
+            raise BundleError(f"{path.name}: not a hawklet bundle, as it holds no {_MANIFEST}")
         for entry in entries:
             check_member_name(entry.filename)
             if entry.file_size > MAX_FILE_BYTES or entry.compress_type != zipfile.ZIP_STORED:

@@ -7,6 +7,7 @@ repeated with other photos. The steps meet on files only, and so does the summar
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -207,11 +208,20 @@ bundle   {args.bundle.resolve()}
 cards    {(args.out / "cards.pdf").resolve()} (print them and hold them before a camera)
 
 next, put it on a real Raspberry Pi, where the golden frames are replayed and it starts at the camera:
-  hawklet flash {args.bundle} pi@raspberrypi.local""")
+  {_program()} flash {_quoted(str(args.bundle))} pi@raspberrypi.local""")
+
+
+def _program() -> str:
+    """How the user calls us: by name, or by path where the environment is not activated."""
+    beside = Path(sys.executable).with_name("hawklet")
+    found = shutil.which("hawklet")
+    if not beside.exists() or (found and Path(found).resolve() == beside.resolve()):
+        return "hawklet"
+    return _quoted(os.path.relpath(beside))
 
 
 def _quoted(word: str) -> str:
-    return f'"{word}"' if any(sign in word for sign in " ?&*") else word
+    return shlex.quote(word)
 
 
 def _spell(seconds: float) -> str:

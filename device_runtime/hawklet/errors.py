@@ -45,7 +45,10 @@ class MissingDependencyError(HawkletError, ImportError):
     @classmethod
     def for_extra(cls, module: str, extra: str, purpose: str) -> MissingDependencyError:
         """Build the one message for a missing extra: what needs which module, and the exact pip command."""
-        return cls(f"{purpose} needs {module}, which is not installed; run: pip install 'hawklet[{extra}]'")
+        return cls(
+            f"{purpose} needs {module}, which is not installed; run: pip install 'hawklet[{extra}]' "
+            f"(in a checkout: pip install '.[{extra}]')"
+        )
 
 
 class ImageError(HawkletError, ValueError):

@@ -155,7 +155,7 @@ def run_live(
         OutputError: a result could not be delivered.
     """
     limits = limits or Limits()
-    tally = _Tally()
+    tally = _Tally(classifier.labels)
     if limits.frames == 0:
         return tally.summary()
     for result in classify_live(classifier, camera, top_k=top_k, smooth=smooth, stop=stop):
@@ -173,12 +173,13 @@ def run_live(
 class _Tally:
     """Counts results into a summary."""
 
-    def __init__(self) -> None:
+    def __init__(self, labels: Sequence[str]) -> None:
         self._frames = self._dropped = 0
         self._first = self._last = 0.0
         self._ages: list[float] = []
         self._infer: list[float] = []
         self._score = CardScore()
+        self._labels = labels
 
     def add(self, result: LiveResult) -> None:
         now = time.monotonic()
@@ -189,7 +190,8 @@ class _Tally:
         self._ages.append(result.age_ms)
         self._infer.append(result.classification.timings.infer_ms)
         del self._ages[:-KEPT_SAMPLES], self._infer[:-KEPT_SAMPLES]
-        self._score.add(result.frame.truth, result.classification.top.label)
+        truth = result.frame.truth if result.frame.truth in self._labels else None  # a model of other things
+        self._score.add(truth, result.classification.top.label)
 
     def reached(self, limits: Limits) -> bool:
         enough_frames = limits.frames is not None and self._frames >= limits.frames

@@ -17,8 +17,7 @@ from typing import IO, Any
 def atomic_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     """Open a binary file for writing that replaces ``path`` only when the block ends without an error."""
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    descriptor, temporary = _make_temporary(target)
     try:
         with os.fdopen(descriptor, "wb") as stream:
             yield stream
@@ -35,13 +34,20 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
 
 def require_writable(path: str | os.PathLike[str]) -> None:
     """Raise OSError if :func:`atomic_file` could not write ``path``; what is there is left as it is."""
-    target = Path(path)
-    if target.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    descriptor, temporary = _make_temporary(Path(path))
     os.close(descriptor)
     Path(temporary).unlink()
+
+
+def _make_temporary(target: Path) -> tuple[int, str]:
+    """A file beside the target; errors name the target, which is what the user named."""
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(target)) from error
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:

@@ -199,6 +199,20 @@ def test_a_folder_that_is_no_run_is_refused_in_one_line(tmp_path: Path, capsys: 
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
+def test_what_is_no_bundle_is_not_replaced_by_one(tiny_run: Path, tmp_path: Path) -> None:
+    precious = tmp_path / "important.hawklet"
+    precious.write_text("precious")
+    with pytest.raises(UsageError, match="no bundle, so it is not replaced"):
+        convert(ConvertRequest(tiny_run, precious), Steps(silent=True))
+    assert precious.read_text() == "precious"
+    with pytest.raises(UsageError, match=r"NAME\.hawklet, got notes\.txt"):
+        convert(ConvertRequest(tiny_run, Path("notes.txt")), Steps(silent=True))
+
+
+def test_few_validation_pictures_are_a_doubt_that_is_said(converted: Conversion) -> None:
+    assert any("too few to tell a drop" in note for note in converted.notes)
+
+
 def test_the_command_offers_every_target() -> None:
     from hawklet_converter.commands import convert as command
 

@@ -76,7 +76,7 @@ def test_each_command_is_shown_as_it_would_be_typed(tmp_path: Path) -> None:
         run_demo(_args(tmp_path), said.append, _Commands(failing="run"))
     shown = [line for line in said if line.startswith("$ ")]
     assert [line.split()[2] for line in shown] == ["train", "convert", "bench", "bench", "bench", "compare", "run"]
-    assert '--source "synthetic://cards?seed=1001&seconds=2.5&shown=2"' in shown[-1]
+    assert "--source 'synthetic://cards?seed=1001&seconds=2.5&shown=2'" in shown[-1]
 
 
 def test_the_live_cards_are_drawn_with_another_seed_than_the_photos(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hawklet.safefiles import atomic_file, sha256_of, write_json, write_text
+from hawklet.safefiles import atomic_file, require_writable, sha256_of, write_json, write_text
 
 
 def test_an_error_while_writing_leaves_the_old_file_and_no_litter(tmp_path: Path) -> None:
@@ -35,3 +35,16 @@ def test_json_refuses_nan_and_keeps_the_old_file(tmp_path: Path) -> None:
 def test_sha256_is_the_known_one(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"abc")
     assert sha256_of(tmp_path / "x") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_a_place_that_cannot_be_written_is_named_as_the_user_named_it(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("kept")
+    for target in (tmp_path, tmp_path / "file" / "below.json"):
+        for write in (require_writable, lambda path: write_text(path, "x")):
+            with pytest.raises(OSError) as caught:
+                write(target)
+            assert caught.value.filename == str(target)
+    target = tmp_path / "new.json"
+    require_writable(target)
+    assert not target.exists()
+    assert (tmp_path / "file").read_text() == "kept"

@@ -41,7 +41,7 @@ from hawklet_trainer.run import (
     versions,
     write_run,
 )
-from hawklet_trainer.weights import LoadedWeights, load_pretrained
+from hawklet_trainer.weights import LoadedWeights, load_pretrained, require_file
 
 _STRIDE = 32
 """Every network here halves its input five times."""
@@ -99,6 +99,8 @@ def train_run(
     entry = model_entry(options.model)
     spec = _spec(options, entry)
     name = run_name(options.name, options.photos, entry.name)
+    if options.weights not in ("pretrained", "none"):
+        require_file(Path(options.weights))
     seed_everything(options.config.seed)
     keep_freed_memory()
     say(f"checking the pictures in {options.photos}")

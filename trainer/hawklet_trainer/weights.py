@@ -190,6 +190,19 @@ def _keep(stream: Any, entry: WeightsEntry) -> Path:
     return target
 
 
+def require_file(path: Path) -> None:
+    """Refuse a path that is no file, before anything long begins.
+
+    Raises:
+        WeightsError: there is no such file; of a run's folder the file is named.
+    """
+    if path.is_file():
+        return
+    best = path / "weights" / "best.safetensors"
+    hint = f"; of that run it would be {best}" if best.is_file() else ""
+    raise WeightsError(f"--weights must name a .pth or .safetensors file, or be 'none'; there is no file {path}{hint}")
+
+
 def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
     """Read a ``.safetensors`` or ``.pth`` file as tensors only; nothing in it is executed.
 
@@ -199,8 +212,7 @@ def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
     Raises:
         WeightsError: the file is absent, damaged, or holds other things than tensors.
     """
-    if not path.is_file():
-        raise WeightsError(f"--weights must name a .pth or .safetensors file, or be 'none'; there is no file {path}")
+    require_file(path)
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
     try:
@@ -208,8 +220,10 @@ def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
     except MemoryError:
         raise
     except Exception as error:  # torch raises whatever a damaged file makes it meet
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise WeightsError(f"{path} must hold tensors only (a state dict saved by torch), got: {reason}") from error
+        # Without torch's own words, which advise to load it unsafely.
+        raise WeightsError(
+            f"{path} must hold tensors only (a state dict saved by torch) and be whole; it is neither read nor run"
+        ) from error
     return _only_tensors(content, path), {}
 
 

@@ -64,7 +64,8 @@ class ConsoleOutput(Output):
             named = f"? ({named})"
         if result.frame.name:
             return f"{result.frame.name}: {named}"
-        return f"{named}  |  {self._per_second:.1f} frames/s  age {result.age_ms:.0f} ms  dropped {result.dropped}"
+        rate = f"{self._per_second:.1f} frames/s  " if self._per_second else ""
+        return f"{named}  |  {rate}age {result.age_ms:.0f} ms  dropped {result.dropped}"
 
     def _updating_line(self, result: LiveResult) -> str:
         """Numbers first, in columns that stay where they are; what the line cannot hold is cut from the runners-up."""

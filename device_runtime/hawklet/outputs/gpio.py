@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import threading
 import time
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -42,11 +43,16 @@ class GpioOutput(Output):
         self._ended = threading.Event()
         self._watcher: threading.Thread | None = None
         try:
-            for label, pin in pins.items():
-                self._leds[label] = gpiozero.LED(pin)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of each library for pins that is not there
+                for label, pin in pins.items():
+                    self._leds[label] = gpiozero.LED(pin)
         except (gpiozero.exc.GPIOZeroError, OSError, ValueError) as error:
             self.close()
-            raise OutputError(f"--gpio cannot use the pins of this machine: {' '.join(str(error).split())}") from error
+            raise OutputError(
+                f"--gpio cannot use the pins of this machine: {' '.join(str(error).split())} "
+                "(on a Raspberry Pi: sudo apt install python3-lgpio)"
+            ) from error
         # By a thread of its own: when a camera stalls no result comes that could switch a relay off.
         self._watcher = threading.Thread(target=self._watch, name="hawklet-gpio", daemon=True)
         self._watcher.start()

@@ -55,7 +55,7 @@ class Broker:
             raise UsageError(f"{form}; host or port cannot be read, or a letter must be written as %XX") from None
         topic = unquote(parts.path.strip("/"))
         if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname or not topic or "+" in topic or "#" in url:
-            raise UsageError(f"{form}, with a topic without + and #; got one for host {parts.hostname}")
+            raise UsageError(f"{form}, with a topic without + and #; scheme, host or topic is missing or another")
         tls = parts.scheme == "mqtts"
         password = unquote(parts.password) if parts.password else os.environ.get("HAWKLET_MQTT_PASSWORD")
         user = unquote(parts.username) if parts.username else None
