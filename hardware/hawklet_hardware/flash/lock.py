@@ -20,29 +20,24 @@ _MARK = "hawklet-lock:"
 _HOLDER = """
 import fcntl, os, select, sys, time
 path, who = sys.argv[1:]
-os.makedirs(os.path.dirname(path), exist_ok=True)
-fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-for attempt in range(30):
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        break
-    except OSError:
-        time.sleep(0.1)
-else:
-    print("MARK" + "busy " + os.read(fd, 200).decode(errors="replace"), flush=True)
+folder = os.path.dirname(path)
+os.makedirs(folder, exist_ok=True)
+
+def take(path):
+    fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    for attempt in range(30):
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return fd
+        except OSError:
+            time.sleep(0.1)
+    holder = os.read(fd, 200).decode(errors="replace")
+    print("MARK" + "busy " + (holder or "an earlier connection, which is still switching there"), flush=True)
     sys.exit(0)
+
+fd = take(path)
 # A flash whose connection was cut may still be switching, which it ends by itself.
-switching = os.open(os.path.join(os.path.dirname(path), "activate.lock"), os.O_RDWR | os.O_CREAT, 0o600)
-for attempt in range(30):
-    try:
-        fcntl.flock(switching, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        break
-    except OSError:
-        time.sleep(0.1)
-else:
-    print("MARK" + "busy an earlier connection, which is still switching there", flush=True)
-    sys.exit(0)
-os.close(switching)
+os.close(take(os.path.join(folder, "activate.lock")))
 os.ftruncate(fd, 0)
 os.write(fd, who.encode())
 print("MARK" + "locked", flush=True)
