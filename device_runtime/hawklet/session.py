@@ -25,7 +25,6 @@ from hawklet.live import Limits, run_live
 from hawklet.outputs import Output
 from hawklet.spec import Classification, Fit
 
-_STOPS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 _MODELS = ".hawklet, .tflite or .onnx file"
 
 
@@ -220,8 +219,9 @@ def _stop_on_signals() -> Iterator[threading.Event]:
             raise KeyboardInterrupt
         stop.set()
 
-    # What is ignored stays so: nohup ignores SIGHUP.
-    heard = [number for number in _STOPS if signal.getsignal(number) != signal.SIG_IGN]
+    heard = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup leaves it
+        heard.append(signal.SIGHUP)
     before = {number: signal.signal(number, ask) for number in heard}
     try:
         yield stop

@@ -109,13 +109,18 @@ def test_a_low_score_is_shown_as_a_question(tiny_bundle: Path, tmp_path: Path) -
     assert "grey.png: ? (red 33%)" in result.stdout
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_a_live_run_with_its_summary_and_exit_code_0(
     number: signal.Signals, tiny_bundle: Path, tmp_path: Path
 ) -> None:
     results = tmp_path / "live.jsonl"
     command = [sys.executable, "-m", "hawklet", "run", str(tiny_bundle), "synthetic://cards?size=160x120"]
-    process = subprocess.Popen([*command, "--jsonl", str(results), "--quiet"], stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [*command, "--jsonl", str(results), "--quiet"],
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # the tests themselves may run under nohup
+    )
     deadline = time.monotonic() + 60
     while not (results.exists() and results.read_text().count("\n") > 3):
         assert time.monotonic() < deadline, "no results came"
