@@ -36,7 +36,7 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option("--no-service", is_flag=True, help="The same as --service none.")
 @click.option(
     "--watch",
-    type=NumberRange(0, 3600),
+    type=NumberRange(0),
     default=10.0,
     show_default=True,
     metavar="SECONDS",
@@ -190,8 +190,8 @@ def _say_status(state: BoardState, target: Target) -> None:
 
 def _rollback(target: Target, options: dict[str, Any]) -> None:
     from hawklet_hardware.flash.inspect import rollback
-    from hawklet_hardware.flash.options import FlashOptions
+    from hawklet_hardware.flash.options import FlashOptions, RunOptions
 
-    prefix = FlashOptions(prefix=options["prefix"]).prefix
-    release = rollback(target, _login(options), prefix, options["watch"])
+    wanted = FlashOptions(run=RunOptions(watch_s=options["watch"]), prefix=options["prefix"])
+    release = rollback(target, _login(options), wanted.prefix, wanted.run.watch_s)
     click.echo(f"{target} runs {release.model} again, release {release.id}; its golden frames came out as recorded")

@@ -234,6 +234,7 @@ class Service:
             return
         if self._is_ours():
             write_text(self.unit_file, text)
+            self.unit_file.chmod(0o644)  # it holds no secret, and another account's flash must be able to read it
         else:
             _call(["sudo", "-n", "install", "-m", "0644", "-T", "/dev/stdin", str(self.unit_file)], stdin=text)
         self._systemctl("daemon-reload")

@@ -280,6 +280,8 @@ def test_a_release_without_a_service_has_none_after_a_failed_flash_with_one(
     with pytest.raises(FlashError, match="must stay up"):
         board.flash(other_bundle, service=ServiceChoice.USER, source=NOWHERE, watch_s=60)
     assert not systemd.unit.exists()
+    board.flash(tiny_bundle, service=ServiceChoice.USER)
+    assert systemd.unit.stat().st_mode & 0o044 == 0o044
 
 
 def test_a_service_that_runs_another_release_than_the_current_one_is_restarted(
@@ -351,6 +353,8 @@ def test_a_service_is_refused_where_systemd_does_not_run(board: Board, tiny_bund
         ["--status", "--rollback", "user@host"],
         ["--status", "bundle", "user@host"],
         ["bundle", "user@host", "--keep", "0"],
+        ["--rollback", "user@host", "--watch", "nan"],
+        ["--rollback", "user@host", "--watch", "9999"],
         ["bundle", "user@host", "--prefix", "../.."],
         ["bundle", "user@host", "--run-args", "'unclosed"],
         ["bundle", "user@host", "--python", "python3"],

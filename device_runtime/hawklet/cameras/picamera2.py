@@ -8,6 +8,7 @@ virtual environment must see the system's packages: ``python3 -m venv --system-s
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import importlib
 import os
 import re
@@ -129,13 +130,10 @@ class PiCamera(PolledCamera):
 
     def release(self) -> None:
         """Stop the camera and let others have it."""
-        try:
-            # A capture that still waits for its frame would keep stop() waiting too: for ever, if the cable is loose.
-            self._camera.cancel_all_and_flush()
-            self._camera.stop()
-            self._camera.close()
-        except (RuntimeError, OSError):
-            pass  # a camera that fails even here is gone
+        # A capture that still waits for its frame would keep stop() waiting too: for ever, if the cable is loose.
+        for give_up in (self._camera.cancel_all_and_flush, self._camera.stop, self._camera.close):
+            with contextlib.suppress(RuntimeError, OSError):  # one that fails even here must not keep the rest back
+                give_up()
 
 
 def open_picamera2(source: str, options: CameraOptions) -> PiCamera:
