@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from hawklet.option_types import SEED, NumberRange
+from hawklet.errors import UsageError
+from hawklet.option_types import SEED, Duration, NumberRange
 
 if TYPE_CHECKING:
     from hawklet_converter.request import Conversion
@@ -18,8 +19,13 @@ _TARGETS = ("host", "x86", "pizero2", "pi3", "pi4", "pi5", "jetson")
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
-@click.option("--int8/--float-only", default=True, help="Write int8 and float32 files, or float32 alone.")
+@click.argument("run", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--recipe",
+    metavar="NAME",
+    help="What to make beside float32, as --list-recipes has it.  [default: int8, then int8-mixed, then int8-qat]",
+)
+@click.option("--list-recipes", is_flag=True, help="Say what recipes there are, and what each costs and keeps.")
 @click.option(
     "--prune",
     type=NumberRange(0, 0.9),
@@ -35,16 +41,25 @@ _TARGETS = ("host", "x86", "pizero2", "pi3", "pi4", "pi5", "jetson")
     type=NumberRange(0, 100),
     default=1.0,
     show_default=True,
-    help="Points of validation top-1 that int8 may lose; else no bundle.",
+    help="Points of validation top-1 that may be lost; else no bundle.",
 )
+@click.option(
+    "--budget", type=Duration(), default="10m", show_default=True, help="Time to search for a plan that keeps them."
+)
+@click.option(
+    "--prefer",
+    type=click.Choice(["first", "latency"]),
+    default="first",
+    show_default=True,
+    help="End with the first that keeps the accuracy, or go on and take the fastest.",
+)
+@click.option("--resume", is_flag=True, help="Go on with what an interrupted or refused search had tried.")
 @click.option("--photos", type=click.Path(path_type=Path), help="Where the photos are now, if they have moved.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The bundle.  [default: NAME.hawklet]")
 @click.option(
     "--calibration",
     type=click.IntRange(2),
-    default=128,
-    show_default=True,
-    help="Training pictures to collect ranges on.",
+    help="Training pictures to collect ranges on.  [default: 128, or one of each class]",
 )
 @click.option(
     "--target", type=click.Choice(_TARGETS), default="host", show_default=True, help="What the int8 ONNX file is for."
@@ -57,47 +72,48 @@ _TARGETS = ("host", "x86", "pizero2", "pi3", "pi4", "pi5", "jetson")
     help="Draws samples, and the order of recovery training.",
 )
 def convert(
-    run: Path,
-    int8: bool,
-    prune: float,
-    prune_epochs: int,
-    max_drop: float,
-    photos: Path | None,
-    output: Path | None,
-    calibration: int,
-    target: str,
-    seed: int,
+    run: Path | None,
+    list_recipes: bool,
+    prefer: str,
+    budget: float,
+    **options: Any,
 ) -> None:
     """Prune and quantize a run, measure every file, and write a bundle.
 
     RUN is a folder that hawklet train wrote.
     """
+    if list_recipes:
+        _list_recipes()
+        return
+    if run is None:
+        raise UsageError("hawklet convert takes a run folder, got none; train one with: hawklet train PHOTOS")
     from hawklet_trainer.threads import wait_without_spinning
 
     wait_without_spinning()
     from hawklet_converter.convert import convert as convert_run
     from hawklet_converter.request import ConvertRequest
+    from hawklet_converter.search import Prefer
     from hawklet_converter.steps import Steps
 
-    request = ConvertRequest(
-        run=run,
-        output=output,
-        int8=int8,
-        prune=prune,
-        prune_epochs=prune_epochs,
-        max_drop=max_drop,
-        photos=photos,
-        calibration=calibration,
-        target=target,
-        seed=seed,
-    )
+    request = ConvertRequest(run=run, budget_s=budget, prefer=Prefer(prefer), **options)
     steps = Steps()
     _show(convert_run(request, steps), steps.elapsed)
 
 
-def _show(conversion: Conversion, seconds: float) -> None:
-    from hawklet_converter.table import conversion_table
+def _list_recipes() -> None:
+    from hawklet_converter.recipes import AUTO, RECIPES
 
+    width = max(map(len, RECIPES))
+    for recipe in RECIPES.values():
+        click.echo(f"{recipe.name:<{width}}  costs {recipe.costs}; keeps {recipe.keeps}")
+    click.echo(f"\nWithout --recipe: {', then '.join(AUTO)}, until one keeps --max-drop.")
+
+
+def _show(conversion: Conversion, seconds: float) -> None:
+    from hawklet_converter.table import conversion_table, search_table
+
+    if len(conversion.tried) > 1:
+        click.echo(search_table(conversion.tried) + "\n")
     click.echo(conversion_table(conversion.rows))
     for note in conversion.notes:
         click.echo(f"note: {note}")

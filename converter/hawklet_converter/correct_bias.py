@@ -8,57 +8,64 @@ the float network's probabilities (docs/decisions/0021-bias-correction.md).
 
 from __future__ import annotations
 
-from collections import Counter
+import copy
 from collections.abc import Collection, Mapping
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import fx, nn
 
-_LAYERS = (nn.Conv2d, nn.Linear)
-_WEIGHT_LIMIT = 127
+from hawklet_converter.place_layers import LAYERS, layers_of
+
+WEIGHT_LIMIT = 127
+"""Largest magnitude of an integer weight; -128 is left out, so that the grid is symmetric."""
+_SMALLEST_SCALE = 1e-12
 
 
-def weight_scales(net: fx.GraphModule) -> dict[str, tuple[float, ...]]:
-    """One symmetric scale per output channel of every convolution and dense layer, by module path."""
-    return {
-        path: tuple(_scales(module.weight).tolist())
-        for path, module in net.named_modules()
-        if isinstance(module, _LAYERS)
-    }
+def weight_scales(net: fx.GraphModule, *, per_channel: bool = True) -> dict[str, tuple[float, ...]]:
+    """One symmetric scale per output channel of every convolution and dense layer, by module path.
+
+    Args:
+        net: The folded network.
+        per_channel: False gives a layer's channels the same scale.
+    """
+    return {path: tuple(weight_scales_of(layer.weight, per_channel).tolist()) for path, layer in layers_of(net).items()}
 
 
-def _scales(weight: torch.Tensor) -> torch.Tensor:
-    return (weight.flatten(1).abs().amax(1) / _WEIGHT_LIMIT).clamp_min(1e-12)
+def weight_scales_of(weight: torch.Tensor, per_channel: bool = True) -> torch.Tensor:
+    """Scales of a weight ``[out, ...]``: ``float32 [out]``."""
+    largest = weight.detach().flatten(1).abs().amax(1)
+    if not per_channel:
+        largest = largest.max().expand(len(largest))
+    return (largest / WEIGHT_LIMIT).clamp_min(_SMALLEST_SCALE)
 
 
-def quantize_weight(weight: torch.Tensor) -> torch.Tensor:
+def quantize_weight(weight: torch.Tensor, per_channel: bool = True) -> torch.Tensor:
     """A weight ``[out, ...]`` snapped to its int8 grid, in real units."""
     zeros = torch.zeros(weight.shape[0], dtype=torch.int32)
-    return torch.fake_quantize_per_channel_affine(weight, _scales(weight), zeros, 0, -_WEIGHT_LIMIT, _WEIGHT_LIMIT)
+    scales = weight_scales_of(weight, per_channel).contiguous()
+    return torch.fake_quantize_per_channel_affine(weight, scales, zeros, 0, -WEIGHT_LIMIT, WEIGHT_LIMIT)
 
 
 @torch.inference_mode()
 def correct_bias(
-    net: fx.GraphModule, inputs: torch.Tensor, correctable: Collection[str]
-) -> dict[str, npt.NDArray[np.float32]]:
+    net: fx.GraphModule, inputs: torch.Tensor, movable: Collection[str], *, per_channel: bool = True
+) -> fx.GraphModule:
     """Run the float and the rounded network side by side, once, correcting each layer as it is passed.
 
     Args:
-        net: The folded network.
+        net: The folded network; left alone.
         inputs: ``float32 [N, C, H, W]``; all are held in memory at once, so a few dozen.
-        correctable: Module paths whose bias may be shifted.
+        movable: Module paths of the layers whose bias may be shifted.
+        per_channel: How weights will be rounded.
 
     Returns:
-        Module path -> ``float32 [channels]`` to add to that layer's bias.
+        A copy with shifted biases, its weights as they were.
     """
     modules: dict[str, nn.Module] = dict(net.named_modules())
-    uses = Counter(str(node.target) for node in net.graph.nodes if node.op == "call_module")
+    corrected = layers_of(result := copy.deepcopy(net))
     last_use = {source: node for node in net.graph.nodes for source in node.all_input_nodes}
     exact, rough = fx.Interpreter(net), fx.Interpreter(net)
-    shifts: dict[str, npt.NDArray[np.float32]] = {}
     for node in net.graph.nodes:
         if node.op == "output":
             break
@@ -66,24 +73,28 @@ def correct_bias(
             exact.env[node] = rough.env[node] = inputs
         else:
             exact.env[node] = exact.run_node(node)
-            rough.env[node] = _run_rounded(rough, node, modules)
+            rough.env[node] = _run_rounded(rough, node, modules, per_channel)
             path = str(node.target)
-            if path in correctable and uses[path] == 1:
+            if path in movable:
                 shift = _channel_means(exact.env[node]) - _channel_means(rough.env[node])
                 rough.env[node] = rough.env[node] + _along_channels(shift, rough.env[node])
-                shifts[path] = shift.numpy()
+                bias = corrected[path].bias
+                assert bias is not None  # noqa: S101 -- folding gave every layer one
+                bias.add_(shift)
         for source in node.all_input_nodes:
             if last_use[source] is node:
                 del exact.env[source], rough.env[source]
-    return shifts
+    return result
 
 
-def _run_rounded(interpreter: fx.Interpreter, node: fx.Node, modules: Mapping[str, nn.Module]) -> Any:
+def _run_rounded(
+    interpreter: fx.Interpreter, node: fx.Node, modules: Mapping[str, nn.Module], per_channel: bool
+) -> Any:
     layer = modules.get(str(node.target)) if node.op == "call_module" else None
-    if not isinstance(layer, _LAYERS):
+    if not isinstance(layer, LAYERS):
         return interpreter.run_node(node)
     weight = layer.weight
-    layer.weight = nn.Parameter(quantize_weight(weight), requires_grad=False)
+    layer.weight = nn.Parameter(quantize_weight(weight, per_channel), requires_grad=False)
     try:
         return interpreter.run_node(node)
     finally:

@@ -15,8 +15,8 @@ from hawklet_converter import onnx_file, tflite_file
 from hawklet_converter.collect_ranges import Distribution, Fingerprint, fingerprint_net
 from hawklet_converter.export_onnx import collect_ranges_onnx, export_onnx, fingerprint_onnx
 from hawklet_converter.export_tflite import collect_ranges_tflite, export_tflite, fingerprint_tflite
-from hawklet_converter.find_biases import biases_of, find_biases
 from hawklet_converter.match_tensors import match_tensors
+from hawklet_converter.place_layers import Place, place_layers
 
 _PICTURES_TO_MATCH = 2
 _PICTURES_TO_WATCH = 32
@@ -30,8 +30,8 @@ class FloatExport:
     """Takes the network's own x, not pixels."""
     tensors: Mapping[str, str]
     """Tensor name -> key of its range in the plan."""
-    biases: Mapping[str, int | str]
-    """Module path -> the constant that holds its bias."""
+    places: Mapping[str, Place[int]] | Mapping[str, Place[str]]
+    """Module path -> where the file keeps that layer's weight and bias: by buffer (TFLite) or by name (ONNX)."""
     own: Mapping[str, Distribution]
     """Values of activations that the exporter made up, by the key that they have in the plan."""
 
@@ -70,8 +70,8 @@ def _export_tflite(
     _require_same_answer(ModelFormat.TFLITE, tensors, tflite_file.name_of(graph.tensors[int(graph.outputs[0])]))
     unknown = set(found) - set(tensors) - set(tflite_file.value_keepers(model))
     own = collect_ranges_tflite(content, unknown, nhwc)
-    biases = find_biases(biases_of(net), tflite_file.float_constants(model))
-    return _understood(ModelFormat.TFLITE, content, tensors, biases, own)
+    places = place_layers(net, tflite_file.float_constants(model))
+    return _understood(ModelFormat.TFLITE, content, tensors, places, own)
 
 
 def _export_onnx(
@@ -84,8 +84,8 @@ def _export_onnx(
     model = onnx_file.read_model(content)
     _require_same_answer(ModelFormat.ONNX, tensors, model.graph.output[0].name)
     own = collect_ranges_onnx(content, sorted(set(found) - set(tensors)), nchw)
-    biases = find_biases(biases_of(net), onnx_file.initializers(model))
-    return _understood(ModelFormat.ONNX, content, tensors, biases, own)
+    places = place_layers(net, onnx_file.initializers(model))
+    return _understood(ModelFormat.ONNX, content, tensors, places, own)
 
 
 _EXPORTS = {ModelFormat.TFLITE: _export_tflite, ModelFormat.ONNX: _export_onnx}
@@ -95,11 +95,11 @@ def _understood(
     model_format: ModelFormat,
     content: bytes,
     tensors: Mapping[str, str],
-    biases: Mapping[str, int] | Mapping[str, str],
+    places: Mapping[str, Place[int]] | Mapping[str, Place[str]],
     own: Mapping[str, Distribution],
 ) -> FloatExport:
     keys = {name: f"{model_format.value}:{name}" for name in own}
-    return FloatExport(content, {**tensors, **keys}, dict(biases), {keys[name]: values for name, values in own.items()})
+    return FloatExport(content, {**tensors, **keys}, places, {keys[name]: values for name, values in own.items()})
 
 
 def _require_same_answer(model_format: ModelFormat, tensors: Mapping[str, str], output: str) -> None:

@@ -1,8 +1,9 @@
-"""Make the quantization plan: several candidates, judged on validation pictures by the very file they lead to."""
+"""Make quantization plans as :mod:`hawklet_converter.recipes` says, sharing between attempts what they share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,12 +11,15 @@ import numpy.typing as npt
 import torch
 from torch import fx
 
-from hawklet.spec import Floats
 from hawklet_converter.choose_ranges import METHODS, choose_ranges
-from hawklet_converter.collect_ranges import Distribution
+from hawklet_converter.collect_ranges import Distribution, collect_ranges
 from hawklet_converter.correct_bias import correct_bias, weight_scales
-from hawklet_converter.fit_temperature import log_softmax
+from hawklet_converter.equalize_channels import equalize_channels
+from hawklet_converter.float_segments import FloatSegment, choose_float_segment
 from hawklet_converter.plan import ActivationQuant, QuantPlan
+from hawklet_converter.range_noise import RangeChoice, choose_ranges_by_noise
+from hawklet_converter.recipes import Attempt
+from hawklet_converter.round_weights import round_weights
 
 FLOAT_OPS = {
     # XNNPACK takes no int8 HARD_SWISH, and would cut the graph into slow pieces around each one.
@@ -25,75 +29,102 @@ FLOAT_OPS = {
 }
 """What is left in float, for speed."""
 
+_BIAS_PICTURES = 48
+_NOISE_PICTURES = 48
+
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a plan is made from."""
+    """What plans are made from."""
 
     net: fx.GraphModule
     """Folded."""
-    distributions: Mapping[str, Distribution]
-    """Key in the plan -> values on the calibration pictures."""
+    inputs: torch.Tensor
+    """``float32 [N, C, H, W]``: calibration pictures, sorted by class."""
     given: Mapping[str, ActivationQuant]
     """Grids known beforehand: the pixels'."""
-    correctable: Collection[str]
-    """Module paths whose bias every file holds, recognised."""
-    inputs: torch.Tensor
-    """``float32 [N, C, H, W]``: calibration pictures for bias correction."""
+    own: Mapping[str, Distribution]
+    """Activations that exporters made up, by their keys in the plan."""
+    movable: frozenset[str]
+    """Module paths of the layers whose weights and biases every file holds, recognised."""
+    stored: frozenset[str]
+    """fx nodes whose values a file stores."""
+    seed: int
 
 
 @dataclass(frozen=True)
-class Judgement:
-    """How near the logits of a quantized file come to the float file's, on the same pictures."""
+class Planned:
+    """A plan with the network that goes with it."""
 
-    divergence: float
-    """Mean Kullback-Leibler divergence of the probabilities, nats."""
-    agreement: float
-    """Share of pictures with the same best class, percent."""
-
-
-def judge(logits: Floats, reference: Floats) -> Judgement:
-    """Compare two outputs ``float32 [N, classes]``."""
-    log_p, log_q = log_softmax(reference), log_softmax(logits)
-    divergence = float((np.exp(log_p) * (log_p - log_q)).sum(axis=1).mean())
-    return Judgement(divergence, agreement(logits, reference))
+    net: fx.GraphModule
+    """Its weights and biases are what the files get."""
+    plan: QuantPlan
+    segment: FloatSegment
+    """What stays in float by choice."""
 
 
-def agreement(logits: Floats, reference: Floats) -> float:
-    """Share of pictures with the same best class, percent."""
-    return float((logits.argmax(axis=1) == reference.argmax(axis=1)).mean() * 100)
+class PlanMaker:
+    """Makes plans; what two attempts share is made once."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self._evidence = evidence
+
+    def make(self, attempt: Attempt) -> Planned:
+        """One attempt's plan, before any training."""
+        net = self._rounded(attempt.equalize, attempt.adaptive_rounding, attempt.per_channel)
+        segment = self._segment(attempt)
+        plan = QuantPlan(
+            attempt.name,
+            self._grids(attempt),
+            weight_scales(net, per_channel=attempt.per_channel),
+            FLOAT_OPS,
+            segment.nodes,
+            attempt.per_channel,
+        )
+        return Planned(net, plan, segment)
+
+    @functools.cache  # noqa: B019 -- a maker lives as long as its conversion
+    def _moved(self, equalize: bool) -> fx.GraphModule:
+        known = self._evidence
+        return equalize_channels(known.net, known.inputs, known.movable, known.stored) if equalize else known.net
+
+    @functools.cache  # noqa: B019
+    def _distributions(self, equalize: bool) -> dict[str, Distribution]:
+        found = collect_ranges(self._moved(equalize), self._evidence.inputs, self._evidence.seed)
+        return {**found, **self._evidence.own}
+
+    @functools.cache  # noqa: B019
+    def _noise(self, equalize: bool) -> RangeChoice:
+        pictures = _some(self._evidence.inputs, _NOISE_PICTURES)
+        stored = self._evidence.stored - set(self._evidence.given)
+        return choose_ranges_by_noise(self._moved(equalize), pictures, self._distributions(equalize), stored)
+
+    def _grids(self, attempt: Attempt) -> dict[str, ActivationQuant]:
+        plain = attempt.ranges if attempt.ranges in METHODS else "mse"
+        grids = choose_ranges(self._distributions(attempt.equalize), plain, self._evidence.given)
+        if attempt.ranges == "noise":
+            grids.update(self._noise(attempt.equalize).grids)
+        return grids
+
+    @functools.cache  # noqa: B019
+    def _rounded(self, equalize: bool, adaptive: bool, per_channel: bool) -> fx.GraphModule:
+        net, known = self._moved(equalize), self._evidence
+        if adaptive:
+            return round_weights(net, known.inputs, known.movable, per_channel=per_channel, seed=known.seed)
+        return correct_bias(net, _some(known.inputs, _BIAS_PICTURES), known.movable, per_channel=per_channel)
+
+    def _segment(self, attempt: Attempt) -> FloatSegment:
+        if not attempt.float_share:
+            return FloatSegment()
+        known = self._evidence
+        noise = self._noise(attempt.equalize).noise
+        return choose_float_segment(known.net, known.inputs[:1], noise, known.stored, attempt.float_share)
 
 
-def candidate_plans(evidence: Evidence) -> Iterator[QuantPlan]:
-    """Each way to choose ranges, with and without bias correction."""
-    scales = weight_scales(evidence.net)
-    shifts = _as_tuples(correct_bias(evidence.net, evidence.inputs, evidence.correctable))
-    for method in METHODS:
-        grids = choose_ranges(evidence.distributions, method, evidence.given)
-        yield QuantPlan(f"{method} + bias correction", grids, scales, shifts, FLOAT_OPS)
-        yield QuantPlan(method, grids, scales, {}, FLOAT_OPS)
+def _some(inputs: torch.Tensor, count: int) -> torch.Tensor:
+    return inputs[spread(len(inputs), count)]
 
 
-def _as_tuples(shifts: Mapping[str, npt.NDArray[np.float32]]) -> dict[str, tuple[float, ...]]:
-    return {path: tuple(map(float, shift)) for path, shift in shifts.items()}
-
-
-def rank_plans(
-    evidence: Evidence, run: Callable[[QuantPlan], Floats], reference: Floats
-) -> tuple[list[QuantPlan], dict[str, Judgement]]:
-    """The candidates, first the one whose file's probabilities come nearest to the float network's.
-
-    Nearness of all probabilities, not the count of right answers: a few dozen validation pictures cannot tell plans
-    apart by counting, and would reward luck.
-
-    Args:
-        evidence: What to make plans from.
-        run: Writes the file of a plan and returns its logits on the validation pictures.
-        reference: The float file's logits on them, ``float32 [N, classes]``.
-
-    Returns:
-        The plans, and how each was judged, by its method.
-    """
-    plans = list(candidate_plans(evidence))
-    judged = {plan.method: judge(run(plan), reference) for plan in plans}
-    return sorted(plans, key=lambda plan: judged[plan.method].divergence), judged
+def spread(count: int, wanted: int) -> npt.NDArray[np.int64]:
+    """So many positions at even steps: pictures are sorted by class, and every class is to be among them."""
+    return np.asarray(np.linspace(0, count - 1, min(count, wanted)).round(), dtype=np.int64)

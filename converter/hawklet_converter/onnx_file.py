@@ -31,12 +31,13 @@ def initializers(model: Any) -> dict[str, npt.NDArray[Any]]:
 
 
 def set_initializers(model: Any, values: Mapping[str, npt.NDArray[Any]]) -> None:
-    """Replace constants that are there, by name; changed in place."""
+    """Replace constants that are there, by name, in the shapes they have; changed in place."""
     from onnx import numpy_helper
 
     for entry in model.graph.initializer:
         if entry.name in values:
-            entry.CopyFrom(numpy_helper.from_array(values[entry.name], entry.name))
+            shaped = values[entry.name].reshape(tuple(entry.dims))
+            entry.CopyFrom(numpy_helper.from_array(shaped, entry.name))
 
 
 def take_pixels(model: Any, zero_point: int, scale: float, *, activations: str | None) -> None:

@@ -1,5 +1,8 @@
 """What is decided about numbers, as data: the one quantization plan that both writers apply.
 
+A plan goes with a network: the folded one with the weights and biases that the files are to hold, moved by the steps
+that made the plan.
+
 Keys of activations are the names of the folded network's ``torch.fx`` nodes (``input``-like placeholders included);
 keys of weights and biases are module paths, as in its ``state_dict``.
 """
@@ -54,15 +57,17 @@ class QuantPlan:
     """Everything both writers need to know."""
 
     method: str
-    """How ranges were chosen: a name of :data:`hawklet_converter.choose_ranges.METHODS`."""
+    """The steps that made it, in words."""
     activations: Mapping[str, ActivationQuant]
     """fx node -> grid."""
     weight_scales: Mapping[str, tuple[float, ...]]
     """Module path -> one symmetric scale per output channel; integers are -127..127."""
-    bias_shifts: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-    """Module path -> what bias correction adds to the bias of each output channel, real units."""
     float_ops: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """File format -> operations that stay in float there, as the format names them."""
+    float_nodes: tuple[str, ...] = ()
+    """fx nodes that are computed in float, whatever their operation."""
+    per_channel: bool = True
+    """False: the scales of a layer's channels are all the same, and the files store one."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
@@ -70,8 +75,9 @@ class QuantPlan:
             "method": self.method,
             "activations": {k: {"scale": a.scale, "zero_point": a.zero_point} for k, a in self.activations.items()},
             "weight_scales": {key: list(scales) for key, scales in self.weight_scales.items()},
-            "bias_shifts": {key: list(shifts) for key, shifts in self.bias_shifts.items()},
             "float_ops": {key: list(ops) for key, ops in self.float_ops.items()},
+            "float_nodes": list(self.float_nodes),
+            "per_channel": self.per_channel,
         }
 
     @classmethod
@@ -84,6 +90,7 @@ class QuantPlan:
                 for key, entry in data["activations"].items()
             },
             weight_scales={str(key): tuple(map(float, scales)) for key, scales in data["weight_scales"].items()},
-            bias_shifts={str(key): tuple(map(float, shifts)) for key, shifts in data["bias_shifts"].items()},
             float_ops={str(key): tuple(map(str, ops)) for key, ops in data["float_ops"].items()},
+            float_nodes=tuple(map(str, data["float_nodes"])),
+            per_channel=bool(data["per_channel"]),
         )

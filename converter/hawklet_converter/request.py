@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hawklet.bundle import Manifest
+from hawklet_converter.search import Prefer
 from hawklet_converter.write_onnx import OnnxActivations
 
 TARGETS: dict[str, OnnxActivations] = {
@@ -37,21 +40,31 @@ class ConvertRequest:
     """A run folder."""
     output: Path | None = None
     """The bundle; None = ``NAME.hawklet`` in the current folder."""
-    int8: bool = True
-    """False: float32 files alone."""
+    recipe: str | None = None
+    """A name of :data:`hawklet_converter.recipes.RECIPES`; None tries int8 recipes, cheapest first."""
     prune: float = 0.0
     """Share of channels to remove, 0..0.9."""
     prune_epochs: int = 8
     """Epochs of fine-tuning after pruning, the unpruned network teaching."""
     max_drop: float = 1.0
-    """Points of top-1 on the validation pictures that the int8 files may lose."""
+    """Points of top-1 on the validation pictures that the files may lose."""
     photos: Path | None = None
     """Where the photos are now, if they have moved since training."""
-    calibration: int = 128
-    """Training pictures that ranges are collected on."""
+    calibration: int | None = None
+    """Training pictures that ranges are collected on; None: 128, or one of each class where that is more."""
+    budget_s: float = 600.0
+    """Seconds that the search for a plan may take."""
+    prefer: Prefer = Prefer.FIRST
+    resume: bool = False
+    """Go on with the candidates that an interrupted search left."""
     target: str = HOST
     """``host`` or a key of :data:`TARGETS`."""
     seed: int = 0
+
+    @property
+    def quantizes(self) -> bool:
+        """Whether anything but float32 files is wanted."""
+        return self.recipe != "float32"
 
 
 @dataclass(frozen=True)
@@ -79,3 +92,5 @@ class Conversion:
     rows: tuple[Row, ...]
     notes: tuple[str, ...]
     """What a reader of the table must know."""
+    tried: tuple[Mapping[str, Any], ...] = ()
+    """Every candidate of the search, as :meth:`hawklet_converter.candidate.Candidate.to_row` has it."""

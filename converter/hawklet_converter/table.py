@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from hawklet_converter.request import Row
 
@@ -11,8 +12,34 @@ _HEAD = ("variant", "MB", "val %", "test %", "agree %", "ms")
 
 def conversion_table(rows: Sequence[Row]) -> str:
     """Lines of aligned columns: the first to the left, numbers to the right."""
-    cells = [_HEAD, *(_cells(row) for row in rows)]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(_HEAD))]
+    return _aligned([_HEAD, *(_cells(row) for row in rows)])
+
+
+_TRIED_HEAD = ("tried", "drop", "agree %", "MB", "ms", "float ms", "in float")
+
+
+def search_table(tried: Sequence[Mapping[str, Any]]) -> str:
+    """The candidates of a search, as :meth:`hawklet_converter.candidate.Candidate.to_row` has them.
+
+    Drop and agreement are those of the worse file, size and times of the TFLite file.
+    """
+    return _aligned([_TRIED_HEAD, *(_tried_cells(row) for row in tried)])
+
+
+def _tried_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    share = row["float_macs_share"]
+    return (
+        f"{row['recipe']}: {row['method']}",
+        f"{row['drop']:.1f}",
+        f"{min(row['agreement'].values()):.1f}",
+        f"{row['bytes']['tflite'] / 1e6:.2f}",
+        *(f"{row[key]['tflite']:.2f}" if row[key] else "-" for key in ("ms", "float_ms")),
+        f"{share:.1%}" if share else "-",
+    )
+
+
+def _aligned(cells: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
     return "\n".join(_line(line, widths) for line in cells)
 
 

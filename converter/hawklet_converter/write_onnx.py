@@ -27,7 +27,7 @@ def write_onnx(content: bytes, plan: QuantPlan, tensors: Mapping[str, str], acti
     """Quantize a float file by the plan.
 
     Args:
-        content: The float file, biases already corrected.
+        content: The float file, with the weights and biases that go with the plan.
         plan: Grids.
         tensors: Tensor name -> key of its range in the plan.
         activations: Which bytes carry activations.
@@ -62,7 +62,7 @@ def write_onnx(content: bytes, plan: QuantPlan, tensors: Mapping[str, str], acti
             activation_qType=kind,
             tensors_range=TensorsData(CalibrationMethod.MinMax, ranges),
             nodes_to_quantize=[],
-            nodes_to_exclude=[],
+            nodes_to_exclude=_float_nodes(model, plan, tensors),
             op_types_to_quantize=kinds,
             extra_options={"TensorQuantOverrides": overrides, "QDQDisableWeightAdjustForInt32Bias": True},
         )
@@ -72,6 +72,10 @@ def write_onnx(content: bytes, plan: QuantPlan, tensors: Mapping[str, str], acti
             raise ModelError(f"ONNX Runtime cannot apply the plan: {' '.join(str(error).split())[:300]}") from error
     _refuse_foreign_grids(worker.model.model, plan)
     return onnx_file.write_model(worker.model.model)
+
+
+def _float_nodes(model: Any, plan: QuantPlan, tensors: Mapping[str, str]) -> list[str]:
+    return [node.name for node in model.graph.node if tensors.get(node.output[0]) in plan.float_nodes]
 
 
 def _overrides(

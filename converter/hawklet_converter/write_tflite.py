@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +18,7 @@ def write_tflite(content: bytes, plan: QuantPlan, tensors: Mapping[str, str]) ->
     """Quantize a float file by the plan.
 
     Args:
-        content: The float file, biases already corrected.
+        content: The float file, with the weights and biases that go with the plan.
         plan: Ranges.
         tensors: Tensor name -> key of its range in the plan.
 
@@ -41,6 +42,12 @@ def write_tflite(content: bytes, plan: QuantPlan, tensors: Mapping[str, str]) ->
         for op in plan.float_ops.get("tflite", ()):
             recipe.add_quantization_config(
                 regex=".*", operation_name=qtyping.TFLOperationName(op), algorithm_key="no_quantize"
+            )
+        for name in (name for name, key in tensors.items() if key in plan.float_nodes):
+            recipe.add_quantization_config(
+                regex=f"^{re.escape(name)};?$",
+                operation_name=qtyping.TFLOperationName.ALL_SUPPORTED,
+                algorithm_key="no_quantize",
             )
         worker = quantizer.Quantizer(content, recipe.get_quantization_recipe())
         ranges = {name: _range(grid) for name, grid in grids.items()}

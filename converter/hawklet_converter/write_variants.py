@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
+from torch import fx
 
 from hawklet.spec import ModelFormat, PreprocessSpec
 from hawklet_converter import onnx_file, tflite_file
 from hawklet_converter.float_exports import FloatExport
+from hawklet_converter.place_layers import constants_of
 from hawklet_converter.plan import QuantPlan
 from hawklet_converter.write_onnx import OnnxActivations, write_onnx
 from hawklet_converter.write_tflite import write_tflite
@@ -39,8 +38,8 @@ def write_float(model_format: ModelFormat, export: FloatExport, identity: Identi
 def write_int8(
     model_format: ModelFormat,
     export: FloatExport,
+    net: fx.GraphModule,
     plan: QuantPlan,
-    biases: Mapping[str, npt.NDArray[np.float32]],
     identity: Identity,
     activations: OnnxActivations,
 ) -> bytes:
@@ -49,21 +48,17 @@ def write_int8(
     Args:
         model_format: Which of the two writers.
         export: The float file.
-        plan: Grids and bias shifts.
-        biases: Module path -> the folded network's bias, ``float32 [channels]``.
+        net: The network that goes with the plan: its weights and biases are what the file gets.
+        plan: Grids.
         identity: What the file says of itself.
         activations: ONNX only: which bytes carry activations.
     """
-    shifted = {
-        export.biases[path]: (biases[path] + np.asarray(shift, dtype=np.float32))
-        for path, shift in plan.bias_shifts.items()
-    }
     if model_format is ModelFormat.TFLITE:
         tflite = tflite_file.read_model(export.content)
-        tflite_file.set_constants(tflite, {int(key): value for key, value in shifted.items()})
+        tflite_file.set_constants(tflite, constants_of(net, export.places))
         return _finish_tflite(write_tflite(tflite_file.write_model(tflite), plan, export.tensors), identity)
     onnx = onnx_file.read_model(export.content)
-    onnx_file.set_initializers(onnx, {str(key): value for key, value in shifted.items()})
+    onnx_file.set_initializers(onnx, constants_of(net, export.places))
     quantized = write_onnx(onnx_file.write_model(onnx), plan, export.tensors, activations)
     return _finish_onnx(quantized, identity, activations)
 

@@ -20,3 +20,22 @@ class NumberRange(click.FloatRange):
         if not math.isfinite(number):
             self.fail(f"{value} is not a finite number.", param, ctx)
         return number
+
+
+class Duration(click.ParamType):  # type: ignore[type-arg]  # generic since Click 8.3, and not before
+    """A time above zero, as ``90s``, ``10m`` or ``2h``; a bare number is seconds. The value is seconds."""
+
+    name = "duration"
+    _UNITS = {"s": 1, "m": 60, "h": 3600}  # noqa: RUF012 -- never changed
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """See :meth:`click.ParamType.convert`."""
+        text = str(value).strip().lower()
+        unit = self._UNITS.get(text[-1:], None)
+        try:
+            seconds = float(text[:-1] if unit else text) * (unit or 1)
+        except ValueError:
+            seconds = math.nan
+        if not 0 < seconds < math.inf:
+            self.fail(f"{value} is no duration; write it as 90s, 10m or 2h.", param, ctx)
+        return seconds

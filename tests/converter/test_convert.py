@@ -16,10 +16,9 @@ from hawklet.cli import main
 from hawklet.errors import BudgetError, UsageError
 from hawklet.golden import replay
 from hawklet.images import read_image
-from hawklet_converter.choose_ranges import METHODS
 from hawklet_converter.convert import convert
 from hawklet_converter.pack import PLAN_FILE
-from hawklet_converter.plan import QuantPlan
+from hawklet_converter.plan import ActivationQuant, QuantPlan
 from hawklet_converter.request import TARGETS, Conversion, ConvertRequest
 from hawklet_converter.steps import Steps
 
@@ -93,7 +92,7 @@ def test_hard_swish_stays_in_float_and_is_said_to(bundle: Bundle) -> None:
 def test_the_plan_in_the_bundle_is_the_one_the_files_were_written_by(bundle: Bundle) -> None:
     plan = QuantPlan.from_dict(json.loads(bundle.read(PLAN_FILE)))
     assert plan.method == bundle.manifest.provenance["quantization"]["method"]
-    assert plan.method in bundle.manifest.provenance["quantization"]["candidates"]
+    assert plan.method in [row["method"] for row in bundle.manifest.provenance["quantization"]["tried"]]
 
 
 def test_the_manifest_is_valid_by_the_published_schema(bundle: Bundle) -> None:
@@ -111,34 +110,17 @@ def test_provenance_names_the_data_the_seed_and_the_libraries(bundle: Bundle) ->
     assert b"shapes" in bundle.read("MODEL_CARD.md")
 
 
-def test_a_missed_budget_refuses_and_writes_nothing(
+def test_a_missed_budget_refuses_says_how_close_it_came_and_writes_no_bundle(
     tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for method in METHODS:
-        monkeypatch.setitem(METHODS, method, lambda values: (0.0, 1e-3))  # every activation clipped to nothing
+    monkeypatch.setattr(ActivationQuant, "covering", lambda low, high: ActivationQuant(1e-5, 0))  # clipped to nothing
     output = tmp_path / "missed.hawklet"
+    request = ConvertRequest(tiny_run, output, recipe="int8", calibration=8)
     with pytest.raises(
-        BudgetError, match=r"--max-drop.*int8-tflite loses \d+\.\d, int8-onnx loses .* nothing was written"
+        BudgetError, match=r"--max-drop.*nearest of 3 tried .*int8-tflite loses \d+\.\d, int8-onnx loses .* written"
     ):
-        convert(ConvertRequest(tiny_run, output, calibration=8), Steps(silent=True))
+        convert(request, Steps(silent=True))
     assert not output.exists()
-
-
-def test_a_nearer_plan_gives_way_to_one_that_keeps_the_budget(
-    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from hawklet_converter import make_plan
-
-    monkeypatch.setitem(METHODS, "percentile", lambda values: (0.0, 1e-3))
-    real = make_plan.judge
-
-    def favour_the_worst(logits: np.ndarray, reference: np.ndarray) -> make_plan.Judgement:
-        judged = real(logits, reference)
-        return make_plan.Judgement(-judged.divergence, judged.agreement)
-
-    monkeypatch.setattr(make_plan, "judge", favour_the_worst)
-    done = convert(ConvertRequest(tiny_run, tmp_path / "x.hawklet", calibration=16, max_drop=6.0), Steps(silent=True))
-    assert "percentile" not in done.manifest.provenance["quantization"]["method"]
 
 
 @pytest.mark.parametrize("field", [{"max_drop": -1.0}, {"calibration": 1}, {"prune": 1.5}])
@@ -160,7 +142,8 @@ def test_the_command_prunes_and_writes_float_files_alone(
             "1",
             "--max-drop",
             "80",
-            "--float-only",
+            "--recipe",
+            "float32",
             "-o",
             str(output),
             "--calibration",

@@ -7,7 +7,7 @@ import pytest
 
 from hawklet_converter.collect_ranges import Fingerprint, fingerprint, join_fingerprints
 from hawklet_converter.fit_temperature import fit_temperature
-from hawklet_converter.make_plan import judge
+from hawklet_converter.judge import judge
 from hawklet_converter.match_tensors import match_tensors
 from hawklet_converter.request import Row, activations_for
 from hawklet_converter.table import conversion_table

@@ -35,7 +35,8 @@ def test_a_plan_survives_json() -> None:
         "mse + bias correction",
         {"x": ActivationQuant(0.5, -12)},
         {"stem.0": (0.1, 0.2)},
-        {"stem.0": (0.01, -0.02)},
         {"tflite": ("HARD_SWISH",)},
+        ("add", "head"),
+        per_channel=False,
     )
     assert QuantPlan.from_dict(json.loads(json.dumps(plan.to_dict()))) == plan

@@ -18,10 +18,10 @@ from hawklet_converter import onnx_file, tflite_file
 from hawklet_converter.choose_ranges import choose_ranges
 from hawklet_converter.collect_ranges import collect_ranges
 from hawklet_converter.correct_bias import correct_bias, weight_scales
-from hawklet_converter.find_biases import biases_of
 from hawklet_converter.float_exports import FloatExport, export_float
 from hawklet_converter.fold_batch_norm import fold_batch_norm
 from hawklet_converter.make_plan import FLOAT_OPS
+from hawklet_converter.place_layers import layers_of
 from hawklet_converter.plan import ActivationQuant, QuantPlan
 from hawklet_converter.write_onnx import OnnxActivations, write_onnx
 from hawklet_converter.write_tflite import write_tflite
@@ -49,18 +49,13 @@ class Prepared:
         for export in self.exports.values():
             distributions |= export.own
         given = {"x": ActivationQuant(SCALE, ZERO_POINT - 128)}
-        shifts = correct_bias(self.net, self.inputs, set(self.exports[ModelFormat.TFLITE].biases))
-        self.plan = QuantPlan(
-            "mse",
-            choose_ranges(distributions, "mse", given),
-            weight_scales(self.net),
-            {path: tuple(map(float, shift)) for path, shift in shifts.items()},
-            FLOAT_OPS,
-        )
+        self.corrected = correct_bias(self.net, self.inputs, set(self.exports[ModelFormat.TFLITE].places))
+        grids = choose_ranges(distributions, "mse", given)
+        self.plan = QuantPlan("mse", grids, weight_scales(self.net), FLOAT_OPS)
 
     def int8(self, model_format: ModelFormat, activations: OnnxActivations = OnnxActivations.UINT8) -> bytes:
         export = self.exports[model_format]
-        return write_int8(model_format, export, self.plan, biases_of(self.net), IDENTITY, activations)
+        return write_int8(model_format, export, self.corrected, self.plan, IDENTITY, activations)
 
 
 @pytest.fixture(scope="module")
@@ -181,9 +176,9 @@ def test_a_file_that_answers_otherwise_than_the_network_is_refused(
         export_float(prepared.net, SPEC, prepared.inputs, (ModelFormat.ONNX,))
 
 
-def test_every_bias_is_found_in_both_files(prepared: Prepared) -> None:
+def test_every_layer_is_found_in_both_files(prepared: Prepared) -> None:
     for export in prepared.exports.values():
-        assert set(export.biases) == set(biases_of(prepared.net))
+        assert set(export.places) == set(layers_of(prepared.net))
 
 
 def test_the_tflite_file_says_what_its_pixels_and_outputs_are(int8_tflite: bytes) -> None:
@@ -212,17 +207,32 @@ def test_the_onnx_file_says_what_its_pixels_and_outputs_are(int8_onnx: bytes) ->
     assert float(info.metadata["std"]) == pytest.approx(1 / SCALE)
 
 
-def test_a_plan_without_bias_correction_writes_the_biases_as_they_were(prepared: Prepared) -> None:
-    plain = replace(prepared.plan, bias_shifts={})
+def test_the_files_hold_the_weights_and_biases_of_the_network_that_goes_with_the_plan(prepared: Prepared) -> None:
     export = prepared.exports[ModelFormat.TFLITE]
-    biases = biases_of(prepared.net)
-    written = write_int8(ModelFormat.TFLITE, export, plain, biases, IDENTITY, OnnxActivations.UINT8)
+    written = write_int8(ModelFormat.TFLITE, export, prepared.net, prepared.plan, IDENTITY, OnnxActivations.UINT8)
     stored = _stored_biases(written)
+    biases = {path: layer.bias.numpy() for path, layer in layers_of(prepared.net).items()}
     assert len(stored) == len(biases)
     for path, bias in biases.items():
         assert any(len(v) == len(bias) and (np.abs(v - bias) <= step).all() for v, step in stored), path
     corrected = _stored_biases(prepared.int8(ModelFormat.TFLITE))
     assert any((v != plain_v).any() for (v, _), (plain_v, _) in zip(corrected, stored, strict=True))
+
+
+def test_layers_planned_to_stay_in_float_do_so_in_both_files(prepared: Prepared) -> None:
+    plan = replace(prepared.plan, float_nodes=("head",))
+    tflite, onnx = (
+        write_int8(f, prepared.exports[f], prepared.corrected, plan, IDENTITY, OnnxActivations.UINT8)
+        for f in (ModelFormat.TFLITE, ModelFormat.ONNX)
+    )
+    assert "FULLY_CONNECTED" in tflite_file.float_ops(tflite_file.read_model(tflite))
+    head = next(node for node in onnx_file.read_model(onnx).graph.node if node.op_type == "Gemm")
+    assert not any("Dequantize" in name or "DQ" in name for name in head.input[1:])
+    answers = [
+        np.stack([open_engine(c, f, threads=1).infer(p) for p in prepared.pixels])
+        for c, f in ((tflite, ModelFormat.TFLITE), (onnx, ModelFormat.ONNX))
+    ]
+    assert (answers[0].argmax(1) == answers[1].argmax(1)).mean() >= 0.9
 
 
 def _stored_biases(content: bytes) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -1,0 +1,121 @@
+"""Make one candidate of the search: plan it, write its files, and measure them as the device will see them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from torch import fx
+
+from hawklet.spec import Floats, ModelFormat, Pixels, Precision
+from hawklet_converter.candidate import Candidate
+from hawklet_converter.float_exports import FloatExport
+from hawklet_converter.judge import judge
+from hawklet_converter.make_plan import PlanMaker, Planned
+from hawklet_converter.recipes import Attempt, Recipe
+from hawklet_converter.verify import logits_of, open_classifier, top1
+from hawklet_converter.write_onnx import OnnxActivations
+from hawklet_converter.write_variants import Identity, write_float, write_int8
+
+Files = Mapping[str, tuple[ModelFormat, bytes]]
+MeasureLatency = Callable[[Files], Mapping[str, float]]
+"""Variant -> file; returns CPU milliseconds of one inference of each, measured in turns."""
+Train = Callable[[Planned, float], Planned]
+"""Quantization-aware training of a plan until a deadline (seconds of ``time.monotonic()``)."""
+
+
+@dataclass(frozen=True)
+class Judges:
+    """What candidates are measured against."""
+
+    val: Pixels
+    """Validation pictures, ``uint8 [N, H, W, C]``."""
+    truth: npt.NDArray[np.int64]
+    reference: Floats
+    """The float file's logits on them, ``float32 [N, classes]``."""
+    float_files: Mapping[ModelFormat, bytes]
+    latency: MeasureLatency
+
+
+class CandidateMaker:
+    """Makes candidates of one network.
+
+    Args:
+        plans: Makes the int8 plans.
+        exports: The float files, understood.
+        identity: What every file says of itself.
+        activations: Which bytes carry activations in int8 ONNX files.
+        judges: What candidates are measured against.
+        train: Quantization-aware training.
+    """
+
+    def __init__(
+        self,
+        plans: PlanMaker,
+        exports: Mapping[ModelFormat, FloatExport],
+        identity: Identity,
+        activations: OnnxActivations,
+        judges: Judges,
+        train: Train,
+    ) -> None:
+        self._plans = plans
+        self._exports = exports
+        self._identity = identity
+        self._activations = activations
+        self._judges = judges
+        self._train = train
+
+    def make(self, recipe: Recipe, attempt: Attempt | None, deadline: float) -> Candidate:
+        """See :class:`hawklet_converter.search.Maker`."""
+        start = time.monotonic()
+        if attempt is None:
+            files = {f: self._write_plain(recipe.precision, f) for f in self._exports}
+            return self._measure(recipe, recipe.keeps, files, None, start)
+        planned = self._plans.make(attempt)
+        if attempt.train:
+            planned = self._train(planned, deadline)
+        files = {f: self._write_int8(f, planned.net, planned) for f in self._exports}
+        return self._measure(recipe, attempt.name, files, planned, start)
+
+    def _write_plain(self, precision: Precision, model_format: ModelFormat) -> bytes:
+        return _PLAIN_WRITERS[precision](model_format, self._exports[model_format], self._identity)
+
+    def _write_int8(self, model_format: ModelFormat, net: fx.GraphModule, planned: Planned) -> bytes:
+        export = self._exports[model_format]
+        return write_int8(model_format, export, net, planned.plan, self._identity, self._activations)
+
+    def _measure(
+        self, recipe: Recipe, method: str, files: Mapping[ModelFormat, bytes], planned: Planned | None, start: float
+    ) -> Candidate:
+        known = self._judges
+        logits = {f: self._logits(content, f) for f, content in files.items()}
+        judged = {f: judge(values, known.reference) for f, values in logits.items()}
+        float_files = {f"float32-{f.value}": (f, content) for f, content in known.float_files.items()}
+        times = known.latency(float_files | {f.value: (f, content) for f, content in files.items()})
+        return Candidate(
+            recipe=recipe.name,
+            method=method,
+            precision=recipe.precision,
+            files=files,
+            plan=planned.plan if planned else None,
+            top1={f: top1(values, known.truth) for f, values in logits.items()},
+            agreement={f: judgement.agreement for f, judgement in judged.items()},
+            divergence={f: judgement.divergence for f, judgement in judged.items()},
+            ms={f: times[f.value] for f in files if f.value in times},
+            float_ms={f: times[f"float32-{f.value}"] for f in files if f.value in times},
+            float_layers=planned.segment.layers if planned else (),
+            float_macs_share=planned.segment.macs_share if planned else 0.0,
+            seconds=time.monotonic() - start,
+        )
+
+    def _logits(self, content: bytes, model_format: ModelFormat) -> Floats:
+        known = self._identity
+        return logits_of(open_classifier(content, model_format, known.labels, known.spec), self._judges.val)
+
+
+_PLAIN_WRITERS: dict[Precision, Callable[[ModelFormat, FloatExport, Identity], bytes]] = {
+    Precision.FLOAT32: write_float,
+}
