@@ -1,0 +1,101 @@
+"""Trying a ``.tflite`` model in LiteRT: does it run, what does XNNPACK take, where does the time go?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from hawklet.engines.tflite import load_library
+from hawklet_converter import tflite_file
+from hawklet_converter.inspect.cut_tflite import constant_makers, cut_operator
+from hawklet_converter.inspect.time_in_turn import ROUNDS, milliseconds
+from hawklet_converter.inspect.trial import Latency, MeasuredLayer, Trial
+
+_DELEGATE = "DELEGATE"
+_WHOLE = -1
+_METHOD = (
+    "each operation cut out as a model of its own, with its weights, and run by LiteRT on one thread in turn with the "
+    f"whole model; medians of CPU time over {ROUNDS} rounds (the Python interface of LiteRT has no profiler)"
+)
+
+
+def try_tflite(content: bytes, *, latency: bool) -> Trial:
+    """Load, run once, and measure the layers if asked to."""
+    library, runtime = load_library()
+    try:
+        interpreter = _open(library, content)
+        interpreter.invoke()
+    except (RuntimeError, ValueError, MemoryError) as error:
+        return Trial(runtime, runs=False, error=" ".join(str(error).split())[:500])
+    nodes = interpreter._get_ops_details()
+    partitions = sum(node["op_name"] == _DELEGATE for node in nodes)
+    return Trial(
+        runtime,
+        runs=True,
+        delegate="XNNPACK" if partitions else "",
+        partitions=partitions,
+        undelegated=_undelegated(library, content),
+        latency=_measure(library, content, interpreter) if latency else None,
+    )
+
+
+def _open(library: Any, content: bytes, **options: Any) -> Any:
+    interpreter = library.Interpreter(model_content=content, num_threads=1, **options)
+    interpreter.allocate_tensors()
+    random = np.random.default_rng(0)
+    for entry in interpreter.get_input_details():
+        interpreter.set_tensor(entry["index"], _values(random, entry["shape"], np.dtype(entry["dtype"])))
+    return interpreter
+
+
+def _values(random: np.random.Generator, shape: Any, dtype: np.dtype[Any]) -> Any:
+    """Numbers that no kernel stumbles over: indices stay 0."""
+    if dtype.kind == "f":
+        return random.standard_normal(shape).astype(dtype)
+    if dtype.itemsize == 1 and dtype.kind in "iu":
+        return random.integers(0, 127, shape).astype(dtype)
+    return np.zeros(shape, dtype=dtype)
+
+
+def _undelegated(library: Any, content: bytes) -> tuple[int, ...] | None:
+    """Operations that no delegate took, told by a graph in which every delegated operation is a partition of its own."""
+    try:
+        interpreter = _open(library, content, experimental_disable_delegate_node_fusion=True)
+    except TypeError:  # an older library, without this switch
+        return None
+    nodes = interpreter._get_ops_details()
+    taken = {tuple(node["outputs"]) for node in nodes if node["op_name"] == _DELEGATE}
+    own = [node for node in nodes if node["op_name"] != _DELEGATE]
+    return tuple(int(node["index"]) for node in own if tuple(node["outputs"]) not in taken)
+
+
+def _measure(library: Any, content: bytes, whole: Any) -> Latency:
+    model = tflite_file.read_model(content)
+    makers = constant_makers(model)
+    calls: dict[int, Callable[[], object]] = {_WHOLE: whole.invoke}
+    unmeasured = []
+    for number in range(len(model.subgraphs[0].operators)):
+        cut = cut_operator(model, number, makers)
+        if cut is None:
+            continue
+        try:
+            alone = _open(library, cut)
+            alone.invoke()
+        except (RuntimeError, ValueError):
+            unmeasured.append(number)
+            continue
+        calls[number] = alone.invoke
+    times = milliseconds(calls)
+    total = times.pop(_WHOLE)
+    graph = model.subgraphs[0]
+    layers = tuple(
+        MeasuredLayer(tflite_file.operator_name(model, graph.operators[number]), _name(graph, number), ms, number)
+        for number, ms in times.items()
+    )
+    return Latency(layers, total, _METHOD, tuple(unmeasured))
+
+
+def _name(graph: Any, number: int) -> str:
+    return tflite_file.name_of(graph.tensors[int(graph.operators[number].outputs[0])])
