@@ -1,4 +1,4 @@
-"""The table that a conversion ends with, in plain columns that survive any terminal and log."""
+"""Tables in plain columns that survive any terminal and log."""
 
 from __future__ import annotations
 
@@ -10,10 +10,14 @@ _HEAD = ("variant", "MB", "val %", "test %", "agree %", "ms")
 
 
 def conversion_table(rows: Sequence[Row]) -> str:
-    """Lines of aligned columns: the first to the left, numbers to the right."""
-    cells = [_HEAD, *(_cells(row) for row in rows)]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(_HEAD))]
-    return "\n".join(_line(line, widths) for line in cells)
+    """The table that a conversion ends with."""
+    return aligned([_HEAD, *(_cells(row) for row in rows)])
+
+
+def aligned(lines: Sequence[Sequence[str]], left: int = 1) -> str:
+    """Lines of aligned columns: the first ``left`` ones to the left, the rest, numbers, to the right."""
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    return "\n".join(_line(line, widths, left) for line in lines)
 
 
 def _cells(row: Row) -> tuple[str, ...]:
@@ -21,6 +25,8 @@ def _cells(row: Row) -> tuple[str, ...]:
     return (row.variant, f"{row.bytes / 1e6:.2f}", f"{row.val:.1f}", test, f"{row.agreement:.1f}", f"{row.ms:.2f}")
 
 
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    first, *others = cells
-    return "  ".join([first.ljust(widths[0]), *(c.rjust(w) for c, w in zip(others, widths[1:], strict=True))])
+def _line(cells: Sequence[str], widths: Sequence[int], left: int) -> str:
+    words = [
+        cell.ljust(w) if n < left else cell.rjust(w) for n, (cell, w) in enumerate(zip(cells, widths, strict=True))
+    ]
+    return "  ".join(words).rstrip()

@@ -183,7 +183,7 @@ class ModelFacts:
     bytes: int
     """Size of the file."""
     layers: tuple[LayerFacts, ...]
-    """In the file's order, which is an order of execution."""
+    """In an order of execution, which is the file's own where that is one."""
     inputs: tuple[TensorFacts, ...]
     outputs: tuple[TensorFacts, ...]
     activations: tuple[TensorFacts, ...]

@@ -55,7 +55,7 @@ def _half_quantized(facts: ModelFacts) -> Iterator[Finding]:
     if kind is PrecisionKind.MIXED:
         floats = [layer for layer in facts.layers if layer.arithmetic.is_float]
         macs = sum(layer.macs for layer in floats)
-        text = f"computes in float: {counted(layer.op for layer in floats)}; {_millions(macs)} of {_millions(facts.macs)} MACs"
+        text = f"computes in float: {counted(layer.op for layer in floats)}; {_millions(macs)} of the MACs"
         yield Finding(Severity.SLOW if macs else Severity.NOTE, "float-layers", text, layers=_indices(floats))
     if kind is PrecisionKind.DYNAMIC_INT8:
         text = "weights are int8, activations are float and quantized anew at every inference: no full int8 speed"
@@ -155,7 +155,8 @@ def _island_findings(facts: ModelFacts) -> Iterator[Finding]:
             yield Finding(Severity.SLOW, "needless-conversion", text, layers=layers)
             continue
         names = _named([by_index[island.layers[0]] for island in found])
-        text = f"{len(found)} x float island {what} in the int8 graph ({_millions(macs)} MACs, {conversions} conversions): {names}"
+        cost = f"{_millions(macs)} MACs, {conversions} conversions"
+        text = f"{len(found)} x float island {what} in the int8 graph ({cost}): {names}"
         yield Finding(Severity.SLOW if macs else Severity.NOTE, "island", text, layers=layers)
 
 
@@ -193,7 +194,7 @@ def _transposes(facts: ModelFacts) -> Iterator[Finding]:
             text = f"#{before.index} and #{layer.index} ({layer.op}) undo one another"
             yield Finding(Severity.SLOW, "needless-transpose", text, layers=(before.index, layer.index))
         elif facts.format is ModelFormat.TFLITE and layer.inputs[0] in edge:
-            text = f"the input is transposed (#{layer.index} {shorten(layer.name)}): the network computes in NHWC and is given NCHW"
+            text = f"the input is transposed ({_named([layer])}): the network computes in NHWC and is given NCHW"
             yield Finding(Severity.SLOW, "input-transpose", text, layers=(layer.index,))
         elif facts.format is ModelFormat.TFLITE:
             yield Finding(
@@ -228,8 +229,8 @@ def _for_tensorrt(facts: ModelFacts) -> Iterator[Finding]:
     refused = [one for one in facts.activations if one.dtype != "int8" or not one.is_symmetric]
     if refused:
         text = (
-            f"TensorRT takes int8 activations with zero point 0; {len(refused)} of {len(facts.activations)} here are not: "
-            "it would refuse the file or leave them float (for a Jetson: --target jetson)"
+            f"TensorRT takes int8 activations with zero point 0; {len(refused)} of {len(facts.activations)} here are "
+            "not: it would refuse the file or leave them float (for a Jetson: --target jetson)"
         )
         yield Finding(Severity.NOTE, "tensorrt", text, Source.TABLE)
 
@@ -270,7 +271,9 @@ def activation_scheme(facts: ModelFacts) -> str:
 def _share(count: int, total: int, yes: str, no: str) -> str:
     if count == total:
         return yes
-    return no if not count else f"{count} of {total} {yes}"
+    if not count:
+        return no
+    return f"{count} of {total} {yes}, the rest {no}"
 
 
 def layout(facts: ModelFacts) -> str:
@@ -302,8 +305,12 @@ def shorten(name: str, width: int = 36) -> str:
     first = name.split(";")[0] or name
     if len(first) <= width:
         return first
-    last = "/".join(first.split("/")[-2:])
-    last = last if len(last) <= width else first.split("/")[-1].split(".")[-1]
+    parts = first.split("/")
+    for kept in range(len(parts) - 1, 0, -1):
+        tail = "/".join(parts[-kept:])
+        if len(tail) <= width:
+            return tail
+    last = parts[-1].split(".")[-1]
     return last if len(last) <= width else "..." + last[-(width - 3) :]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,10 +35,10 @@ class OnnxGraph:
         self._functions = {(f.domain, f.name) for f in model.functions}
         self._constants = {entry.name: entry for entry in self._graph.initializer}
         self._constants |= dict(_constant_nodes(self._graph))
-        _require_order(self._graph, self._constants)
+        self._nodes = _in_order(self._graph, self._constants)
         self._producers = {name: node for node in self._graph.node for name in node.output if name}
         self._consumers: dict[str, list[Any]] = defaultdict(list)
-        for node in self._graph.node:
+        for _, node in self._nodes:
             for name in dict.fromkeys(node.input):
                 self._consumers[name].append(node)
         self._outputs = {value.name for value in self._graph.output}
@@ -54,14 +55,14 @@ class OnnxGraph:
     def _constant_tensors(self) -> set[str]:
         """Names of tensors that do not depend on the input."""
         known = set(self._constants)
-        for node in self._graph.node:
+        for _, node in self._nodes:
             if node.op_type in _PASS_ON and all(name in known for name in node.input if name):
                 known.update(node.output)
         return known
 
     def active_nodes(self) -> Iterator[tuple[int, Any]]:
         """Nodes that run at every inference, each with its number."""
-        for number, node in enumerate(self._graph.node):
+        for number, node in self._nodes:
             if not all(name in self._folded for name in node.output if name):
                 yield number, node
 
@@ -178,7 +179,7 @@ class OnnxGraph:
     def quantized_activations(self) -> Iterator[TensorFacts]:
         """Every activation that has a grid, once."""
         seen = set()
-        for node in self._graph.node:
+        for _, node in self._nodes:
             if node.op_type in ("QuantizeLinear", "DequantizeLinear") and node.input[0] not in self._folded:
                 facts = self._grid_facts(node)
                 if facts.grid is not None and facts.name not in seen:
@@ -256,22 +257,41 @@ _GRAPH, _GRAPHS, _EXTERNAL = 5, 10, 1
 """Numbers of AttributeProto.GRAPH, AttributeProto.GRAPHS and TensorProto.EXTERNAL."""
 
 
-def _require_order(graph: Any, constants: Mapping[str, Any]) -> None:
-    """Every tensor is made once and before it is read, as the format demands: what follows a graph then ends.
+def _in_order(graph: Any, constants: Mapping[str, Any]) -> list[tuple[int, Any]]:
+    """Operations with their numbers, each after those whose results it reads.
+
+    The format demands that order of a file, but ONNX Runtime does not, nor does its own quantizer keep it. That every
+    tensor is made once, and none of itself, is demanded here, so that what follows a graph comes to an end.
 
     Raises:
         ModelError: it is not so.
     """
-    known = {value.name for value in graph.input} | set(constants)
-    made: set[str] = set()
-    for node in graph.node:
-        missing = next((name for name in node.input if name and name not in known), None)
-        twice = next((name for name in node.output if name in made), None)
-        if missing is not None or twice is not None:
-            fault = f"{missing} is read before it is made" if missing is not None else f"{twice} is made twice"
-            raise ModelError(f"the operations of an .onnx graph must be in order of execution, but {fault}")
-        made.update(name for name in node.output if name)
-        known.update(node.output)
+    nodes = list(graph.node)
+    known = {"", *(value.name for value in graph.input), *constants}
+    made = [name for node in nodes for name in node.output if name]
+    if len(set(made)) != len(made):
+        raise ModelError("every tensor of an .onnx graph must be made by one operation; is the file damaged?")
+    readers: dict[str, list[int]] = defaultdict(list)
+    missing = []
+    for number, node in enumerate(nodes):
+        waits = {name for name in node.input if name not in known}
+        missing.append(len(waits))
+        for name in waits:
+            readers[name].append(number)
+    ready = [number for number, count in enumerate(missing) if not count]
+    order = []
+    while ready:
+        number = heapq.heappop(ready)
+        order.append((number, nodes[number]))
+        for reader in (reader for name in nodes[number].output for reader in readers[name]):
+            missing[reader] -= 1
+            if not missing[reader]:
+                heapq.heappush(ready, reader)
+    if len(order) != len(nodes):
+        raise ModelError(
+            "an .onnx graph must make every tensor that it reads, and none of itself; is the file damaged?"
+        )
+    return order
 
 
 def _constant_nodes(graph: Any) -> Iterator[tuple[str, Any]]:

@@ -22,7 +22,7 @@ MAX_ENTRIES = 50_000
 """Operations, tensors or buffers that a file may list; the largest networks have some thousands."""
 
 _MAX_ELEMENTS = 20_000_000
-"""Numbers and letters that all lists of a file may hold together: in a crafted file, many tables may share a long one."""
+"""Numbers and letters that all lists of a file may hold together: a crafted one lets many tables share a long list."""
 
 GARBAGE = (struct.error, IndexError, ValueError, TypeError, AttributeError, OverflowError, KeyError, AssertionError)
 """What the flatbuffer accessors raise on bytes that are no such file."""

@@ -110,7 +110,7 @@ def _feed(session: Any) -> dict[str, Any]:
         free = [side for side in entry.shape[1:] if not isinstance(side, int)]
         if free or entry.type not in _DTYPES:
             raise ValueError(
-                f"the input {entry.name} of type {entry.type} has the free sides {entry.shape}; give them values"
+                f"the input {entry.name} of type {entry.type} has the free sides {entry.shape}, and needs values"
             )
         shape, dtype = [side if isinstance(side, int) else 1 for side in entry.shape], np.dtype(_DTYPES[entry.type])
         values = random.standard_normal(shape) if dtype.kind == "f" else random.integers(0, 2, shape)

@@ -60,7 +60,7 @@ def _values(random: np.random.Generator, shape: Any, dtype: np.dtype[Any]) -> An
 
 
 def _undelegated(library: Any, content: bytes) -> tuple[int, ...] | None:
-    """Operations that no delegate took, told by a graph in which every delegated operation is a partition of its own."""
+    """Operations that no delegate took, told by a graph in which every delegated one is a partition of its own."""
     try:
         interpreter = _open(library, content, experimental_disable_delegate_node_fusion=True)
     except TypeError:  # an older library, without this switch
