@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hawklet_converter import tflite_file
@@ -24,24 +25,41 @@ def _is_constant(model: Any, tensor: int) -> bool:
     return tflite_file.constant(model, model.subgraphs[0].tensors[tensor]) is not None
 
 
-def cut_operator(model: Any, number: int, makers: dict[int, int]) -> bytes | None:
-    """A model of one operation, with its weights.
+def paddings(model: Any) -> dict[int, int]:
+    """PADs that feed one convolution alone, each with that convolution: XNNPACK makes one operation of the two."""
+    graph = model.subgraphs[0]
+    readers: dict[int, list[int]] = defaultdict(list)
+    for number, operator in enumerate(graph.operators):
+        for tensor in operator.inputs:
+            readers[int(tensor)].append(number)
+    names = [tflite_file.operator_name(model, operator) for operator in graph.operators]
+    found = {}
+    for number, operator in enumerate(graph.operators):
+        after = readers[int(operator.outputs[0])] if names[number] == "PAD" else []
+        if len(after) == 1 and names[after[0]] in ("CONV_2D", "DEPTHWISE_CONV_2D"):
+            found[number] = after[0]
+    return found
+
+
+def cut_operators(model: Any, numbers: Sequence[int], makers: Mapping[int, int]) -> bytes | None:
+    """A model of one operation, or of some that follow one another, with their weights.
 
     Args:
         model: A ``ModelT``; left as it is.
-        number: Which operation.
+        numbers: Which operations, in order.
         makers: What :func:`constant_makers` found: they come along, so that weights stay constants.
 
     Returns:
-        The file; None for an operation that reads no activation, which no inference executes.
+        The file; None for operations that read no activation, which no inference executes.
     """
-    operator = model.subgraphs[0].operators[number]
-    read = [int(n) for n in operator.inputs if n >= 0]
-    activations = [n for n in dict.fromkeys(read) if n not in makers and not _is_constant(model, n)]
+    operators = [model.subgraphs[0].operators[number] for number in numbers]
+    inside = {int(n) for operator in operators for n in operator.outputs}
+    read = dict.fromkeys(int(n) for operator in operators for n in operator.inputs if n >= 0 and int(n) not in inside)
+    activations = [n for n in read if n not in makers and not _is_constant(model, n)]
     if not activations:
         return None
-    helpers = sorted({makers[n] for n in read if n in makers})
-    return _model_of(model, [*helpers, number], activations, [int(n) for n in operator.outputs])
+    unpacking = sorted({makers[n] for n in read if n in makers})
+    return _model_of(model, [*unpacking, *numbers], activations, [int(n) for n in operators[-1].outputs])
 
 
 def _model_of(model: Any, numbers: Sequence[int], inputs: Sequence[int], outputs: Sequence[int]) -> bytes:

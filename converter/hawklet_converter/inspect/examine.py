@@ -163,6 +163,17 @@ def _trial_findings(facts: ModelFacts, trial: Trial) -> Iterator[Finding]:
         yield _undelegated_finding(facts, trial, set(trial.undelegated))
     if trial.integer_layers is not None:
         yield from _not_fused(facts, trial, set(trial.integer_layers))
+    if trial.latency is not None and abs(trial.latency.discrepancy) > _FAITHFUL:
+        text = f"the layers sum to {100 * trial.latency.discrepancy:+.0f} % of the total: {_SUM_DIFFERS[facts.format]}"
+        yield Finding(Severity.NOTE, "latency-sum", f"{text}; trust their order more than their size", Source.MEASURED)
+
+
+_FAITHFUL = 0.15
+"""Share by which a sum of layers may miss the total before that is said."""
+_SUM_DIFFERS = {
+    ModelFormat.TFLITE: "alone, a layer finds its weights in the cache, and pays for a call of its own",
+    ModelFormat.ONNX: "the profiler's own cost shows in many short layers",
+}
 
 
 _REASONS = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,17 +98,17 @@ def _boxes(model: ModelExamination) -> Iterator[Box]:
     assert facts is not None  # noqa: S101 -- asked for only where there are facts
     runs = _runs(model, facts)
     by_index = {layer.index: layer for layer in facts.layers}
-    weight = [_weight(run, by_index) for run in runs]
+    measured = model.trial is not None and model.trial.latency is not None
+    weight = [run.ms if measured else _macs(run, by_index) for run in runs]
     total, longest = sum(weight) or 1.0, max(weight, default=0.0) or 1.0
     lanes = _lanes(runs, facts)
-    measured = model.trial is not None and model.trial.latency is not None
     for number, (run, value) in enumerate(zip(runs, weight, strict=True)):
         layer = by_index.get(run.layer) if run.layer is not None else None
         computes_in = describe.computes_in(layer, model.trial) if layer else "added by the runtime"
         yield Box(
             number=number,
             op=run.op + (f" + {layer.activation}" if layer and layer.activation else ""),
-            name=shorten(run.name, 60),
+            name=shorten(run.name, 30),
             shape=describe.shape(layer.output_shape) if layer else "",
             kind=_kind(computes_in),
             computes_in=computes_in,
@@ -129,9 +129,8 @@ def _runs(model: ModelExamination, facts: ModelFacts) -> list[MeasuredLayer]:
     return [MeasuredLayer(layer.op, layer.name, 0.0, layer.index) for layer in facts.layers]
 
 
-def _weight(run: MeasuredLayer, layers: dict[int, LayerFacts]) -> float:
-    """Milliseconds; MACs where nothing was measured."""
-    return run.ms or (float(layers[run.layer].macs) if run.layer in layers and not run.ms else 0.0)
+def _macs(run: MeasuredLayer, layers: Mapping[int, LayerFacts]) -> float:
+    return 0.0 if run.layer is None else float(layers[run.layer].macs)
 
 
 def _kind(computes_in: str) -> str:
@@ -143,6 +142,8 @@ def _details(layer: LayerFacts, run: MeasuredLayer) -> Iterator[tuple[str, str]]
     yield "in the file", f"#{layer.index} {layer.op}"
     if run.op != layer.op:
         yield "as executed", run.op
+    if run.measured_with is not None:
+        yield "measured", f"together with #{run.measured_with}, which takes it in"
     yield "reads", f"{layer.input_dtype} {', '.join(layer.inputs)}"
     yield "makes", f"{layer.output_dtype} {describe.shape(layer.output_shape)}"
     for weight in layer.weights:
@@ -196,7 +197,7 @@ def _lanes(runs: Sequence[MeasuredLayer], facts: ModelFacts) -> list[tuple[str, 
 def _skips(runs: Sequence[MeasuredLayer], facts: ModelFacts) -> set[tuple[int, int]]:
     place = {run.layer: number for number, run in enumerate(runs) if run.layer is not None}
     maker: dict[str, int] = {}
-    found = set()
+    found: set[tuple[int, int]] = set()
     for layer in facts.layers:
         sources = [maker[name] for name in layer.inputs if name in maker]
         here = place.get(layer.index)

@@ -162,7 +162,7 @@ class OnnxGraph:
 
     def _grid_of(self, scale: str, zero_point: str) -> tuple[npt.NDArray[Any], npt.NDArray[Any]] | None:
         scales = self._array(scale)
-        if scales is None:
+        if scales is None or scales.dtype.kind != "f" or not np.isfinite(scales).all():
             return None
         zeros = self._array(zero_point) if zero_point else None
         return scales.reshape(-1), (np.zeros(1) if zeros is None else zeros.reshape(-1))
@@ -319,7 +319,7 @@ def _infer_types(model: Any) -> tuple[dict[str, tuple[str, Shape]], str]:
     remark, inferred = "", model
     try:
         inferred = shape_inference.infer_shapes(model)
-    except (RuntimeError, ValueError, TypeError) as error:  # InferenceError is a RuntimeError
+    except (shape_inference.InferenceError, RuntimeError, ValueError, TypeError) as error:
         remark = f"shapes could not be inferred: {' '.join(str(error).split())[:200]}"
     values = [*inferred.graph.value_info, *inferred.graph.input, *inferred.graph.output]
     return {value.name: _value_type(value) for value in values}, remark

@@ -27,7 +27,12 @@ def page(examination: Examination, *, all_layers: bool) -> str:
     blocks += [_model(model, all_layers) for model in examination.models]
     if examination.is_a_lie:
         blocks.append("THIS BUNDLE IS NOT WHAT IT CLAIMS: see the lines marked WRONG")
-    return "\n\n".join(blocks)
+    return _printable("\n\n".join(blocks))
+
+
+def _printable(text: str) -> str:
+    """Names come from the file, and may hold what a terminal obeys."""
+    return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
 
 
 def _model(model: ModelExamination, all_layers: bool) -> str:

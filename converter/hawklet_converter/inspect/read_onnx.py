@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from hawklet.errors import ModelError
@@ -58,6 +58,8 @@ def read_onnx(content: bytes) -> ModelFacts:
         raise ModelError("an .onnx file must hold a graph with outputs, this one holds none; is it another format?")
     if len(model.graph.node) > MAX_NODES:
         raise ModelError(f"an .onnx graph may hold {MAX_NODES} operations, got {len(model.graph.node)}; is it damaged?")
+    if not all(isinstance(text, str) for text in _texts(model)):  # protobuf gives bytes where they are no UTF-8
+        raise ModelError("the names in an .onnx file must be UTF-8; is the file damaged?")
     try:
         return _facts(model, len(content))
     except ModelError:
@@ -66,11 +68,27 @@ def read_onnx(content: bytes) -> ModelFacts:
         raise ModelError(f"this .onnx graph is malformed ({type(error).__name__}: {error})") from error
 
 
+def _texts(model: Any) -> Iterator[object]:
+    graph = model.graph
+    yield from (model.producer_name, model.producer_version)
+    yield from (text for entry in model.metadata_props for text in (entry.key, entry.value))
+    yield from (entry.domain for entry in model.opset_import)
+    for tensors in (graph.input, graph.output, graph.value_info, graph.initializer):
+        yield from (tensor.name for tensor in tensors)
+    yield from (side.dim_param for value in graph.input for side in value.type.tensor_type.shape.dim)
+    for node in graph.node:
+        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+
+
 def _facts(model: Any, size: int) -> ModelFacts:
     graph = OnnxGraph(model)
     layers = tuple(_layer(graph, number, node) for number, node in graph.active_nodes())
     opsets = {entry.domain or "ai.onnx": entry.version for entry in model.opset_import}
     main = opsets.pop("ai.onnx", 1)
+    shapeless = sum(not layer.output_shape and "Conv" in layer.op for layer in layers)
+    remark = (
+        f"the output shapes of {shapeless} layers are not known, so their MACs are not counted" if shapeless else ""
+    )
     versions = {"IR": str(model.ir_version), "opset": str(main)} | {f"opset {k}": str(v) for k, v in opsets.items()}
     return ModelFacts(
         format=ModelFormat.ONNX,
@@ -82,7 +100,7 @@ def _facts(model: Any, size: int) -> ModelFacts:
         producer=" ".join(part for part in (model.producer_name, model.producer_version) if part),
         versions=versions,
         metadata={entry.key: entry.value for entry in model.metadata_props},
-        remarks=graph.remarks,
+        remarks=(*graph.remarks, *([remark] if remark else [])),
     )
 
 
@@ -187,9 +205,9 @@ def _macs(graph: OnnxGraph, node: Any, made: Shape) -> int:
     if op == "ConvTranspose":
         return elements(first) * elements(weights[1:])
     if op in ("MatMul", "QLinearMatMul", "MatMulInteger", "MatMulIntegerToFloat", "DynamicQuantizeMatMul"):
-        return elements(made) * elements(first[-1:])
+        return elements(first) * elements(weights[-1:])
     if op in ("Gemm", "QGemm"):
-        return elements(made) * elements(first[:1] if graph.attribute(node, "transA") else first[-1:])
+        return elements(first) * elements(weights[:1] if graph.attribute(node, "transB") else weights[1:])
     return 0
 
 

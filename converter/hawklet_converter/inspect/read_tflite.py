@@ -133,7 +133,7 @@ class _Reader:
         scales, zeros = self._quantization(tensor)
         name = self._names[number]
         size = self._buffer_bytes(tensor.Buffer())
-        grid = Grid(float(scales[0]), zeros[0]) if len(scales) == 1 else None
+        grid = Grid(float(scales[0]), zeros[0]) if len(scales) == 1 and math.isfinite(scales[0]) else None
         facts = TensorFacts(name, dtype, tuple("?" if n < 0 else n for n in free), grid)
         if not size:
             return _Tensor(facts, None)

@@ -26,6 +26,8 @@ class MeasuredLayer:
     ms: float
     layer: int | None
     """Index of the file's own layer; None for what the runtime added."""
+    measured_with: int | None = None
+    """The layer that it is one with, and whose time is that of both."""
 
 
 @dataclass(frozen=True)

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from hawklet.engines.tflite import load_library
 from hawklet_converter import tflite_file
-from hawklet_converter.inspect.cut_tflite import constant_makers, cut_operator
+from hawklet_converter.inspect.cut_tflite import constant_makers, cut_operators, paddings
 from hawklet_converter.inspect.time_in_turn import ROUNDS, milliseconds
 from hawklet_converter.inspect.trial import Latency, MeasuredLayer, Trial
 
 _DELEGATE = "DELEGATE"
 _WHOLE = -1
 _METHOD = (
-    "each operation cut out as a model of its own, with its weights, and run by LiteRT on one thread in turn with the "
-    f"whole model; medians of CPU time over {ROUNDS} rounds (the Python interface of LiteRT has no profiler)"
+    "each operation (a convolution with the PAD before it) cut out as a model of its own, with its weights, and run "
+    f"by LiteRT on one thread in turn with the whole model; medians of CPU time over {ROUNDS} rounds (the Python "
+    "interface of LiteRT has no profiler)"
 )
 
 
@@ -73,13 +74,10 @@ def _undelegated(library: Any, content: bytes) -> tuple[int, ...] | None:
 
 def _measure(library: Any, content: bytes, whole: Any) -> Latency:
     model = tflite_file.read_model(content)
-    makers = constant_makers(model)
+    joined = paddings(model)
     calls: dict[int, Callable[[], object]] = {_WHOLE: whole.invoke}
     unmeasured = []
-    for number in range(len(model.subgraphs[0].operators)):
-        cut = cut_operator(model, number, makers)
-        if cut is None:
-            continue
+    for number, cut in _cuts(model, joined):
         try:
             alone = _open(library, cut)
             alone.invoke()
@@ -89,13 +87,29 @@ def _measure(library: Any, content: bytes, whole: Any) -> Latency:
         calls[number] = alone.invoke
     times = milliseconds(calls)
     total = times.pop(_WHOLE)
-    graph = model.subgraphs[0]
+    times |= {pad: 0.0 for pad, after in joined.items() if after in times}
     layers = tuple(
-        MeasuredLayer(tflite_file.operator_name(model, graph.operators[number]), _name(graph, number), ms, number)
-        for number, ms in times.items()
+        MeasuredLayer(_op(model, number), _name(model, number), times[number], number, joined.get(number))
+        for number in sorted(times)
     )
     return Latency(layers, total, _METHOD, tuple(unmeasured))
 
 
-def _name(graph: Any, number: int) -> str:
+def _cuts(model: Any, joined: Mapping[int, int]) -> Iterator[tuple[int, bytes]]:
+    """Every operation that an inference executes, as a model of its own; a convolution with its padding."""
+    makers = constant_makers(model)
+    before = {after: pad for pad, after in joined.items()}
+    for number in range(len(model.subgraphs[0].operators)):
+        if number not in joined:
+            cut = cut_operators(model, [before[number], number] if number in before else [number], makers)
+            if cut is not None:
+                yield number, cut
+
+
+def _op(model: Any, number: int) -> str:
+    return tflite_file.operator_name(model, model.subgraphs[0].operators[number])
+
+
+def _name(model: Any, number: int) -> str:
+    graph = model.subgraphs[0]
     return tflite_file.name_of(graph.tensors[int(graph.operators[number].outputs[0])])
