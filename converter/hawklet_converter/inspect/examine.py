@@ -12,7 +12,7 @@ from hawklet.bundle import Bundle, Manifest, Variant
 from hawklet.errors import BundleError, ModelError, UsageError
 from hawklet.spec import ModelFormat
 from hawklet_converter.inspect import claims, inspect_model, judge
-from hawklet_converter.inspect.facts import Arithmetic, Finding, ModelFacts, Severity, Source
+from hawklet_converter.inspect.facts import Arithmetic, Finding, LayerFacts, ModelFacts, Severity, Source
 from hawklet_converter.inspect.trial import Trial, try_model
 
 MAX_BYTES = (1 << 31) - 1
@@ -152,7 +152,7 @@ def _examine_model(
 ) -> ModelExamination:
     facts = inspect_model(content, model_format)
     trial = try_model(content, model_format, latency=depth.latency) if depth.run else None
-    findings = (*judge.judge(facts), *(_trial_findings(facts, trial) if trial else ()))
+    findings = (*judge.judge(facts), *(_trial_findings(facts, trial) if trial else _refused_by_table(facts)))
     return ModelExamination(name, facts, trial, findings, claim)
 
 
@@ -177,20 +177,34 @@ _SUM_DIFFERS = {
 
 
 _REASONS = {
-    ("HARD_SWISH", "int8"): "XNNPACK has no integer hard-swish",
-    ("QUANTIZE", "uint8"): "XNNPACK does not turn uint8 into int8",
-    ("QUANTIZE", "int8"): "XNNPACK does not turn int8 into uint8",
-    ("SOFTMAX", "int8"): "XNNPACK has no integer softmax",
-    ("SOFTMAX", "uint8"): "XNNPACK has no integer softmax",
-    ("AVERAGE_POOL_2D", "int8"): "XNNPACK has no integer average pooling",
-    ("AVERAGE_POOL_2D", "uint8"): "XNNPACK has no integer average pooling",
+    ("HARD_SWISH", "int8", "int8"): "XNNPACK has no integer hard-swish",
+    ("QUANTIZE", "uint8", "int8"): "XNNPACK does not turn uint8 into int8",
+    ("QUANTIZE", "int8", "uint8"): "XNNPACK does not turn int8 into uint8",
+    ("SOFTMAX", "int8", "int8"): "XNNPACK has no integer softmax",
+    ("SOFTMAX", "uint8", "uint8"): "XNNPACK has no integer softmax",
+    ("AVERAGE_POOL_2D", "int8", "int8"): "XNNPACK has no integer average pooling",
+    ("AVERAGE_POOL_2D", "uint8", "uint8"): "XNNPACK has no integer average pooling",
 }
-"""Why an operation on this input is refused; that it was, is measured."""
+"""Why an operation of these types, in and out, is refused; that it was, is measured wherever the model was tried."""
+
+
+def _reason(layer: LayerFacts) -> str:
+    return _REASONS.get((layer.op, layer.input_dtype, layer.output_dtype), "")
+
+
+def _refused_by_table(facts: ModelFacts) -> Iterator[Finding]:
+    """What XNNPACK would leave out, for a model that was not tried."""
+    left = [layer for layer in facts.layers if facts.format is ModelFormat.TFLITE and _reason(layer)]
+    if left:
+        reasons = "; ".join(dict.fromkeys(_reason(layer) for layer in left))
+        text = f"XNNPACK would leave out {judge.counted(layer.op for layer in left)} ({reasons})"
+        indices = tuple(layer.index for layer in left)
+        yield Finding(Severity.SLOW if len(left) > 3 else Severity.NOTE, "undelegated", text, Source.TABLE, indices)
 
 
 def _undelegated_finding(facts: ModelFacts, trial: Trial, undelegated: set[int]) -> Finding:
     left = [layer for layer in facts.layers if layer.index in undelegated]
-    reasons = dict.fromkeys(_REASONS[key] for layer in left if (key := (layer.op, layer.input_dtype)) in _REASONS)
+    reasons = dict.fromkeys(reason for layer in left if (reason := _reason(layer)))
     inside = trial.partitions > 1
     text = (
         f"{trial.delegate or 'the delegate'} leaves out {judge.counted(layer.op for layer in left)}"

@@ -134,7 +134,13 @@ def _dtype_in(graph: OnnxGraph, activations: Sequence[str], quantized: bool) -> 
 
 
 def _needs(graph: OnnxGraph, node: Any) -> str:
-    if node.domain in _KNOWN_DOMAINS or graph.defines(node):
+    from onnx import defs
+
+    if graph.defines(node):
+        return ""
+    if node.domain in ("", "ai.onnx"):
+        return "" if defs.has(node.op_type) else f"operation {node.op_type}, which no ONNX opset defines"
+    if node.domain in _KNOWN_DOMAINS:
         return ""
     return f"custom operation {node.domain}.{node.op_type}"
 
