@@ -25,7 +25,7 @@ _KINDS = {
     PrecisionKind.NONE: "computes nothing that is known",
 }
 _METADATA_WIDTH = 100
-_LABELS_SHOWN = 4
+_LABELS_SHOWN = 3
 
 
 def rows(model: ModelExamination) -> list[tuple[str, str]]:
@@ -105,7 +105,7 @@ def _labels(facts: ModelFacts) -> str:
     if not labels:
         return "none inside the file"
     more = ", ..." if len(labels) > _LABELS_SHOWN else ""
-    return f"{len(labels)}: " + _short(", ".join(labels[:_LABELS_SHOWN])) + more
+    return f"{len(labels)}: " + _short(", ".join(labels[:_LABELS_SHOWN]) + more)
 
 
 def _normalization(facts: ModelFacts) -> str:

@@ -37,9 +37,7 @@ _FLOAT_OUTPUT = frozenset({"MatMul", "Gemm"})
 _TAKE_ACTIVATIONS = frozenset({"Conv", "Gemm", "ConvTranspose"})
 """Float operations into which a following activation function is fused."""
 _FUSED_ACTIVATIONS = frozenset({"Relu", "Clip", "Sigmoid", "Tanh", "LeakyRelu", "HardSigmoid"})
-_KNOWN_DOMAINS = frozenset(
-    {"", "ai.onnx", "ai.onnx.ml", "com.microsoft", "com.microsoft.nchwc", "com.ms.internal.nhwc"}
-)
+_KNOWN_DOMAINS = frozenset({"ai.onnx.ml", "com.microsoft", "com.microsoft.nchwc", "com.ms.internal.nhwc"})
 
 
 def read_onnx(content: bytes) -> ModelFacts:
