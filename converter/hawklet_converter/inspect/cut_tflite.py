@@ -88,7 +88,7 @@ def _tensor_with_data(model: Any, tensor: Any, cut: Any) -> Any:
     from ai_edge_litert import schema_py_generated as schema
 
     moved, data = copy.copy(tensor), tflite_file.constant(model, tensor)
-    moved.shapeSignature, moved.buffer = None, 0
+    moved.name, moved.shapeSignature, moved.buffer = b"", None, 0
     if data is not None:
         buffer = schema.BufferT()
         buffer.data = data

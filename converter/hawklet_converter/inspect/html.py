@@ -35,6 +35,8 @@ class Box:
     computes_in: str
     macs: int
     ms: float | None
+    joined: bool
+    """Whether its time is counted with the layer that takes it in."""
     share: float
     """Of the layers' time (of the MACs where nothing was measured), 0..1."""
     width: float
@@ -108,12 +110,13 @@ def _boxes(model: ModelExamination) -> Iterator[Box]:
         yield Box(
             number=number,
             op=run.op + (f" + {layer.activation}" if layer and layer.activation else ""),
-            name=shorten(run.name, 30),
+            name=shorten(run.name, 26),
             shape=describe.shape(layer.output_shape) if layer else "",
             kind=_kind(computes_in),
             computes_in=computes_in,
             macs=layer.macs if layer else 0,
             ms=run.ms if measured else None,
+            joined=run.measured_with is not None,
             share=value / total,
             width=100 * value / longest,
             details=tuple(_details(layer, run)) if layer else (),

@@ -30,8 +30,7 @@ def try_tflite(content: bytes, *, latency: bool) -> Trial:
         interpreter.invoke()
     except (RuntimeError, ValueError, MemoryError) as error:
         return Trial(runtime, runs=False, error=" ".join(str(error).split())[:500])
-    nodes = interpreter._get_ops_details()
-    partitions = sum(node["op_name"] == _DELEGATE for node in nodes)
+    partitions = sum(op == _DELEGATE for op, _ in _nodes(interpreter))
     return Trial(
         runtime,
         runs=True,
@@ -66,10 +65,18 @@ def _undelegated(library: Any, content: bytes) -> tuple[int, ...] | None:
         interpreter = _open(library, content, experimental_disable_delegate_node_fusion=True)
     except TypeError:  # an older library, without this switch
         return None
-    nodes = interpreter._get_ops_details()
-    taken = {tuple(node["outputs"]) for node in nodes if node["op_name"] == _DELEGATE}
-    own = [node for node in nodes if node["op_name"] != _DELEGATE]
-    return tuple(int(node["index"]) for node in own if tuple(node["outputs"]) not in taken)
+    nodes = _nodes(interpreter)
+    taken = {outputs for op, outputs in nodes if op == _DELEGATE}
+    return tuple(n for n, (op, outputs) in enumerate(nodes) if op != _DELEGATE and outputs not in taken)
+
+
+def _nodes(interpreter: Any) -> list[tuple[str, tuple[int, ...]]]:
+    """Operation and outputs of every node: first the file's own, then those of delegates.
+
+    ``_get_ops_details`` says the same, but fails on names that are no UTF-8.
+    """
+    inner = interpreter._interpreter
+    return [(inner.NodeName(n), tuple(map(int, inner.NodeOutputs(n)))) for n in range(inner.NumNodes())]
 
 
 def _measure(library: Any, content: bytes, whole: Any) -> Latency:
@@ -112,4 +119,5 @@ def _op(model: Any, number: int) -> str:
 
 def _name(model: Any, number: int) -> str:
     graph = model.subgraphs[0]
-    return tflite_file.name_of(graph.tensors[int(graph.operators[number].outputs[0])])
+    name: bytes = graph.tensors[int(graph.operators[number].outputs[0])].name or b""
+    return name.decode("utf-8", errors="replace")  # other people's names may be anything
