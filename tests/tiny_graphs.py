@@ -45,6 +45,38 @@ def qdq_convolution(*, activation: str = "Relu", zero_point: int = 0, symmetric_
     return bytes(model.SerializeToString())
 
 
+def qdq_operation(op: str, *, inputs: int) -> bytes:
+    """x -> Q DQ -> Exp -> Q DQ -> ``op``, named target, of that (and of x) -> Q DQ -> y, all on one uint8 grid."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    def grid(kind: str, source: str, made: str) -> object:
+        return helper.make_node(f"{kind}Linear", [source, "scale", "zero"], [made])
+
+    nodes = [
+        grid("Quantize", "x", "x_q"),
+        grid("Dequantize", "x_q", "x_dq"),
+        helper.make_node("Exp", ["x_dq"], ["e"]),
+        grid("Quantize", "e", "e_q"),
+        grid("Dequantize", "e_q", "e_dq"),
+        helper.make_node(op, ["e_dq", "x_dq"][:inputs], ["o"], name="target"),
+        grid("Quantize", "o", "o_q"),
+        grid("Dequantize", "o_q", "y"),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "one",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 4, 8, 8])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [
+            numpy_helper.from_array(np.asarray(np.float32(0.02)), "scale"),
+            numpy_helper.from_array(np.asarray(np.uint8(128)), "zero"),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    model.ir_version = 8
+    return bytes(model.SerializeToString())
+
+
 def onnx_of(operations: Sequence[tuple[str, list[str], list[str], dict[str, object]]]) -> bytes:
     """float32 ``x [1, 3, 4, 4]`` through some operations to ``y``."""
     from onnx import TensorProto, helper

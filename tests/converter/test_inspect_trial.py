@@ -10,7 +10,8 @@ import pytest
 import tiny_graphs
 import tiny_models
 from hawklet.spec import ModelFormat
-from hawklet_converter.inspect import trial, try_onnx
+from hawklet_converter.inspect import inspect_model, trial, try_onnx
+from hawklet_converter.inspect.facts import Arithmetic
 from hawklet_converter.inspect.trial import try_model
 
 
@@ -92,3 +93,27 @@ def test_the_layers_of_a_real_network_sum_to_about_the_whole(shared_data: Path) 
     tried = try_model(content, ModelFormat.TFLITE, latency=True)
     assert tried.latency is not None
     assert abs(tried.latency.discrepancy) < 0.5, "a busy machine is allowed for"
+
+
+_UNARY = (
+    "Sigmoid",
+    "Softmax",
+    "LeakyRelu",
+    "HardSigmoid",
+    "HardSwish",
+    "Tanh",
+    "Relu",
+    "Exp",
+    "Elu",
+    "GlobalAveragePool",
+)
+_BINARY = ("Add", "Mul", "Sub", "Div", "MatMul", "Max")
+
+
+@pytest.mark.parametrize("op", _UNARY + _BINARY)
+def test_the_rule_of_fusion_agrees_with_what_onnx_runtime_does(op: str) -> None:
+    content = tiny_graphs.qdq_operation(op, inputs=2 if op in _BINARY else 1)
+    tried = try_onnx.try_onnx(content, latency=False)
+    (layer,) = (one for one in inspect_model(content, ModelFormat.ONNX).layers if one.name == "target")
+    assert tried.runs, tried.error
+    assert (layer.arithmetic is Arithmetic.INT8) == any(name.startswith("QLinear") for name in tried.executed)

@@ -172,7 +172,7 @@ _FAITHFUL = 0.15
 """Share by which a sum of layers may miss the total before that is said."""
 _SUM_DIFFERS = {
     ModelFormat.TFLITE: "alone, a layer finds its weights in the cache, and pays for a call of its own",
-    ModelFormat.ONNX: "the profiler's own cost shows in many short layers",
+    ModelFormat.ONNX: "the profiler's own cost shows in many short layers, and a busy machine disturbs its clock",
 }
 
 

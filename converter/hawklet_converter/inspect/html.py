@@ -42,7 +42,7 @@ class Box:
     width: float
     """Of its bar, percent of the longest."""
     details: tuple[tuple[str, str], ...]
-    findings: tuple[str, ...]
+    findings: tuple[Finding, ...]
     lanes: tuple[str, ...]
     """Per lane beside the box: ``pass``, ``from``, ``into`` or nothing."""
 
@@ -120,7 +120,7 @@ def _boxes(model: ModelExamination) -> Iterator[Box]:
             share=value / total,
             width=100 * value / longest,
             details=tuple(_details(layer, run)) if layer else (),
-            findings=tuple(one.text for one in model.findings if run.layer is not None and run.layer in one.layers),
+            findings=tuple(one for one in model.findings if run.layer is not None and run.layer in one.layers),
             lanes=lanes[number],
         )
 

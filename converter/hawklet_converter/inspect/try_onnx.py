@@ -9,6 +9,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ _KEPT = 0.75
 """Share of the runs, the quickest, that a layer's mean is taken of: what other programs did to the rest is left out."""
 _METHOD = (
     "ONNX Runtime's own profiler on one thread: mean wall time of the quickest three quarters of "
-    f"{_RUNS} runs, in turn with runs of a session without the profiler, which give the total"
+    f"{_RUNS} runs; the total is the median CPU time of a session without the profiler, run in turn with it"
 )
 _DTYPES = {
     "tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64, "tensor(uint8)": np.uint8,
@@ -156,13 +157,13 @@ def _measure(library: Any, content: bytes, profiled: Any, feed: Mapping[str, Any
     totals = []
     for turn in range(_WARM_UP + _RUNS):
         profiled.run(None, feed)
-        start = time.perf_counter()
+        start = time.process_time()
         plain.run(None, feed)
         if turn >= _WARM_UP:
-            totals.append(time.perf_counter() - start)
+            totals.append(time.process_time() - start)
     events = json.loads(Path(profiled.end_profiling()).read_text(encoding="utf-8"))
     layers = tuple(_layers(events, model))
-    return Latency(layers, _quick_mean(totals) * 1e3, _METHOD)
+    return Latency(layers, median(totals) * 1e3, _METHOD)
 
 
 def _layers(events: Sequence[Mapping[str, Any]], model: Any) -> Iterator[MeasuredLayer]:
