@@ -16,6 +16,7 @@ from hawklet.errors import ModelError
 from hawklet.spec import ModelFormat
 from hawklet_converter.inspect import inspect_model
 from hawklet_converter.inspect.facts import Arithmetic, PrecisionKind
+from hawklet_converter.inspect.judge import islands
 
 
 def _kinds(content: bytes, model_format: ModelFormat) -> dict[str, Arithmetic]:
@@ -89,6 +90,33 @@ def test_hard_swish_left_in_float_makes_a_graph_mixed_though_all_macs_are_int8()
     facts = inspect_model(content, ModelFormat.TFLITE)
     assert (facts.precision, facts.float_ops, facts.int8_macs_share) == (PrecisionKind.MIXED, ("HARD_SWISH",), 1.0)
     assert facts.int8_ops_share == pytest.approx(2 / 3)
+
+
+def test_tensors_without_names_are_told_apart() -> None:
+    from hawklet_converter import tflite_file
+
+    model = tflite_file.read_model(tiny_graphs.int8_tflite(["DEQUANTIZE", "HARD_SWISH", "QUANTIZE"]))
+    for tensor in model.subgraphs[0].tensors:
+        tensor.name = b""
+    facts = inspect_model(tflite_file.write_model(model), ModelFormat.TFLITE)
+    assert len(islands(facts)) == 1
+    assert facts.parameters == 72
+
+
+def test_a_clip_whose_limits_are_plain_attributes_or_computed_is_judged_by_what_is_known() -> None:
+    from onnx import helper, load_from_string
+
+    def judged(limit: object) -> Arithmetic:
+        model = load_from_string(tiny_graphs.qdq_convolution(activation="Clip", zero_point=64))
+        (clip,) = (node for node in model.graph.node if node.op_type == "Clip")
+        clip.input.append("low")
+        model.graph.node.insert(0, limit)
+        facts = inspect_model(model.SerializeToString(), ModelFormat.ONNX)
+        return next(layer.arithmetic for layer in facts.layers if layer.name == "conv")
+
+    assert judged(helper.make_node("Constant", [], ["low"], value_float=-10.0)) is Arithmetic.INT8
+    assert judged(helper.make_node("Constant", [], ["low"], value_float=0.0)) is Arithmetic.FLOAT32
+    assert judged(helper.make_node("ReduceMin", ["pixels"], ["low"], keepdims=0)) is Arithmetic.FLOAT32
 
 
 def test_float_models_are_float() -> None:

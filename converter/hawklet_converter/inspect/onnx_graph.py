@@ -56,7 +56,9 @@ class OnnxGraph:
         """Names of tensors that do not depend on the input."""
         known = set(self._constants)
         for _, node in self._nodes:
-            if node.op_type in _PASS_ON and all(name in known for name in node.input if name):
+            if node.op_type == "Constant" or (
+                node.op_type in _PASS_ON and all(name in known for name in node.input if name)
+            ):
                 known.update(node.output)
         return known
 
@@ -102,9 +104,8 @@ class OnnxGraph:
         if name in self._constants:
             entry = self._constants[name]
             return _dtype_name(entry.data_type), tuple(int(n) for n in entry.dims)
-        if name in self._folded and self._types.get(name, ("", ()))[1] == ():
-            source = self._producers[name].input[0]
-            return self.type_of(source)
+        if name in self._folded and not self._types.get(name, ("", ()))[1] and self._producers[name].input:
+            return self.type_of(self._producers[name].input[0])
         return self._types.get(name, ("", ()))
 
     def is_dequantized_byte(self, name: str) -> bool:
@@ -139,17 +140,17 @@ class OnnxGraph:
         return True
 
     def _limits(self, node: Any) -> tuple[float, float]:
+        """What it lets pass; nothing, where a limit is computed and so not known."""
         if node.op_type == "Relu":
             return 0.0, math.inf
-        low, high = (self._clip_limit(node, place, name) for place, name in ((1, "min"), (2, "max")))
-        return (-math.inf if low is None else low, math.inf if high is None else high)
+        return self._clip_limit(node, 1, "min", -math.inf), self._clip_limit(node, 2, "max", math.inf)
 
-    def _clip_limit(self, node: Any, place: int, name: str) -> float | None:
+    def _clip_limit(self, node: Any, place: int, name: str, absent: float) -> float:
         if len(node.input) > place and node.input[place]:
             value = self._array(node.input[place])
-            return None if value is None or value.size != 1 else float(value.reshape(-1)[0])
+            return -absent if value is None or value.size != 1 else float(value.reshape(-1)[0])
         given = self.attribute(node, name)
-        return None if given is None else float(given)
+        return absent if given is None else float(given)
 
     def _array(self, name: str) -> npt.NDArray[Any] | None:
         """A small constant's values; None where it is none, or lies in another file."""
@@ -232,7 +233,7 @@ class OnnxGraph:
     def _stored(self, name: str) -> WeightFacts | None:
         """A constant as it is stored, also behind a DequantizeLinear; None for shapes and axes."""
         node, grid = self.producer(name), None
-        while name not in self._constants and node is not None:
+        while name not in self._constants and node is not None and node.input:
             if node.op_type in ("DequantizeLinear", "QuantizeLinear") and grid is None:
                 grid = self._grid_of(node.input[1], node.input[2] if len(node.input) > 2 else "")
             name = node.input[0]
@@ -295,11 +296,24 @@ def _in_order(graph: Any, constants: Mapping[str, Any]) -> list[tuple[int, Any]]
 
 
 def _constant_nodes(graph: Any) -> Iterator[tuple[str, Any]]:
+    from onnx import numpy_helper
+
     for node in graph.node:
-        if node.op_type == "Constant":
-            for attribute in node.attribute:
-                if attribute.name == "value":
-                    yield node.output[0], attribute.t
+        if node.op_type != "Constant":
+            continue
+        for attribute in node.attribute:
+            if attribute.name == "value":
+                yield node.output[0], attribute.t
+            elif attribute.name in _PLAIN_VALUES:
+                value = getattr(attribute, _PLAIN_VALUES[attribute.name])
+                yield node.output[0], numpy_helper.from_array(np.asarray(value, dtype=_plain_dtype(attribute.name)))
+
+
+_PLAIN_VALUES = {"value_float": "f", "value_floats": "floats", "value_int": "i", "value_ints": "ints"}
+
+
+def _plain_dtype(attribute: str) -> type[np.generic]:
+    return np.float32 if "float" in attribute else np.int64
 
 
 def _fix_batch(graph: Any) -> Iterator[tuple[str, str]]:

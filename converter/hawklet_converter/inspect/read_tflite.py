@@ -82,13 +82,18 @@ class _Reader:
         self._graph = self._model.Subgraphs(0)
         _count(self._model.BuffersLength, "buffers")
         self._left = _MAX_ELEMENTS
-        self._names = [self._text(self._graph.Tensors(n).Name()) for n in range(self._tensor_count())]
+        self._names = self._tensor_names()
         self._tensors: dict[int, _Tensor] = {}
         self._stored: dict[str, WeightFacts] = {}
         """Constants behind a DEQUANTIZE, by the name of what it makes."""
 
-    def _tensor_count(self) -> int:
-        return _count(self._graph.TensorsLength, "tensors")
+    def _tensor_names(self) -> list[str]:
+        """One for each tensor, all different: the format lets them be equal, or empty."""
+        names: dict[str, int] = {}
+        for number in range(_count(self._graph.TensorsLength, "tensors")):
+            name = self._text(self._graph.Tensors(number).Name()) or f"tensor {number}"
+            names[f"{name} ({number})" if name in names else name] = number
+        return list(names)
 
     def read(self) -> ModelFacts:
         layers = tuple(self._layer(n) for n in range(_count(self._graph.OperatorsLength, "operations")))
