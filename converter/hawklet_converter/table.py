@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from hawklet_converter.request import Row
+if TYPE_CHECKING:
+    from hawklet_converter.request import Row
 
 _HEAD = ("variant", "MB", "val %", "test %", "agree %", "ms")
 
