@@ -1,21 +1,20 @@
-"""The table that a conversion ends with, in plain columns that survive any terminal and log."""
+"""Tables in plain columns that survive any terminal and log."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hawklet_converter.request import Row
+if TYPE_CHECKING:
+    from hawklet_converter.request import Row
 
 _HEAD = ("variant", "MB", "val %", "test %", "agree %", "ms")
+_TRIED_HEAD = ("tried", "drop", "agree %", "MB", "ms", "float ms", "in float")
 
 
 def conversion_table(rows: Sequence[Row]) -> str:
-    """Lines of aligned columns: the first to the left, numbers to the right."""
-    return _aligned([_HEAD, *(_cells(row) for row in rows)])
-
-
-_TRIED_HEAD = ("tried", "drop", "agree %", "MB", "ms", "float ms", "in float")
+    """The table that a conversion ends with."""
+    return aligned([_HEAD, *(_cells(row) for row in rows)])
 
 
 def search_table(tried: Sequence[Mapping[str, Any]]) -> str:
@@ -23,7 +22,7 @@ def search_table(tried: Sequence[Mapping[str, Any]]) -> str:
 
     Drop and agreement are those of the worse file, size and times of the TFLite file.
     """
-    return _aligned([_TRIED_HEAD, *(_tried_cells(row) for row in tried)])
+    return aligned([_TRIED_HEAD, *(_tried_cells(row) for row in tried)])
 
 
 def _tried_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
@@ -38,9 +37,10 @@ def _tried_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _aligned(cells: Sequence[Sequence[str]]) -> str:
-    widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
-    return "\n".join(_line(line, widths) for line in cells)
+def aligned(lines: Sequence[Sequence[str]], left: int = 1) -> str:
+    """Lines of aligned columns: the first ``left`` ones to the left, the rest, numbers, to the right."""
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    return "\n".join(_line(line, widths, left) for line in lines)
 
 
 def _cells(row: Row) -> tuple[str, ...]:
@@ -48,6 +48,8 @@ def _cells(row: Row) -> tuple[str, ...]:
     return (row.variant, f"{row.bytes / 1e6:.2f}", f"{row.val:.1f}", test, f"{row.agreement:.1f}", f"{row.ms:.2f}")
 
 
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    first, *others = cells
-    return "  ".join([first.ljust(widths[0]), *(c.rjust(w) for c, w in zip(others, widths[1:], strict=True))])
+def _line(cells: Sequence[str], widths: Sequence[int], left: int) -> str:
+    words = [
+        cell.ljust(w) if n < left else cell.rjust(w) for n, (cell, w) in enumerate(zip(cells, widths, strict=True))
+    ]
+    return "  ".join(words).rstrip()

@@ -15,19 +15,22 @@ from collections.abc import Iterator
 _MODEL_BUFFERS, _MODEL_METADATA = 4, 6
 _NORMALIZATION_OPTIONS = 1  # number in the union ProcessUnitOptions
 _MAX_LABEL_BYTES = 4_000_000
+_MAX_TABLES = 200_000
+"""Tables that are visited in one file: a crafted one may list the same few a million times, in one another."""
 
 
 class _Table:
     """One flatbuffer table: fields are reached by number, and absent ones are None."""
 
-    def __init__(self, data: bytes, position: int) -> None:
+    def __init__(self, data: bytes, position: int, visits: Iterator[int]) -> None:
         self._data = data
+        self._visits = visits
         self._position = position
         self._vtable = position - struct.unpack_from("<i", data, position)[0]
 
     @classmethod
     def root(cls, data: bytes) -> _Table:
-        return cls(data, struct.unpack_from("<I", data, 0)[0])
+        return cls(data, struct.unpack_from("<I", data, 0)[0], iter(range(_MAX_TABLES)))
 
     def _field(self, number: int) -> int | None:
         slot = 4 + 2 * number
@@ -41,7 +44,7 @@ class _Table:
 
     def table(self, number: int) -> _Table | None:
         position = self._field(number)
-        return None if position is None else _Table(self._data, self._follow(position))
+        return None if position is None else _Table(self._data, self._follow(position), self._visits)
 
     def scalar(self, number: int, code: str) -> int:
         position = self._field(number)
@@ -57,7 +60,9 @@ class _Table:
     def tables(self, number: int) -> Iterator[_Table]:
         start, length = self._vector(number)
         for index in range(length):
-            yield _Table(self._data, self._follow(start + 4 * index))
+            if next(self._visits, None) is None:
+                raise struct.error("too many tables")
+            yield _Table(self._data, self._follow(start + 4 * index), self._visits)
 
     def raw(self, number: int) -> bytes:
         start, length = self._vector(number)

@@ -1,0 +1,188 @@
+"""Trying an ``.onnx`` model in ONNX Runtime: does it run, what becomes of its graph, where does the time go?"""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from hawklet.engines.onnx import load_library
+from hawklet_converter import onnx_file
+from hawklet_converter.inspect.trial import Latency, MeasuredLayer, Trial
+
+_RUNS, _WARM_UP = 40, 5
+_KEPT = 0.75
+"""Share of the runs, the quickest, that a layer's mean is taken of: what other programs did to the rest is left out."""
+_METHOD = (
+    "ONNX Runtime's own profiler on one thread: mean wall time of the quickest three quarters of "
+    f"{_RUNS} runs; the total is the median CPU time of a session without the profiler, run in turn with it"
+)
+_DTYPES = {
+    "tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64, "tensor(uint8)": np.uint8,
+    "tensor(int8)": np.int8, "tensor(int32)": np.int32, "tensor(int64)": np.int64, "tensor(bool)": np.bool_,
+}  # fmt: skip
+_MARK = re.compile(r"@(\d+)@")
+_INTEGER = re.compile(r"QLinear|QGemm|QAttention|.*Integer")
+_PARTS = (
+    (re.compile(r".*Conv"), frozenset({"Conv", "QLinearConv", "ConvInteger", "ConvTranspose"})),
+    (re.compile(r".*(Gemm|MatMul)"), frozenset({"Gemm", "MatMul", "QGemm", "QLinearMatMul", "MatMulInteger"})),
+    (re.compile(r"QLinearAdd"), frozenset({"Add"})),
+    (re.compile(r"QLinearMul"), frozenset({"Mul"})),
+    (re.compile(r".*GlobalAveragePool"), frozenset({"GlobalAveragePool"})),
+)
+"""Operations of the optimized graph, and which of the file's they compute."""
+_FUSED_AT_MOST = 6
+"""Operations in a row that the runtime fuses into one."""
+
+
+def try_onnx(content: bytes, *, latency: bool) -> Trial:
+    """Load, run once, and measure the layers if asked to."""
+    library, runtime = load_library()
+    with tempfile.TemporaryDirectory(prefix="hawklet-inspect-") as folder:
+        try:
+            return _try(library, runtime, content, Path(folder), latency)
+        except Exception as error:  # noqa: BLE001 -- ONNX Runtime's errors are private classes that share no base
+            return Trial(runtime, runs=False, error=" ".join(str(error).split())[:500])
+
+
+def _try(library: Any, runtime: str, content: bytes, folder: Path, latency: bool) -> Trial:
+    model = onnx_file.read_model(content)
+    marked = _mark(model)
+    optimized = folder / "optimized.onnx"
+    session = _open(library, marked, optimized, folder)
+    feed = _feed(session)
+    session.run(None, feed)
+    measured = _measure(library, content, session, feed, model) if latency else None
+    nodes = onnx_file.read_model(optimized.read_bytes()).graph.node
+    origins = _Origins(model)
+    integers = {origins.find(node.name, node.op_type) for node in nodes if _INTEGER.match(node.op_type)}
+    return Trial(
+        runtime,
+        runs=True,
+        executed=dict(Counter(node.op_type for node in nodes).most_common()),
+        integer_layers=tuple(sorted(index for index in integers if index is not None)),
+        latency=measured,
+    )
+
+
+def _mark(model: Any) -> bytes:
+    """The file with its operations and inner tensors named ``@NUMBER@``, which shows through the runtime's fusions."""
+    if any(attribute.type in (5, 10) for node in model.graph.node for attribute in node.attribute):
+        return onnx_file.write_model(model)  # graphs within nodes read the outer names
+    marked = type(model)()
+    marked.CopyFrom(model)
+    kept = {value.name for value in marked.graph.output}
+    names = {}
+    for number, node in enumerate(marked.graph.node):
+        node.name = f"@{number}@"
+        names.update(
+            {name: f"@{number}@{place}" for place, name in enumerate(node.output) if name and name not in kept}
+        )
+    for node in marked.graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+        node.output[:] = [names.get(name, name) for name in node.output]
+    del marked.graph.value_info[:]
+    return onnx_file.write_model(marked)
+
+
+def _open(library: Any, content: bytes, optimized: Path | None, profile: Path | None) -> Any:
+    options = library.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    if optimized is not None and profile is not None:
+        options.optimized_model_filepath = str(optimized)
+        options.enable_profiling = True
+        options.profile_file_prefix = str(profile / "profile")
+    return library.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+
+def _feed(session: Any) -> dict[str, Any]:
+    random = np.random.default_rng(0)
+    feed = {}
+    for entry in session.get_inputs():
+        free = [side for side in entry.shape[1:] if not isinstance(side, int)]
+        if free or entry.type not in _DTYPES:
+            raise ValueError(
+                f"the input {entry.name} of type {entry.type} has the free sides {entry.shape}, and needs values"
+            )
+        shape, dtype = [side if isinstance(side, int) else 1 for side in entry.shape], np.dtype(_DTYPES[entry.type])
+        values = random.standard_normal(shape) if dtype.kind == "f" else random.integers(0, 2, shape)
+        feed[entry.name] = values.astype(dtype)
+    return feed
+
+
+class _Origins:
+    """Which of the file's operations a node of the optimized graph came from, told by the marks in its name."""
+
+    def __init__(self, model: Any) -> None:
+        self._nodes = list(model.graph.node)
+        self._makers = {name: number for number, node in enumerate(self._nodes) for name in node.output}
+
+    def find(self, name: str, op: str) -> int | None:
+        """Number of the operation; None for what the runtime added.
+
+        A fused node is named after any of its parts, so the part that computes is searched upwards from there.
+        """
+        found = _MARK.search(name)
+        if not found:
+            return None
+        number = int(found.group(1))
+        wanted = next((parts for kinds, parts in _PARTS if kinds.match(op)), None)
+        if wanted is None or self._nodes[number].op_type in wanted:
+            return number
+        return next((one for one in self._upwards(number) if self._nodes[one].op_type in wanted), number)
+
+    def _upwards(self, number: int) -> Iterator[int]:
+        """Operations before this one, nearest first."""
+        level = [number]
+        for _ in range(_FUSED_AT_MOST):
+            level = [self._makers[name] for one in level for name in self._nodes[one].input if name in self._makers]
+            yield from level
+
+    def name(self, number: int) -> str:
+        """As the file calls it."""
+        return str(self._nodes[number].name or self._nodes[number].output[0])
+
+
+def _measure(library: Any, content: bytes, profiled: Any, feed: Mapping[str, Any], model: Any) -> Latency:
+    plain = _open(library, content, None, None)
+    totals = []
+    for turn in range(_WARM_UP + _RUNS):
+        profiled.run(None, feed)
+        start = time.process_time()
+        plain.run(None, feed)
+        if turn >= _WARM_UP:
+            totals.append(time.process_time() - start)
+    events = json.loads(Path(profiled.end_profiling()).read_text(encoding="utf-8"))
+    layers = tuple(_layers(events, model))
+    return Latency(layers, median(totals) * 1e3, _METHOD)
+
+
+def _layers(events: Sequence[Mapping[str, Any]], model: Any) -> Iterator[MeasuredLayer]:
+    times: dict[str, list[float]] = defaultdict(list)
+    ops: dict[str, str] = {}
+    for event in events:
+        if event.get("cat") == "Node" and event["name"].endswith("_kernel_time"):
+            name = event["name"].removesuffix("_kernel_time")
+            times[name].append(event["dur"] / 1e3)
+            ops[name] = event["args"]["op_name"]
+    origins = _Origins(model)
+    for name, values in times.items():
+        origin = origins.find(name, ops[name])
+        shown = "(added by the runtime)" if origin is None else origins.name(origin)
+        yield MeasuredLayer(ops[name], shown, _quick_mean(values[1 + _WARM_UP :]), origin)
+
+
+def _quick_mean(values: Sequence[float]) -> float:
+    if not values:
+        return 0.0
+    quickest = sorted(values)[: max(1, int(len(values) * _KEPT))]
+    return sum(quickest) / len(quickest)
