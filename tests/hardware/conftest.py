@@ -140,6 +140,8 @@ def sshd(_systemd_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
         "PATH": f"{_systemd_folder}/bin:/usr/local/bin:/usr/bin:/bin",
         "XDG_CONFIG_HOME": f"{_systemd_folder}/config",
     }
+    if "PYTHONPATH" in os.environ:  # this very interpreter serves as the board's, and must find the same hawklet
+        environment["PYTHONPATH"] = os.environ["PYTHONPATH"]
     with running_sshd(tmp_path_factory.mktemp("sshd"), environment) as running:
         yield running
 
