@@ -1,7 +1,7 @@
 """A program on the board that lives as long as we do, and ends by itself when the connection breaks.
 
-Our side sends a byte every 20 s. The program ends when its input closes (a clean break) or stays silent for four beats
-(a board or a laptop that vanished from the network); what it holds, it frees then.
+The program ends when its input closes (a clean break) or when beats are missed (:mod:`hawklet_hardware.flash.beats`);
+what it holds, it frees then.
 """
 
 from __future__ import annotations
@@ -14,13 +14,9 @@ from types import TracebackType
 import paramiko
 
 from hawklet.errors import FlashError
+from hawklet_hardware.flash.beats import BEAT, BEAT_S
 from hawklet_hardware.ssh import SILENCE_S, Connection, mapped_errors
 
-BEAT = b"."
-"""What is sent to say that we are still there; no line of ours begins with it."""
-BEATS_MISSED_S = 80
-"""Silence after which the program must end, seconds."""
-_BEAT_S = 20.0
 _GONE = (OSError, EOFError, paramiko.SSHException)
 """On a connection that is gone; whoever uses the connection is told so there."""
 
@@ -103,7 +99,7 @@ class Companion:
         return status
 
     def _beat(self) -> None:
-        while not self._stop.wait(_BEAT_S):
+        while not self._stop.wait(BEAT_S):
             try:
                 with self._sending:
                     self._channel.sendall(BEAT)

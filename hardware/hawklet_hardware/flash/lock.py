@@ -7,7 +7,8 @@ import socket
 from types import TracebackType
 
 from hawklet.errors import FlashError
-from hawklet_hardware.flash.companion import BEATS_MISSED_S, Companion
+from hawklet_hardware.flash.beats import BEATS_MISSED_S
+from hawklet_hardware.flash.companion import Companion
 from hawklet_hardware.flash.probe import BoardState
 from hawklet_hardware.ssh import Connection
 

@@ -1,0 +1,261 @@
+"""The workstation's half of a measurement on a board: over one verified SSH connection, leaving nothing behind.
+
+What stays on the board is the environment, where there was none that could be used; the next measurement, or a flash
+that needs the same one, takes it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hawklet import __version__
+from hawklet.errors import FlashError
+from hawklet.spec import ModelFormat, Pixels
+from hawklet_hardware.boards import BoardProfile, profile_of
+from hawklet_hardware.flash.beats import BEATS_MISSED_S
+from hawklet_hardware.flash.companion import Companion
+from hawklet_hardware.flash.environment import check_interpreter, check_room, choose_environment, ensure_environment
+from hawklet_hardware.flash.lock import flash_lock
+from hawklet_hardware.flash.options import DEFAULT_PREFIX, EnvironmentOptions, checked_prefix
+from hawklet_hardware.flash.probe import BoardState, probe
+from hawklet_hardware.flash.steps import Steps
+from hawklet_hardware.flash.wheel import find_wheel
+from hawklet_hardware.latency.onboard import MARK, PROTOCOL
+from hawklet_hardware.latency.results import (
+    Candidates,
+    Measurement,
+    check_request,
+    contents_by_digest,
+    measurement_from,
+)
+from hawklet_hardware.ssh import Connection, Login, Target
+
+_MODULE = "hawklet_hardware.latency.onboard"
+_MARGIN_BYTES = 20 << 20
+_SILENCE_S = 1800.0
+"""TensorRT builds an engine of each candidate before the first word of a round."""
+
+
+@dataclass(frozen=True)
+class BoardAccess:
+    """How to get onto a board, and what of hawklet to use there."""
+
+    login: Login = field(default_factory=Login)
+    environment: EnvironmentOptions = field(default_factory=EnvironmentOptions)
+    """``engine`` is of no concern here: the candidates say which they need."""
+    prefix: str = DEFAULT_PREFIX
+    """hawklet's folder on the board; relative to the home folder, or absolute."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "prefix", checked_prefix(self.prefix))
+
+
+@dataclass(frozen=True)
+class ReadyBoard:
+    """A board that can measure."""
+
+    name: str
+    """As people say it, with its system."""
+    profile: BoardProfile | None
+    """None: it is of no known kind."""
+    python: str
+    """Absolute path of the interpreter that measures there."""
+    services: tuple[str, ...]
+    """Scopes whose hawklet.service is active and competes for the processor."""
+
+    @property
+    def threads(self) -> int:
+        """What a classifier of this size gains from there."""
+        return self.profile.threads if self.profile else 1
+
+
+def prepare_board(
+    host: str,
+    formats: Iterable[ModelFormat],
+    *,
+    access: BoardAccess | None = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> ReadyBoard:
+    """See to it that a board can measure models of these formats, before the work that makes them.
+
+    Args:
+        host: ``[user@]host[:port]``.
+        formats: What the candidates will be.
+        access: How to get there.
+        say: Takes progress, a line at a time.
+
+    Raises:
+        UsageError: the host or an option cannot be meant.
+        HostKeyError: the board's host key is not the one on record; nothing was sent.
+        FlashError: it cannot be reached, or cannot be made ready; what ran there still runs.
+    """
+    with _ready(Target.parse(host), list(formats), access or BoardAccess(), Steps(say)) as (_, board):
+        return board
+
+
+def measure_on(
+    host: str,
+    candidates: Candidates,
+    picture: Pixels,
+    *,
+    threads: int | None = None,
+    rounds: int = 30,
+    access: BoardAccess | None = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> Measurement:
+    """Measure candidates on a board, all in turns.
+
+    Args:
+        host: ``[user@]host[:port]``.
+        candidates: Name -> format and bytes of the model file.
+        picture: ``uint8 [H, W, C]``, prepared: what the models take.
+        threads: CPU threads; None = what the board's profile says.
+        rounds: How often each is measured.
+        access: How to get there.
+        say: Takes progress, a line at a time.
+
+    Returns:
+        Times of every candidate that runs there, why the others do not, and the conditions.
+
+    Raises:
+        UsageError: the request cannot be meant.
+        HostKeyError: the board's host key is not the one on record; nothing was sent.
+        FlashError: the board cannot be reached, made ready, or was lost; nothing of the candidates remains there.
+    """
+    check_request(candidates, picture, threads or 1, rounds)
+    formats = [model_format for model_format, _ in candidates.values()]
+    steps = Steps(say)
+    with _ready(Target.parse(host), formats, access or BoardAccess(), steps) as (connection, board):
+        threads = threads or board.threads
+        with Companion(
+            connection, [board.python, "-m", _MODULE, "serve", str(BEATS_MISSED_S)], MARK, _SILENCE_S
+        ) as half:
+            with steps.step(f"{len(candidates)} candidates sent"):
+                request = _send(connection, _answer(half, connection), candidates, picture)
+            with steps.step(f"{len(candidates)} candidates measured in {rounds} rounds, {threads} threads"):
+                half.tell(json.dumps({**request, "threads": threads, "rounds": rounds}).encode())
+                report = _follow(half, connection, say)
+            half.finish()
+    return measurement_from(
+        report,
+        board=board.name,
+        profile=board.profile.id if board.profile else None,
+        threads=threads,
+        services=board.services,
+    )
+
+
+@contextlib.contextmanager
+def _ready(
+    target: Target, formats: Sequence[ModelFormat], access: BoardAccess, steps: Steps
+) -> Iterator[tuple[Connection, ReadyBoard]]:
+    """A connection to a board that can measure, and nobody else at work there."""
+    with contextlib.ExitStack() as stack:
+        with steps.step(f"connected to {target}"):
+            connection = stack.enter_context(Connection(target, access.login))
+        if connection.stored_host_key:
+            steps.say(f"          the host key was new and is now on record: {connection.stored_host_key}")
+        with steps.step("looked at the board"):
+            state = probe(connection, access.prefix)
+            python = _usable(connection, state, access.environment, formats)
+        stack.enter_context(flash_lock(connection, python or state.python[0], state))
+        if python is None:
+            python = _make_environment(connection, state, access.environment, formats, steps)
+        profile = profile_of(state.model, state.machine)
+        name = state.described(profile)
+        steps.say(f"          {name}, {python}")
+        yield connection, ReadyBoard(name, profile, python, state.service_scopes)
+
+
+def _usable(
+    connection: Connection, state: BoardState, options: EnvironmentOptions, formats: Sequence[ModelFormat]
+) -> str | None:
+    """An interpreter on the board that can measure these formats; None = there is none yet."""
+    if options.python:
+        check_interpreter(connection, options.python)
+        _require_engines(connection, options.python, formats)
+        return options.python
+    releases = sorted(state.releases, key=lambda release: release.id != state.current)
+    environments = [f"{state.prefix}/envs/{key}/bin/python" for key in state.environments]
+    known = dict.fromkeys([*(release.python for release in releases), *environments])
+    return next((python for python in known if _missing(connection, python, formats) == []), None)
+
+
+def _missing(connection: Connection, python: str, formats: Sequence[ModelFormat]) -> list[str] | None:
+    """Formats that an interpreter has no engine for; None: it has not this hawklet, or none at all."""
+    result = connection.run([python, "-m", _MODULE, "look"])
+    lines = [line.removeprefix(MARK) for line in result.stdout.splitlines() if line.startswith(MARK)]
+    found = json.loads(lines[-1]) if lines else {}
+    if (found.get("version"), found.get("protocol")) != (__version__, PROTOCOL):
+        return None
+    return [name for name in dict.fromkeys(formats) if name not in found["engines"]]
+
+
+def _require_engines(connection: Connection, python: str, formats: Sequence[ModelFormat]) -> None:
+    missing = _missing(connection, python, formats)
+    if missing is None:
+        raise FlashError(
+            f"{python} on the board must be able to measure, and its hawklet is not this one; install it anew"
+        )
+    if missing:
+        names = ",".join(missing)
+        raise FlashError(
+            f"the board needs an engine for .{' and .'.join(missing)} candidates, and {python} has none; there: "
+            f"{python} -m pip install 'hawklet[{names}]=={__version__}'"
+        )
+
+
+def _make_environment(
+    connection: Connection, state: BoardState, options: EnvironmentOptions, formats: Sequence[ModelFormat], steps: Steps
+) -> str:
+    extras = ",".join(model_format.value for model_format in ModelFormat if model_format in formats)
+    with tempfile.TemporaryDirectory(prefix="hawklet-") as scratch:
+        wheel = find_wheel(options.wheel, Path(scratch))
+        environment = choose_environment(connection, state, options, wheel, extras)
+        check_room(state, environment.bytes_needed(state))
+        ensure_environment(connection, environment, state, steps)
+    _require_engines(connection, environment.python, formats)
+    return environment.python
+
+
+def _send(connection: Connection, place: dict[str, Any], candidates: Candidates, picture: Pixels) -> dict[str, Any]:
+    """Bring the files into the board's folder; each is checked there against its digest."""
+    folder = str(place["folder"])
+    contents, files, of_picture = contents_by_digest(candidates, picture)
+    needed = _MARGIN_BYTES + sum(map(len, contents.values()))
+    if place["free_bytes"] < needed:
+        raise FlashError(
+            f"{needed / 1e6:.0f} MB must be free for the candidates where {folder} is on the board, "
+            f"{place['free_bytes'] / 1e6:.0f} MB are; clear some space, or measure fewer at a time"
+        )
+    for digest, content in contents.items():
+        connection.upload(content, f"{folder}/{digest}", digest)
+    placed = {name: (model_format, f"{folder}/{digest}") for name, (model_format, digest) in files.items()}
+    return {"candidates": placed, "picture": f"{folder}/{of_picture}", "shape": list(picture.shape)}
+
+
+def _follow(half: Companion, connection: Connection, say: Callable[[str], None]) -> dict[str, Any]:
+    """The report, at the end of the rounds."""
+    while True:
+        answer = _answer(half, connection)
+        if "report" in answer:
+            report: dict[str, Any] = answer["report"]
+            return report
+        say(f"          round {answer['done']} of {answer['rounds']}")
+
+
+def _answer(half: Companion, connection: Connection) -> dict[str, Any]:
+    words = half.next_words()
+    if not words:
+        status = half.finish()
+        raise FlashError(f"the board's half of the measurement died with status {status}: {half.last_words()}")
+    answer: dict[str, Any] = json.loads(words)
+    if "error" in answer:
+        raise FlashError(f"{answer['error']} -- nothing was measured on {connection.target}")
+    return answer
