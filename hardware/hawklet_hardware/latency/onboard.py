@@ -38,15 +38,17 @@ PROTOCOL = 1
 
 def main() -> None:
     """Do what the first argument says."""
-    if sys.argv[1] == "look":
-        _say({"version": __version__, "protocol": PROTOCOL, "engines": _engines()})
-        return
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     for name in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, signal.default_int_handler)  # an exception, so that the folder is deleted
     try:
         with _private_folder() as folder:
-            serve(folder, float(sys.argv[2]))
+            # onnxruntime writes a file there as soon as it is imported.
+            os.environ["TMPDIR"] = str(folder)
+            if sys.argv[1] == "look":
+                _say({"version": __version__, "protocol": PROTOCOL, "engines": _engines()})
+            else:
+                serve(folder, float(sys.argv[2]))
     except KeyboardInterrupt:
         os._exit(1)
     except FlashError as error:

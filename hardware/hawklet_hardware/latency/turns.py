@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from typing import Any
 
 from hawklet.errors import FlashError
 
+_WORKER = (sys.executable, "-m", "hawklet_hardware.latency.worker")
 _LOAD_LIMIT_S = 600.0
 """TensorRT builds an engine for minutes."""
 _ROUND_LIMIT_S = 300.0
@@ -233,11 +235,12 @@ class _Worker:
         }
         with self._words.open("wb") as stderr:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "hawklet_hardware.latency.worker"],
+                _WORKER,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 text=True,
+                env={**os.environ, "TMPDIR": str(folder)},  # onnxruntime writes a file there when it is imported
             )
 
     def load(self) -> dict[str, Any]:
