@@ -31,6 +31,7 @@ def test_a_bare_python_becomes_a_board_that_measures(tiny_bundle: Path, tmp_path
         access, host = BoardAccess(sshd.login(), prefix=str(prefix)), str(sshd.target)
         ready = prepare_board(host, list(ModelFormat), access=access, say=said.append)
         assert ready.python.startswith(f"{prefix}/envs/")
+        assert list((prefix / "incoming").iterdir()) == []
         began = time.monotonic()
         found = measure_on(host, candidates, picture, rounds=3, access=access, say=said.append)
         again = time.monotonic() - began

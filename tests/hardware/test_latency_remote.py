@@ -15,6 +15,7 @@ import pytest
 
 import tiny_models
 from hawklet import __version__
+from hawklet.engines import default_threads
 from hawklet.errors import FlashError, HostKeyError, UsageError
 from hawklet.spec import ModelFormat
 from hawklet_hardware.flash.lock import flash_lock
@@ -77,7 +78,7 @@ def test_candidates_are_measured_there_and_nothing_of_them_remains(board: Board)
     assert found.conditions.profile in ("x86-64", "generic-arm64") and found.conditions.threads == 1
     assert found.conditions.engines["onnx"].startswith("onnxruntime ")
     assert remains(board) == []
-    assert any("3 candidates measured in 3 rounds" in line for line in board.said)
+    assert any("measured in 3 rounds with 1 thread (" in line for line in board.said)
     assert {path.name for path in board.store.prefix.iterdir()} <= {"flash.lock", "activate.lock"}
 
 
@@ -89,8 +90,8 @@ def test_the_interpreter_of_a_flashed_board_is_used_without_being_named(board: B
     assert board.store.current() == before
 
 
-def test_without_a_number_of_threads_the_boards_profile_says_it(board: Board) -> None:
-    assert measure(board, rounds=2, threads=None).conditions.threads == 4
+def test_without_a_number_of_threads_the_profile_and_the_cores_there_say_it(board: Board) -> None:
+    assert measure(board, rounds=2, threads=None).conditions.threads == min(4, default_threads())
 
 
 def test_a_board_is_made_ready_before_the_work_that_makes_candidates(board: Board) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shlex
@@ -158,18 +159,21 @@ def _works(connection: Connection, python: str) -> bool:
 
 
 def _make(connection: Connection, environment: Environment, steps: Steps) -> None:
-    wheel = environment.wheel
-    assert wheel is not None, "it has a key"  # noqa: S101 -- narrows the type
+    assert environment.wheel is not None, "it has a key"  # noqa: S101 -- narrows the type
     incoming = f"{environment.prefix}/incoming/{environment.key}"
-    with steps.step(f"hawklet {environment.version} sent"):
-        _send_file(connection, wheel, f"{incoming}/{wheel.name}")
-    for file in environment.wheelhouse:
-        with steps.step(f"{file.name} sent"):
-            _send_file(connection, file, f"{incoming}/wheelhouse/{file.name}")
-    with steps.step(f"environment made with {environment.base_python}"):
-        _make_venv(connection, environment.base_python, environment.folder)
-    with steps.step(f"hawklet[{environment.extras}] installed on the board"):
-        _install(connection, environment, incoming, steps.say)
+    try:
+        with steps.step(f"hawklet {environment.version} sent"):
+            _send_file(connection, environment.wheel, f"{incoming}/{environment.wheel.name}")
+        for file in environment.wheelhouse:
+            with steps.step(f"{file.name} sent"):
+                _send_file(connection, file, f"{incoming}/wheelhouse/{file.name}")
+        with steps.step(f"environment made with {environment.base_python}"):
+            _make_venv(connection, environment.base_python, environment.folder)
+        with steps.step(f"hawklet[{environment.extras}] installed on the board"):
+            _install(connection, environment, incoming, steps.say)
+    finally:
+        with contextlib.suppress(FlashError):  # the connection is lost; a flash clears away what lies there
+            connection.run(["rm", "-rf", incoming])
 
 
 def _make_venv(connection: Connection, python: str, folder: str) -> None:

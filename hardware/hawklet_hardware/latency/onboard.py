@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from hawklet import __version__
-from hawklet.engines import ENGINES
+from hawklet.engines import ENGINES, default_threads
 from hawklet.errors import FlashError, HawkletError, MissingDependencyError
 from hawklet_hardware.flash.beats import BEAT
 from hawklet_hardware.latency.turns import Request, Stopped, Turns
@@ -57,8 +57,8 @@ def main() -> None:
 
 
 def serve(folder: Path, patience_s: float) -> None:
-    """Say where the folder is, and serve requests until nobody is there any more."""
-    _say({"folder": str(folder), "free_bytes": shutil.disk_usage(folder).free})
+    """Say where the folder is and how many threads make sense here; serve requests until nobody is there any more."""
+    _say({"folder": str(folder), "free_bytes": shutil.disk_usage(folder).free, "threads": default_threads()})
     running: list[Turns] = []
     try:
         for line in _lines(patience_s):

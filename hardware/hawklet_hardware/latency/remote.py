@@ -69,11 +69,6 @@ class ReadyBoard:
     services: tuple[str, ...]
     """Scopes whose hawklet.service is active and competes for the processor."""
 
-    @property
-    def threads(self) -> int:
-        """What a classifier of this size gains from there."""
-        return self.profile.threads if self.profile else 1
-
 
 def prepare_board(
     host: str,
@@ -115,7 +110,7 @@ def measure_on(
         host: ``[user@]host[:port]``.
         candidates: Name -> format and bytes of the model file.
         picture: ``uint8 [H, W, C]``, prepared: what the models take.
-        threads: CPU threads; None = what the board's profile says.
+        threads: CPU threads; None = what the board's profile says, and no more than it has cores.
         rounds: How often each is measured.
         access: How to get there.
         say: Takes progress, a line at a time.
@@ -128,17 +123,18 @@ def measure_on(
         HostKeyError: the board's host key is not the one on record; nothing was sent.
         FlashError: the board cannot be reached, made ready, or was lost; nothing of the candidates remains there.
     """
-    check_request(candidates, picture, threads or 1, rounds)
+    check_request(candidates, picture, 1 if threads is None else threads, rounds)
     formats = [model_format for model_format, _ in candidates.values()]
     steps = Steps(say)
     with _ready(Target.parse(host), formats, access or BoardAccess(), steps) as (connection, board):
-        threads = threads or board.threads
-        with Companion(
-            connection, [board.python, "-m", _MODULE, "serve", str(BEATS_MISSED_S)], MARK, _SILENCE_S
-        ) as half:
-            with steps.step(f"{len(candidates)} candidates sent"):
-                request = _send(connection, _answer(half, connection), candidates, picture)
-            with steps.step(f"{len(candidates)} candidates measured in {rounds} rounds, {threads} threads"):
+        command = [board.python, "-m", _MODULE, "serve", str(BEATS_MISSED_S)]
+        with Companion(connection, command, MARK, _SILENCE_S) as half:
+            place = _answer(half, connection)
+            if threads is None:
+                threads = min(place["threads"], board.profile.threads if board.profile else place["threads"])
+            with steps.step(f"{_many(len(candidates), 'candidate')} sent"):
+                request = _send(connection, place, candidates, picture)
+            with steps.step(f"measured in {rounds} rounds with {_many(threads, 'thread')}"):
                 half.tell(json.dumps({**request, "threads": threads, "rounds": rounds}).encode())
                 report = _follow(half, connection, say)
             half.finish()
@@ -222,6 +218,10 @@ def _make_environment(
         ensure_environment(connection, environment, state, steps)
     _require_engines(connection, environment.python, formats)
     return environment.python
+
+
+def _many(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def _send(connection: Connection, place: dict[str, Any], candidates: Candidates, picture: Pixels) -> dict[str, Any]:

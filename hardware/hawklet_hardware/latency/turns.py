@@ -25,7 +25,7 @@ _WORKER = (sys.executable, "-m", "hawklet_hardware.latency.worker")
 _LOAD_LIMIT_S = 600.0
 """TensorRT builds an engine for minutes."""
 _ROUND_LIMIT_S = 300.0
-_SAY_EVERY_S = 1.0
+_SAY_EVERY_S = 5.0
 
 
 @dataclass(frozen=True)
