@@ -12,7 +12,7 @@ import tiny_models
 from hawklet.spec import ModelFormat
 from hawklet_hardware.flash.flasher import flash
 from hawklet_hardware.flash.options import FlashOptions, RunOptions, ServiceChoice
-from hawklet_hardware.latency.remote import BoardAccess, measure_on, prepare_board
+from hawklet_hardware.latency.remote import BoardAccess, board_at, measure_on
 from loopback_sshd import running_sshd
 
 pytestmark = pytest.mark.acceptance
@@ -29,8 +29,8 @@ def test_a_bare_python_becomes_a_board_that_measures(tiny_bundle: Path, tmp_path
     said: list[str] = []
     with running_sshd(tmp_path / "sshd", {"TMPDIR": str(temporary)}) as sshd:
         access, host = BoardAccess(sshd.login(), prefix=str(prefix)), str(sshd.target)
-        ready = prepare_board(host, list(ModelFormat), access=access, say=said.append)
-        assert ready.python.startswith(f"{prefix}/envs/")
+        with board_at(host, list(ModelFormat), access=access, say=said.append) as board:
+            assert board.python.startswith(f"{prefix}/envs/")
         assert list((prefix / "incoming").iterdir()) == []
         began = time.monotonic()
         found = measure_on(host, candidates, picture, rounds=3, access=access, say=said.append)

@@ -18,11 +18,9 @@ from hawklet import __version__
 from hawklet.engines import default_threads
 from hawklet.errors import FlashError, HostKeyError, UsageError
 from hawklet.spec import ModelFormat
-from hawklet_hardware.flash.lock import flash_lock
 from hawklet_hardware.flash.options import EnvironmentOptions, ServiceChoice
-from hawklet_hardware.flash.probe import probe
 from hawklet_hardware.latency import remote
-from hawklet_hardware.latency.remote import BoardAccess, measure_on, prepare_board
+from hawklet_hardware.latency.remote import BoardAccess, board_at, measure_on
 from hawklet_hardware.latency.results import Measurement
 from hawklet_hardware.ssh import Connection
 
@@ -94,9 +92,17 @@ def test_without_a_number_of_threads_the_profile_and_the_cores_there_say_it(boar
     assert measure(board, rounds=2, threads=None).conditions.threads == min(4, default_threads())
 
 
-def test_a_board_is_made_ready_before_the_work_that_makes_candidates(board: Board) -> None:
-    ready = prepare_board(str(board.sshd.target), [ModelFormat.TFLITE], access=access(board))
-    assert ready.python == sys.executable and ready.profile is not None and ready.services == ()
+def test_a_board_that_is_held_measures_again_over_the_same_connection(board: Board) -> None:
+    with board_at(str(board.sshd.target), list(ModelFormat), access=access(board)) as held:
+        assert held.python == sys.executable and held.profile is not None and held.services == ()
+        first = held.measure(candidates(), PICTURE, threads=1, rounds=2)
+        broken = {"broken": (ModelFormat.ONNX, b"no model")}
+        second = held.measure(broken, PICTURE, threads=1, rounds=2)
+        with pytest.raises(UsageError, match="at least one candidate"):
+            held.measure({}, PICTURE)
+        with pytest.raises(FlashError, match="and no measurement beside it"):
+            measure(board)
+    assert len(first.latencies) == 3 and set(second.refused) == {"broken"}
     assert remains(board) == []
 
 
@@ -188,17 +194,6 @@ def test_a_host_that_is_not_there_is_told_plainly(board: Board) -> None:
         measure_on(f"127.0.0.1:{port}", candidates(), PICTURE, threads=1, rounds=2, access=access(board))
     with pytest.raises(UsageError, match="a board is named as user@host"):
         measure_on("-oProxyCommand=x", candidates(), PICTURE, threads=1, rounds=2, access=access(board))
-
-
-def test_a_flash_and_a_measurement_are_kept_apart(board: Board) -> None:
-    with Connection(board.sshd.target, board.sshd.login()) as connection:
-        state = probe(connection, str(board.store.prefix))
-        with (
-            flash_lock(connection, sys.executable, state),
-            pytest.raises(FlashError, match="and no measurement beside"),
-        ):
-            measure(board)
-    assert len(measure(board).latencies) == 3
 
 
 def test_the_boards_half_that_dies_is_told_with_its_last_words(board: Board, tmp_path: Path) -> None:

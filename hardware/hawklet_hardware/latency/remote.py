@@ -57,8 +57,8 @@ class BoardAccess:
 
 
 @dataclass(frozen=True)
-class ReadyBoard:
-    """A board that can measure."""
+class MeasuringBoard:
+    """A board that is ready to measure, with nobody else at work there; :func:`board_at` makes one."""
 
     name: str
     """As people say it, with its system."""
@@ -68,16 +68,55 @@ class ReadyBoard:
     """Absolute path of the interpreter that measures there."""
     services: tuple[str, ...]
     """Scopes whose hawklet.service is active and competes for the processor."""
+    connection: Connection
+    steps: Steps
+
+    def measure(
+        self, candidates: Candidates, picture: Pixels, *, threads: int | None = None, rounds: int = 30
+    ) -> Measurement:
+        """Measure candidates, all in turns.
+
+        Args:
+            candidates: Name -> format and bytes of the model file.
+            picture: ``uint8 [H, W, C]``, prepared: what the models take.
+            threads: CPU threads; None = what the board's profile says, and no more than it has cores.
+            rounds: How often each is measured.
+
+        Returns:
+            Times of every candidate that runs there, why the others do not, and the conditions.
+
+        Raises:
+            UsageError: the request cannot be meant.
+            FlashError: the board has no room, or was lost; nothing of the candidates remains there.
+        """
+        check_request(candidates, picture, 1 if threads is None else threads, rounds)
+        command = [self.python, "-m", _MODULE, "serve", str(BEATS_MISSED_S)]
+        with Companion(self.connection, command, MARK, _SILENCE_S) as half:
+            place = _answer(half, self.connection)
+            if threads is None:
+                threads = min(place["threads"], self.profile.threads if self.profile else place["threads"])
+            with self.steps.step(f"{_many(len(candidates), 'candidate')} sent"):
+                request = _send(self.connection, place, candidates, picture)
+            with self.steps.step(f"measured in {rounds} rounds with {_many(threads, 'thread')}"):
+                half.tell(json.dumps({**request, "threads": threads, "rounds": rounds}).encode())
+                report = _follow(half, self.connection, self.steps.say)
+            half.finish()
+        profile = self.profile.id if self.profile else None
+        return measurement_from(report, board=self.name, profile=profile, threads=threads, services=self.services)
 
 
-def prepare_board(
+@contextlib.contextmanager
+def board_at(
     host: str,
     formats: Iterable[ModelFormat],
     *,
     access: BoardAccess | None = None,
     say: Callable[[str], None] = lambda line: None,
-) -> ReadyBoard:
-    """See to it that a board can measure models of these formats, before the work that makes them.
+) -> Iterator[MeasuringBoard]:
+    """A board that can measure models of these formats, for as long as the block runs.
+
+    A search opens it before its work: whatever is wrong with the board comes out then, and a password is asked for
+    once. No flash gets in between.
 
     Args:
         host: ``[user@]host[:port]``.
@@ -90,8 +129,22 @@ def prepare_board(
         HostKeyError: the board's host key is not the one on record; nothing was sent.
         FlashError: it cannot be reached, or cannot be made ready; what ran there still runs.
     """
-    with _ready(Target.parse(host), list(formats), access or BoardAccess(), Steps(say)) as (_, board):
-        return board
+    target, access, steps, wanted = Target.parse(host), access or BoardAccess(), Steps(say), list(formats)
+    with contextlib.ExitStack() as stack:
+        with steps.step(f"connected to {target}"):
+            connection = stack.enter_context(Connection(target, access.login))
+        if connection.stored_host_key:
+            say(f"          the host key was new and is now on record: {connection.stored_host_key}")
+        with steps.step("looked at the board"):
+            state = probe(connection, access.prefix)
+            python = _usable(connection, state, access.environment, wanted)
+        stack.enter_context(flash_lock(connection, python or state.python[0], state))
+        if python is None:
+            python = _make_environment(connection, state, access.environment, wanted, steps)
+        profile = profile_of(state.model, state.machine)
+        name = state.described(profile)
+        say(f"          {name}, {python}")
+        yield MeasuringBoard(name, profile, python, state.service_scopes, connection, steps)
 
 
 def measure_on(
@@ -104,69 +157,11 @@ def measure_on(
     access: BoardAccess | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Measurement:
-    """Measure candidates on a board, all in turns.
-
-    Args:
-        host: ``[user@]host[:port]``.
-        candidates: Name -> format and bytes of the model file.
-        picture: ``uint8 [H, W, C]``, prepared: what the models take.
-        threads: CPU threads; None = what the board's profile says, and no more than it has cores.
-        rounds: How often each is measured.
-        access: How to get there.
-        say: Takes progress, a line at a time.
-
-    Returns:
-        Times of every candidate that runs there, why the others do not, and the conditions.
-
-    Raises:
-        UsageError: the request cannot be meant.
-        HostKeyError: the board's host key is not the one on record; nothing was sent.
-        FlashError: the board cannot be reached, made ready, or was lost; nothing of the candidates remains there.
-    """
+    """:func:`board_at` and :meth:`MeasuringBoard.measure` in one: see there for arguments and errors."""
     check_request(candidates, picture, 1 if threads is None else threads, rounds)
     formats = [model_format for model_format, _ in candidates.values()]
-    steps = Steps(say)
-    with _ready(Target.parse(host), formats, access or BoardAccess(), steps) as (connection, board):
-        command = [board.python, "-m", _MODULE, "serve", str(BEATS_MISSED_S)]
-        with Companion(connection, command, MARK, _SILENCE_S) as half:
-            place = _answer(half, connection)
-            if threads is None:
-                threads = min(place["threads"], board.profile.threads if board.profile else place["threads"])
-            with steps.step(f"{_many(len(candidates), 'candidate')} sent"):
-                request = _send(connection, place, candidates, picture)
-            with steps.step(f"measured in {rounds} rounds with {_many(threads, 'thread')}"):
-                half.tell(json.dumps({**request, "threads": threads, "rounds": rounds}).encode())
-                report = _follow(half, connection, say)
-            half.finish()
-    return measurement_from(
-        report,
-        board=board.name,
-        profile=board.profile.id if board.profile else None,
-        threads=threads,
-        services=board.services,
-    )
-
-
-@contextlib.contextmanager
-def _ready(
-    target: Target, formats: Sequence[ModelFormat], access: BoardAccess, steps: Steps
-) -> Iterator[tuple[Connection, ReadyBoard]]:
-    """A connection to a board that can measure, and nobody else at work there."""
-    with contextlib.ExitStack() as stack:
-        with steps.step(f"connected to {target}"):
-            connection = stack.enter_context(Connection(target, access.login))
-        if connection.stored_host_key:
-            steps.say(f"          the host key was new and is now on record: {connection.stored_host_key}")
-        with steps.step("looked at the board"):
-            state = probe(connection, access.prefix)
-            python = _usable(connection, state, access.environment, formats)
-        stack.enter_context(flash_lock(connection, python or state.python[0], state))
-        if python is None:
-            python = _make_environment(connection, state, access.environment, formats, steps)
-        profile = profile_of(state.model, state.machine)
-        name = state.described(profile)
-        steps.say(f"          {name}, {python}")
-        yield connection, ReadyBoard(name, profile, python, state.service_scopes)
+    with board_at(host, formats, access=access, say=say) as board:
+        return board.measure(candidates, picture, threads=threads, rounds=rounds)
 
 
 def _usable(
