@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -88,3 +89,18 @@ def test_the_option_costs_no_numpy_and_no_profile() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_table_of_targets_says_what_the_profiles_say(repository: Path) -> None:
+    text = (repository / "hardware" / "README.md").read_text(encoding="utf-8")
+    rows = [line for line in text.partition("## Targets")[2].partition("##")[0].splitlines() if line.startswith("| `")]
+    signs = {"S8": "signed (S8S8)", "U8": "unsigned (U8S8)"}
+    short = {"TensorrtExecutionProvider": "TensorRT", "CUDAExecutionProvider": "CUDA", "CPUExecutionProvider": "CPU"}
+    expected = [
+        f"| `{alias}` | {profile.name} | {signs[profile.onnx_activation]} | {profile.threads} | {profile.engine.value} | "
+        f"{', '.join(short[name] for name in profile.delegate[ModelFormat.ONNX])} |"
+        for profile in profiles()
+        for alias in profile.aliases
+    ]
+    assert sorted(rows) == sorted(expected)
+    assert all(profile.delegate[ModelFormat.TFLITE] == ("XNNPACK",) for profile in profiles())
