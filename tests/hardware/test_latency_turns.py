@@ -136,12 +136,21 @@ def test_a_candidate_that_hangs_is_ended_and_not_tried_again(
     assert refused == {"hangs": "it did not end within 4 s there"}
 
 
-def test_a_process_that_cannot_start_is_no_candidates_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turns, "_WORKER", (sys.executable, "-c", "raise SystemExit('no such module')"))
-    with pytest.raises(
-        FlashError, match=r"the process that measures \.tflite files died with status 1: no such module"
-    ):
-        measured(pair())
+def test_a_process_that_cannot_start_is_told_for_every_candidate_that_it_was_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    code = (
+        "import json, sys, hawklet_hardware.latency.worker as w; load = w._load\n"
+        "def only_onnx(request, *rest):\n"
+        "    if request['format'] == 'tflite': sys.exit('Illegal instruction')\n"
+        "    return load(request, *rest)\n"
+        "w._load = only_onnx; w.main()"
+    )
+    monkeypatch.setattr(turns, "_WORKER", (sys.executable, "-c", code))
+    latencies, refused = measured({**pair(), "another": pair()["plain tflite"]})
+    assert set(latencies) == {"plain onnx"}
+    assert set(refused) == {"plain tflite", "another"}
+    assert refused["another"] == "it ended the interpreter there with exit status 1: Illegal instruction"
 
 
 def test_nothing_remains_in_the_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -97,8 +97,8 @@ def test_the_table_of_targets_says_what_the_profiles_say(repository: Path) -> No
     signs = {"S8": "signed (S8S8)", "U8": "unsigned (U8S8)"}
     short = {"TensorrtExecutionProvider": "TensorRT", "CUDAExecutionProvider": "CUDA", "CPUExecutionProvider": "CPU"}
     expected = [
-        f"| `{alias}` | {profile.name} | {signs[profile.onnx_activation]} | {profile.threads} | {profile.engine.value} | "
-        f"{', '.join(short[name] for name in profile.delegate[ModelFormat.ONNX])} |"
+        f"| `{alias}` | {profile.name} | {signs[profile.onnx_activation]} | {profile.threads} | "
+        f"{profile.engine.value} | {', '.join(short[name] for name in profile.delegate[ModelFormat.ONNX])} |"
         for profile in profiles()
         for alias in profile.aliases
     ]

@@ -29,7 +29,6 @@ def measure_here(candidates: Candidates, picture: Pixels, *, threads: int = 1, r
 
     Raises:
         UsageError: the request cannot be meant.
-        FlashError: a process that measures cannot even start.
     """
     check_request(candidates, picture, threads, rounds)
     contents, files, digest = contents_by_digest(candidates, picture)

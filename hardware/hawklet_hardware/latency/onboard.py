@@ -95,7 +95,6 @@ def report_of(turns: Turns) -> dict[str, Any]:
     """Measure, and say how it went and under which conditions, as plain JSON types.
 
     Raises:
-        FlashError: a process that measures cannot even start.
         Stopped: the measurement was called off.
     """
     before, earlier = read_sensors(), _clock()

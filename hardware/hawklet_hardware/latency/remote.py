@@ -175,30 +175,42 @@ def _usable(
     releases = sorted(state.releases, key=lambda release: release.id != state.current)
     environments = [f"{state.prefix}/envs/{key}/bin/python" for key in state.environments]
     known = dict.fromkeys([*(release.python for release in releases), *environments])
-    return next((python for python in known if _missing(connection, python, formats) == []), None)
+    return next((python for python in known if _look(connection, python).missing(formats) == []), None)
 
 
-def _missing(connection: Connection, python: str, formats: Sequence[ModelFormat]) -> list[str] | None:
-    """Formats that an interpreter has no engine for; None: it has not this hawklet, or none at all."""
+@dataclass(frozen=True)
+class _Look:
+    """What an interpreter on the board said of itself."""
+
+    engines: tuple[str, ...] | None
+    """Formats that it has engines for; None: its hawklet is another one, or it has none."""
+    last_words: str
+
+    def missing(self, formats: Sequence[ModelFormat]) -> list[str] | None:
+        """Formats that it has no engine for; None: it cannot measure at all."""
+        if self.engines is None:
+            return None
+        return [model_format.value for model_format in dict.fromkeys(formats) if model_format.value not in self.engines]
+
+
+def _look(connection: Connection, python: str) -> _Look:
     result = connection.run([python, "-m", _MODULE, "look"])
     lines = [line.removeprefix(MARK) for line in result.stdout.splitlines() if line.startswith(MARK)]
     found = json.loads(lines[-1]) if lines else {}
     if (found.get("version"), found.get("protocol")) != (__version__, PROTOCOL):
-        return None
-    return [name for name in dict.fromkeys(formats) if name not in found["engines"]]
+        return _Look(None, "its hawklet is another one" if lines else result.last_words)
+    return _Look(tuple(found["engines"]), "")
 
 
 def _require_engines(connection: Connection, python: str, formats: Sequence[ModelFormat]) -> None:
-    missing = _missing(connection, python, formats)
+    look = _look(connection, python)
+    missing = look.missing(formats)
     if missing is None:
-        raise FlashError(
-            f"{python} on the board must be able to measure, and its hawklet is not this one; install it anew"
-        )
+        raise FlashError(f"hawklet on the board must be able to measure, but {python} says: {look.last_words}")
     if missing:
-        names = ",".join(missing)
         raise FlashError(
             f"the board needs an engine for .{' and .'.join(missing)} candidates, and {python} has none; there: "
-            f"{python} -m pip install 'hawklet[{names}]=={__version__}'"
+            f"{python} -m pip install 'hawklet[{','.join(missing)}]=={__version__}'"
         )
 
 

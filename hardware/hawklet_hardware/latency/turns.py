@@ -19,8 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hawklet.errors import FlashError
-
 _WORKER = (sys.executable, "-m", "hawklet_hardware.latency.worker")
 _LOAD_LIMIT_S = 600.0
 """TensorRT builds an engine for minutes."""
@@ -46,7 +44,7 @@ class Stopped(Exception):
 
 
 class _Died(Exception):
-    """A candidate killed its process."""
+    """A candidate killed its process; without a name, the process died with none in hand."""
 
     def __init__(self, name: str, reason: str, *, hung: bool) -> None:
         super().__init__(reason)
@@ -82,7 +80,6 @@ class Turns:
             candidate -> why it has none.
 
         Raises:
-            FlashError: a process that measures cannot even start.
             Stopped: :meth:`stop` was called.
         """
         for name, death in self._measure(list(self._request.candidates), in_turns=True).items():
@@ -194,8 +191,9 @@ class _Group:
                 return
             except _Died as death:
                 self._turns.check()
-                self.fallen[death.name] = death
-                self._names.remove(death.name)
+                blamed = [death.name] if death.name else list(self._names)
+                self.fallen.update(dict.fromkeys(blamed, death))
+                self._names = [name for name in self._names if name not in blamed]
                 self.close()
                 self._worker = None
 
@@ -285,12 +283,10 @@ class _Worker:
         self._hung = True
         self.process.kill()
 
-    def _death(self, limit_s: float) -> Exception:
+    def _death(self, limit_s: float) -> _Died:
         status = self.process.wait()
         name = self._in_hand.read_bytes().decode("utf-8", "replace")
         words = self._words.read_text(encoding="utf-8", errors="replace").strip().rpartition("\n")[2][:300]
-        if not name:
-            return FlashError(f"the process that measures .{self._format} files died with status {status}: {words}")
         if self._hung:
             return _Died(name, f"it did not end within {limit_s:g} s there", hung=True)
         return _Died(name, f"it {_how(status)}" + (f": {words}" if words else ""), hung=False)
