@@ -60,12 +60,28 @@ def ends(process: subprocess.Popen[bytes]) -> int:
 
 
 def test_it_says_which_engines_it_has_and_which_language_it_speaks(tmp_path: Path) -> None:
-    process = start(tmp_path, "look")
+    process = start(tmp_path, "look", "tflite", "onnx")
     said = answer(process.stdout)
     assert ends(process) == 0
     assert (said["version"], said["protocol"]) == (__version__, PROTOCOL)
-    assert set(said["engines"]) == {"tflite", "onnx"}
+    assert set(said["engines"]) == {"tflite", "onnx"} and said["lacking"] == {}
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_engine_that_kills_who_imports_it_is_lacking_and_the_other_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "modules").mkdir()
+    (tmp_path / "temporary").mkdir()
+    for_another_processor = "import os, signal; os.kill(os.getpid(), signal.SIGILL)\n"
+    (tmp_path / "modules" / "onnxruntime.py").write_text(for_another_processor)
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}/modules:{os.environ.get('PYTHONPATH', '')}")
+    process = start(tmp_path / "temporary", "look", "tflite", "onnx")
+    said = answer(process.stdout)
+    assert ends(process) == 0
+    assert set(said["engines"]) == {"tflite"}
+    assert said["lacking"] == {"onnx": "it crashes the interpreter there (SIGILL)"}
+    assert list((tmp_path / "temporary").iterdir()) == []
 
 
 def test_beats_between_and_within_requests_are_no_part_of_them(tmp_path: Path) -> None:

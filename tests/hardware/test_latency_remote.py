@@ -123,6 +123,20 @@ def test_an_interpreter_without_hawklet_is_refused(board: Board) -> None:
         measure(board, how=access(board, python="/usr/bin/false"))
 
 
+def test_an_interpreter_whose_hawklet_is_another_one_is_refused_with_its_own_words(
+    board: Board, tmp_path: Path
+) -> None:
+    for answer, words in [
+        ('echo \'hawklet-latency:{"version": "0.0.1", "protocol": 1}\'', "its hawklet is another one"),
+        ("echo No module named hawklet_hardware.latency >&2; exit 1", "No module named hawklet_hardware.latency"),
+    ]:
+        python = tmp_path / "python"
+        python.write_text(f'#!/bin/sh\nif [ "$3" = look ]; then {answer}; else exec {sys.executable} "$@"; fi\n')
+        python.chmod(0o755)
+        with pytest.raises(FlashError, match=f"must be able to measure, but {python} says: {words}"):
+            measure(board, how=access(board, python=str(python)))
+
+
 def test_a_service_that_competes_is_told_and_left_running(board: Board, tiny_bundle: Path, systemd: Any) -> None:
     systemd.boot()
     board.flash(tiny_bundle, service=ServiceChoice.USER)

@@ -150,7 +150,7 @@ def test_a_process_that_cannot_start_is_told_for_every_candidate_that_it_was_for
     latencies, refused = measured({**pair(), "another": pair()["plain tflite"]})
     assert set(latencies) == {"plain onnx"}
     assert set(refused) == {"plain tflite", "another"}
-    assert refused["another"] == "it ended the interpreter there with exit status 1: Illegal instruction"
+    assert refused["another"] == "it ended the interpreter there with status 1: Illegal instruction"
 
 
 def test_nothing_remains_in_the_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,8 +1,9 @@
 """The board's half of a measurement: ``python -m hawklet_hardware.latency.onboard``.
 
-``look`` says which engines are here, and ends. ``serve SECONDS`` makes a private folder, says where, takes one request
-as a line of JSON once the files are there, and answers with the times. When its input closes or stays silent for so
-many seconds, it ends what runs, deletes the folder and ends itself: a connection that is cut leaves nothing behind.
+``look FORMAT...`` says which engines are here, and ends. ``serve SECONDS`` makes a private folder, says where, takes a
+request as a line of JSON once the files are there, and answers with the times. When its input closes or stays silent
+for so many seconds, it ends what runs, deletes the folder and ends itself: a connection that is cut leaves nothing
+behind.
 
 Every line of ours on standard output is :data:`MARK` and JSON.
 """
@@ -16,19 +17,21 @@ import platform
 import select
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from hawklet import __version__
 from hawklet.engines import ENGINES, default_threads
-from hawklet.errors import FlashError, HawkletError, MissingDependencyError
+from hawklet.errors import FlashError, HawkletError
+from hawklet.spec import ModelFormat
 from hawklet_hardware.flash.beats import BEAT
-from hawklet_hardware.latency.turns import Request, Stopped, Turns
+from hawklet_hardware.latency.turns import Request, Stopped, Turns, how_it_ended, private_environment
 from hawklet_hardware.sensors import read_sensors
 
 MARK = "hawklet-latency:"
@@ -43,10 +46,8 @@ def main() -> None:
         signal.signal(name, signal.default_int_handler)  # an exception, so that the folder is deleted
     try:
         with _private_folder() as folder:
-            # onnxruntime writes a file there as soon as it is imported.
-            os.environ["TMPDIR"] = str(folder)
             if sys.argv[1] == "look":
-                _say({"version": __version__, "protocol": PROTOCOL, "engines": _engines()})
+                _say({"version": __version__, "protocol": PROTOCOL, **look(folder, sys.argv[2:])})
             else:
                 serve(folder, float(sys.argv[2]))
     except KeyboardInterrupt:
@@ -54,6 +55,21 @@ def main() -> None:
     except FlashError as error:
         _say({"error": str(error)})
     os._exit(0)  # a thread may still be waiting for a process that was killed
+
+
+def look(folder: Path, formats: Sequence[str]) -> dict[str, Any]:
+    """Which of these formats have an engine here that can be imported, and what stands in the way of the others."""
+    engines, lacking = {}, {}
+    for name in formats:
+        # In a process of its own: an engine that was built for another processor ends the one that imports it.
+        module = ENGINES[ModelFormat(name)].partition(":")[0]
+        command = [sys.executable, "-c", f"import {module} as engine; print(engine.load_library()[1])"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=private_environment(folder))
+        if done.returncode:
+            lacking[name] = how_it_ended(done.returncode, done.stderr)
+        else:
+            engines[name] = done.stdout.strip().rpartition("\n")[2]
+    return {"engines": engines, "lacking": lacking}
 
 
 def serve(folder: Path, patience_s: float) -> None:
@@ -122,17 +138,6 @@ def _clock() -> tuple[float, float, float]:
     idle = ticks[3] + ticks[4]  # doing nothing, and waiting for a disk
     own = times.user + times.system + times.children_user + times.children_system
     return (sum(ticks) - idle) / hertz, sum(ticks) / hertz, own
-
-
-def _engines() -> dict[str, str]:
-    """Format -> library and version, of those that can be imported here."""
-    import importlib
-
-    found = {}
-    for model_format, where in ENGINES.items():
-        with contextlib.suppress(MissingDependencyError):
-            found[model_format.value] = str(importlib.import_module(where.partition(":")[0]).load_library()[1])
-    return found
 
 
 @contextlib.contextmanager

@@ -175,42 +175,42 @@ def _usable(
     releases = sorted(state.releases, key=lambda release: release.id != state.current)
     environments = [f"{state.prefix}/envs/{key}/bin/python" for key in state.environments]
     known = dict.fromkeys([*(release.python for release in releases), *environments])
-    return next((python for python in known if _look(connection, python).missing(formats) == []), None)
+    return next((python for python in known if _can_measure(connection, python, formats)), None)
 
 
-@dataclass(frozen=True)
-class _Look:
-    """What an interpreter on the board said of itself."""
+def _look(connection: Connection, python: str, formats: Sequence[ModelFormat]) -> dict[str, str]:
+    """What stands in the way of measuring there: format -> why it has no engine; empty = nothing.
 
-    engines: tuple[str, ...] | None
-    """Formats that it has engines for; None: its hawklet is another one, or it has none."""
-    last_words: str
-
-    def missing(self, formats: Sequence[ModelFormat]) -> list[str] | None:
-        """Formats that it has no engine for; None: it cannot measure at all."""
-        if self.engines is None:
-            return None
-        return [model_format.value for model_format in dict.fromkeys(formats) if model_format.value not in self.engines]
-
-
-def _look(connection: Connection, python: str) -> _Look:
-    result = connection.run([python, "-m", _MODULE, "look"])
+    Raises:
+        FlashError: it cannot measure at all: its hawklet is another one, or it has none.
+    """
+    names = [model_format.value for model_format in dict.fromkeys(formats)]
+    result = connection.run([python, "-m", _MODULE, "look", *names], silence_s=_SILENCE_S)
     lines = [line.removeprefix(MARK) for line in result.stdout.splitlines() if line.startswith(MARK)]
     found = json.loads(lines[-1]) if lines else {}
+    if "error" in found:
+        raise FlashError(found["error"])
     if (found.get("version"), found.get("protocol")) != (__version__, PROTOCOL):
-        return _Look(None, "its hawklet is another one" if lines else result.last_words)
-    return _Look(tuple(found["engines"]), "")
+        words = "its hawklet is another one" if found else result.last_words
+        raise FlashError(f"hawklet on the board must be able to measure, but {python} says: {words}")
+    lacking: dict[str, str] = found["lacking"]
+    return lacking
+
+
+def _can_measure(connection: Connection, python: str, formats: Sequence[ModelFormat]) -> bool:
+    try:
+        return not _look(connection, python, formats)
+    except FlashError:
+        return False  # a connection that is lost is told by whoever uses it next
 
 
 def _require_engines(connection: Connection, python: str, formats: Sequence[ModelFormat]) -> None:
-    look = _look(connection, python)
-    missing = look.missing(formats)
-    if missing is None:
-        raise FlashError(f"hawklet on the board must be able to measure, but {python} says: {look.last_words}")
-    if missing:
+    lacking = _look(connection, python, formats)
+    if lacking:
         raise FlashError(
-            f"the board needs an engine for .{' and .'.join(missing)} candidates, and {python} has none; there: "
-            f"{python} -m pip install 'hawklet[{','.join(missing)}]=={__version__}'"
+            f"the board needs an engine for .{' and .'.join(lacking)} candidates, and {python} has none that works "
+            f"({'; '.join(lacking.values())}); there: {python} -m pip install "
+            f"'hawklet[{','.join(lacking)}]=={__version__}'"
         )
 
 

@@ -238,7 +238,7 @@ class _Worker:
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 text=True,
-                env={**os.environ, "TMPDIR": str(folder)},  # onnxruntime writes a file there when it is imported
+                env=private_environment(folder),
             )
 
     def load(self) -> dict[str, Any]:
@@ -286,15 +286,30 @@ class _Worker:
     def _death(self, limit_s: float) -> _Died:
         status = self.process.wait()
         name = self._in_hand.read_bytes().decode("utf-8", "replace")
-        words = self._words.read_text(encoding="utf-8", errors="replace").strip().rpartition("\n")[2][:300]
         if self._hung:
             return _Died(name, f"it did not end within {limit_s:g} s there", hung=True)
-        return _Died(name, f"it {_how(status)}" + (f": {words}" if words else ""), hung=False)
+        return _Died(name, how_it_ended(status, self._words.read_text("utf-8", "replace")), hung=False)
+
+
+def private_environment(folder: Path) -> dict[str, str]:
+    """Our environment variables for a process that imports an engine: onnxruntime leaves a file where TMPDIR is."""
+    return {**os.environ, "TMPDIR": str(folder)}
+
+
+def how_it_ended(status: int, stderr: str) -> str:
+    """How a process ended before its time, with its last words.
+
+    Args:
+        status: Its exit status; negative for a signal.
+        stderr: What it said.
+    """
+    words = stderr.strip().rpartition("\n")[2][:300]
+    return f"it {_how(status)}" + (f": {words}" if words else "")
 
 
 def _how(status: int) -> str:
     if status >= 0:
-        return f"ended the interpreter there with exit status {status}"
+        return f"ended the interpreter there with status {status}"
     name = signal.Signals(-status).name
     if -status == signal.SIGKILL:
         return f"was killed there ({name}), as the kernel does when memory runs out"
