@@ -38,6 +38,8 @@ def open_engine(file, *arguments, **options):
         os.kill(os.getpid(), signal.SIGKILL)
     if content.endswith(b"HANGS"):
         time.sleep(60)
+    if content.endswith(b"NEITHER LATER") and len(opened) == 1:
+        raise worker.HawkletError("no room for it")
     engine = real(file, *arguments, **options)
     print("Hello from an engine's C++ side", flush=True)
     if content.endswith(b"LATER"):
@@ -125,6 +127,13 @@ def test_a_candidate_without_room_beside_the_others_is_measured_alone(misbehavin
         "plain onnx": (True, 4),
         "crowded": (False, 4),
     }
+
+
+def test_a_candidate_that_dies_in_turns_and_is_refused_alone_has_no_times(misbehaving: None) -> None:
+    neither = (TFLITE, tiny_models.colour_tflite() + b"NEITHER LATER")
+    latencies, refused = measured({**pair(), "neither": neither}, rounds=3)
+    assert set(latencies) == {"plain tflite", "plain onnx"}
+    assert refused == {"neither": "no room for it"}
 
 
 def test_a_candidate_that_hangs_is_ended_and_not_tried_again(

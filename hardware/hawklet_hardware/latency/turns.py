@@ -83,10 +83,11 @@ class Turns:
             Stopped: :meth:`stop` was called.
         """
         for name, death in self._measure(list(self._request.candidates), in_turns=True).items():
-            again = {} if death.hung else self._measure([name], in_turns=False)
-            if death.hung or again:
+            self._latencies.pop(name, None)  # times from before its death are of no use: they are too few
+            again = {name: death} if death.hung else self._measure([name], in_turns=False)
+            if name in again:
                 self._latencies.pop(name, None)
-                self._refused[name] = again.get(name, death).reason
+                self._refused[name] = again[name].reason
         return self._latencies, self._refused
 
     def stop(self) -> None:
@@ -131,8 +132,6 @@ class Turns:
     def accept(self, name: str, engine: dict[str, str], *, in_turns: bool) -> None:
         """Note that an engine takes a candidate; times that it has already stay."""
         kept = self._latencies.get(name, {"cpu_ms": [], "wall_ms": []})
-        if not in_turns:
-            kept = {"cpu_ms": [], "wall_ms": []}
         self._latencies[name] = {**kept, **engine, "in_turns": in_turns}
 
     def refuse(self, name: str, reason: str) -> None:
@@ -310,7 +309,7 @@ def how_it_ended(status: int, stderr: str) -> str:
 def _how(status: int) -> str:
     if status >= 0:
         return f"ended the interpreter there with status {status}"
-    name = signal.Signals(-status).name
+    name = next((known.name for known in signal.Signals if known == -status), f"signal {-status}")
     if -status == signal.SIGKILL:
         return f"was killed there ({name}), as the kernel does when memory runs out"
     return f"crashes the interpreter there ({name})"
