@@ -42,8 +42,8 @@ PROTOCOL = 1
 def main() -> None:
     """Do what the first argument says."""
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    for name in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(name, signal.default_int_handler)  # an exception, so that the folder is deleted
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, signal.default_int_handler)  # an exception, so that the folder goes
     try:
         with _private_folder() as folder:
             if sys.argv[1] == "look":
