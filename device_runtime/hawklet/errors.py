@@ -18,7 +18,7 @@
     │   └── CameraNotFoundError       there is no such source
     ├── OutputError (OSError)         a result could not be delivered (MQTT broker, GPIO pin, file)
     ├── ResultError (ValueError)      a benchmark result is malformed, or may not be compared with another
-    └── FlashError (OSError)          a board could not be flashed
+    └── FlashError (OSError)          a board could not be reached, flashed or measured on
         └── HostKeyError              the board's SSH host key is unknown or has changed
 
 A message states the rule, what was got, and the way out, in that order.
@@ -104,7 +104,7 @@ class ResultError(HawkletError, ValueError):
 
 
 class FlashError(HawkletError, OSError):
-    """A board could not be flashed."""
+    """A board could not be reached, flashed or measured on."""
 
 
 class HostKeyError(FlashError):

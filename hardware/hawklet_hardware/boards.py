@@ -21,6 +21,8 @@ class BoardProfile:
     """As ``raspberry-pi-5``; also what a benchmark result names the board."""
     name: str
     """As people say it."""
+    aliases: tuple[str, ...]
+    """Short names, as ``--target`` takes them; the first is the one that is shown."""
     match: tuple[str, ...]
     """Parts of ``/proc/device-tree/model`` that mean this board; empty for generic profiles."""
     soc: str
@@ -42,6 +44,8 @@ class BoardProfile:
     """Threads that a classifier of this size gains from."""
     onnx_activation: str
     """``S8`` or ``U8``: activation type that ONNX Runtime runs fastest there."""
+    delegate: Mapping[ModelFormat, tuple[str, ...]]
+    """Format -> what may be assumed to execute its models there, in the order it is tried."""
     supported: bool
     """False where no current hawklet runs; the notes say why."""
     notes: tuple[str, ...]
@@ -86,6 +90,7 @@ def parse_profile(data: Mapping[str, Any]) -> BoardProfile:
         profile = BoardProfile(
             id=str(fields.pop("id")),
             name=str(fields.pop("name")),
+            aliases=_strings(fields.pop("aliases")),
             match=_strings(fields.pop("match")),
             soc=str(fields.pop("soc")),
             cores=_optional_int(fields.pop("cores", None)),
@@ -97,6 +102,7 @@ def parse_profile(data: Mapping[str, Any]) -> BoardProfile:
             engine=ModelFormat(fields.pop("engine")),
             threads=int(fields.pop("threads")),
             onnx_activation=str(fields.pop("onnx_activation")),
+            delegate={ModelFormat(name): _strings(names) for name, names in fields.pop("delegate").items()},
             supported=bool(fields.pop("supported", True)),
             notes=_strings(fields.pop("notes")),
         )
@@ -108,6 +114,8 @@ def parse_profile(data: Mapping[str, Any]) -> BoardProfile:
         raise UsageError(
             f"a board profile has known fields, onnx_activation S8 or U8 and a Python per system of its own, got {data}"
         )
+    if not profile.aliases or set(profile.delegate) != set(ModelFormat) or not all(profile.delegate.values()):
+        raise UsageError(f"a board profile has an alias and a delegate for every format, got {data}")
     return profile
 
 

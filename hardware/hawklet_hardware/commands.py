@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from hawklet.addresses import without_secrets
-from hawklet.errors import MissingDependencyError, UsageError
+from hawklet.errors import UsageError
 from hawklet.option_types import NumberRange
+from hawklet_hardware.login_options import login_from, login_options, require_ssh
 
 if TYPE_CHECKING:
     from hawklet_hardware.flash.flasher import FlashReport
     from hawklet_hardware.flash.probe import BoardState
-    from hawklet_hardware.ssh import Login, Target
+    from hawklet_hardware.ssh import Target
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -56,18 +56,7 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option(
     "--keep", type=click.IntRange(1), default=3, show_default=True, metavar="N", help="Releases that stay on the board."
 )
-@click.option("--identity", "-i", type=_FILE, metavar="FILE", help="Private key to log in with.")
-@click.option("--known-hosts", type=click.Path(path_type=Path), metavar="FILE", help="Host keys on record.")
-@click.option("--accept-new-host-key", is_flag=True, help="Show and store the key of a board seen for the first time.")
-@click.option("--ssh-config", type=_FILE, metavar="FILE", help="Instead of ~/.ssh/config.")
-@click.option(
-    "--connect-timeout",
-    type=NumberRange(0.1, 3600),
-    default=15.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="For connecting, and for logging in.",
-)
+@login_options
 @click.option("--dry-run", is_flag=True, help="Look at the board and say what would be done.")
 @click.option("--status", "show_status", is_flag=True, help="Say what the board runs and keeps; takes no BUNDLE.")
 @click.option("--rollback", "go_back", is_flag=True, help="Go back to the release before; takes no BUNDLE.")
@@ -77,10 +66,8 @@ def flash(words: tuple[str, ...], show_status: bool, go_back: bool, **options: A
     Ships hawklet and BUNDLE, makes the environment, replays the golden frames on the board, switches to the new model
     in one step and starts it as a service. When a check fails, the board runs what it ran before.
     """
-    try:
-        from hawklet_hardware.ssh import Target
-    except ModuleNotFoundError as error:
-        raise MissingDependencyError.for_extra(str(error.name), "flash", "hawklet flash") from error
+    require_ssh("hawklet flash")
+    from hawklet_hardware.ssh import Target
 
     if show_status and go_back:
         raise UsageError("--status and --rollback exclude each other; give one of them")
@@ -107,7 +94,7 @@ def _flash(bundle: Path, target: Target, options: dict[str, Any]) -> None:
     service = ServiceChoice.NONE if options["no_service"] else ServiceChoice(options["service"])
     run = RunOptions(options["source"], _split(options["run_args"]), service, options["watch"])
     wanted = FlashOptions(environment, run, options["prefix"], options["keep"], options["dry_run"])
-    report = flash_board(bundle, target, _login(options), wanted, click.echo)
+    report = flash_board(bundle, target, login_from(options), wanted, click.echo)
     if report is not None:
         _say_report(report, target)
 
@@ -117,24 +104,6 @@ def _split(text: str) -> tuple[str, ...]:
         return tuple(shlex.split(text))
     except ValueError as error:
         raise UsageError(f"--run-args must be words as a shell takes them, got {text!r}: {error}") from error
-
-
-def _login(options: dict[str, Any]) -> Login:
-    from hawklet_hardware.ssh import SSH_CONFIG, Login
-
-    return Login(
-        identity=options["identity"],
-        known_hosts=options["known_hosts"],
-        accept_new_host_key=options["accept_new_host_key"],
-        ssh_config=options["ssh_config"] or SSH_CONFIG,
-        connect_timeout=options["connect_timeout"],
-        ask=_ask_secret if sys.stdin.isatty() else None,
-    )
-
-
-def _ask_secret(prompt: str) -> str:
-    answer: str = click.prompt(prompt, hide_input=True, err=True)
-    return answer
 
 
 def _say_report(report: FlashReport, target: Target) -> None:
@@ -169,7 +138,7 @@ def _status(target: Target, options: dict[str, Any]) -> None:
     from hawklet_hardware.flash.inspect import status
     from hawklet_hardware.flash.options import FlashOptions
 
-    _say_status(status(target, _login(options), FlashOptions(prefix=options["prefix"]).prefix), target)
+    _say_status(status(target, login_from(options), FlashOptions(prefix=options["prefix"]).prefix), target)
 
 
 def _say_status(state: BoardState, target: Target) -> None:
@@ -193,5 +162,5 @@ def _rollback(target: Target, options: dict[str, Any]) -> None:
     from hawklet_hardware.flash.options import FlashOptions, RunOptions
 
     wanted = FlashOptions(run=RunOptions(watch_s=options["watch"]), prefix=options["prefix"])
-    release = rollback(target, _login(options), wanted.prefix, wanted.run.watch_s)
+    release = rollback(target, login_from(options), wanted.prefix, wanted.run.watch_s)
     click.echo(f"{target} runs {release.model} again, release {release.id}; its golden frames came out as recorded")

@@ -171,14 +171,16 @@ class Connection:
             raise FlashError(f"the connection to {self.target} was lost before the command ended; try again")
         return Result(status, "".join(lines), stderr)
 
-    def start(self, command: Sequence[str]) -> paramiko.Channel:
+    def start(self, command: Sequence[str], silence_s: float = SILENCE_S) -> paramiko.Channel:
         """Start a command that is to live beside others; its channel is the caller's to close.
+
+        Reading from it gives up when nothing is heard for ``silence_s`` seconds.
 
         Raises:
             FlashError: the connection was lost.
         """
         with mapped_errors(f"{self.target}"):
-            channel = self._session(SILENCE_S)
+            channel = self._session(silence_s)
             channel.exec_command(shlex.join(command))
             return channel
 

@@ -118,6 +118,7 @@ class Systemd:
 def _systemd_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("systemd")
     (folder / "bin").mkdir()
+    (folder / "temporary").mkdir()
     for name, text in {
         "systemctl": _SYSTEMCTL,
         "loginctl": "#!/bin/sh\n",
@@ -139,7 +140,10 @@ def sshd(_systemd_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     environment = {
         "PATH": f"{_systemd_folder}/bin:/usr/local/bin:/usr/bin:/bin",
         "XDG_CONFIG_HOME": f"{_systemd_folder}/config",
+        "TMPDIR": f"{_systemd_folder}/temporary",
     }
+    if "PYTHONPATH" in os.environ:  # this very interpreter serves as the board's, and must find the same hawklet
+        environment["PYTHONPATH"] = os.environ["PYTHONPATH"]
     with running_sshd(tmp_path_factory.mktemp("sshd"), environment) as running:
         yield running
 
@@ -168,9 +172,11 @@ def wrong_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class LoopbackBoard:
     """A folder on this machine, flashed through sshd."""
 
-    def __init__(self, sshd: Sshd, prefix: Path) -> None:
+    def __init__(self, sshd: Sshd, prefix: Path, temporary: Path) -> None:
         self.sshd = sshd
         self.store = Store(prefix)
+        self.temporary = temporary
+        """What ``TMPDIR`` is for every command that runs there."""
         self.said: list[str] = []
 
     def options(
@@ -212,6 +218,6 @@ class LoopbackBoard:
 
 
 @pytest.fixture
-def board(sshd: Sshd, tmp_path: Path) -> LoopbackBoard:
+def board(sshd: Sshd, _systemd_folder: Path, tmp_path: Path) -> LoopbackBoard:
     """A board on which nothing was flashed yet."""
-    return LoopbackBoard(sshd, tmp_path / "board")
+    return LoopbackBoard(sshd, tmp_path / "board", _systemd_folder / "temporary")

@@ -51,7 +51,15 @@ def test_boards_that_are_too_old_say_so() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"soc": None, "engine": "caffe"}, {"onnx_activation": "S16"}, {"surprise": 1}, {"match": "not a list"}]
+    "change",
+    [
+        {"soc": None, "engine": "caffe"},
+        {"onnx_activation": "S16"},
+        {"surprise": 1},
+        {"match": "not a list"},
+        {"aliases": []},
+        {"delegate": {"tflite": ["XNNPACK"]}},
+    ],
 )
 def test_a_malformed_profile_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(UsageError, match="a board profile"):

@@ -17,8 +17,9 @@ from hawklet.bundle import Bundle
 from hawklet.cli import main
 from hawklet.errors import BundleError, FlashError, HostKeyError, SelfTestError, UsageError
 from hawklet_hardware.flash import flasher
-from hawklet_hardware.flash.flasher import flash, flash_lock
+from hawklet_hardware.flash.flasher import flash
 from hawklet_hardware.flash.inspect import rollback, status
+from hawklet_hardware.flash.lock import flash_lock
 from hawklet_hardware.flash.options import EnvironmentOptions, FlashOptions, RunOptions, ServiceChoice
 from hawklet_hardware.flash.probe import probe
 from hawklet_hardware.ssh import Connection, Target

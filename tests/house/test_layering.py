@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "hawklet": set[str](),
     "hawklet_hardware": {"hawklet"},
     "hawklet_trainer": {"hawklet"},
-    "hawklet_converter": {"hawklet", "hawklet_trainer"},
+    "hawklet_converter": {"hawklet", "hawklet_trainer", "hawklet_hardware"},
     "hawklet_benchmarks": {"hawklet", "hawklet_hardware"},
 }
 NEVER_ON_A_BOARD = {

@@ -8,37 +8,30 @@ previous release current, or the new one proved.
 from __future__ import annotations
 
 import contextlib
-import getpass
-import hashlib
 import json
 import shlex
-import socket
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hawklet import __version__
 from hawklet.bundle import Bundle, Manifest, Variant
 from hawklet.errors import FlashError, SelfTestError, UsageError
 from hawklet.safefiles import sha256_of
 from hawklet_hardware.boards import BoardProfile, profile_of
-from hawklet_hardware.flash.lock import FlashLock
+from hawklet_hardware.flash.environment import Environment, check_room, choose_environment, ensure_environment
+from hawklet_hardware.flash.lock import flash_lock
 from hawklet_hardware.flash.onboard import read_report
 from hawklet_hardware.flash.options import EnvironmentOptions, FlashOptions, RunOptions, ServiceChoice
 from hawklet_hardware.flash.probe import BoardState, probe
 from hawklet_hardware.flash.releases import Release, variant_of
-from hawklet_hardware.flash.wheel import find_wheel, wheel_version
+from hawklet_hardware.flash.steps import Steps
+from hawklet_hardware.flash.wheel import find_wheel
 from hawklet_hardware.service import UNIT
 from hawklet_hardware.ssh import Connection, Login, Target
 
-_ENVIRONMENT_BYTES = 450 << 20
-"""Disk that a new environment may take while pip builds it."""
 _MARGIN_BYTES = 50 << 20
-_INSTALL_SILENCE_S = 1800.0
-"""Unpacking a large wheel on a Pi Zero's card is silent for minutes."""
 _CHECK_SILENCE_S = 900.0
 # These come from the board's own packages (picamera2, GStreamer) or need nothing; other sources need the camera extra.
 _NEEDS_NO_EXTRA = ("picamera2://", "csi://", "synthetic://")
@@ -86,26 +79,14 @@ class _Plan:
     state: BoardState
     profile: BoardProfile | None
     release: Release
-    base_python: str
-    """Runs the lock, and makes the environment."""
-    extras: str
-    """As ``tflite`` or ``onnx,camera``; of no use with an interpreter that is there."""
-    wheel: Path | None
-    """None: an interpreter that is there is used."""
-    wheelhouse: tuple[Path, ...]
+    environment: Environment
     scope: str | None
     """Of the unit to install."""
-    bytes_needed: int
 
     @property
     def board(self) -> str:
         """The board as people say it, with its system."""
-        name = self.state.model or (self.profile.name if self.profile else self.state.machine)
-        return f"{name}, {self.state.os or 'Linux'}, {self.state.machine}"
-
-    @property
-    def needs_environment(self) -> bool:
-        return self.release.env is not None and self.release.env not in self.state.environments
+        return self.state.described(self.profile)
 
     @property
     def is_current(self) -> bool:
@@ -114,22 +95,6 @@ class _Plan:
     def at(self, *parts: str) -> str:
         """A path under the prefix on the board."""
         return "/".join([self.state.prefix, *parts])
-
-
-class Steps:
-    """Says each step with the time it took."""
-
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self.say = say
-        self._start = time.monotonic()
-
-    @contextlib.contextmanager
-    def step(self, what: str) -> Iterator[None]:
-        """One step, said when it is done."""
-        began = time.monotonic()
-        yield
-        now = time.monotonic()
-        self.say(f"{now - self._start:6.1f} s  {what} ({now - began:.1f} s)")
 
 
 def flash(
@@ -169,15 +134,10 @@ def flash(
             if options.dry_run:
                 _say_plan(plan, options, say)
                 return None
-            stack.enter_context(flash_lock(connection, plan.base_python, plan.state))
+            stack.enter_context(flash_lock(connection, plan.environment.base_python, plan.state))
             # Once more: another flash may have ended between the first look and the lock.
             plan = replace(plan, state=probe(connection, options.prefix))
             return _carry_out(connection, plan, options, steps)
-
-
-def flash_lock(connection: Connection, python: str, state: BoardState) -> FlashLock:
-    """The lock that every change of a board is made under."""
-    return FlashLock(connection, python, f"{state.prefix}/flash.lock", f"{getpass.getuser()} on {socket.gethostname()}")
 
 
 def _make_plan(
@@ -190,36 +150,23 @@ def _make_plan(
     """
     state = probe(connection, options.prefix)
     profile = profile_of(state.model, state.machine)
-    environment, wheelhouse = options.environment, _wheelhouse(options.environment)
     run = ("--source", options.run.source or _usual_camera(profile), *options.run.arguments)
-    extras = _extras(manifest, environment, profile, run)
-    if environment.python:
-        base_python, version = environment.python, _check_interpreter(connection, environment.python)
-        env, python, wheel_bytes = None, environment.python, 0
-    else:
-        assert wheel is not None, "made by the caller"  # noqa: S101 -- narrows the type
-        _check_processor(state)
-        base_python, python_version = state.python
-        version, wheel_bytes = wheel_version(wheel), sum(file.stat().st_size for file in (wheel, *wheelhouse))
-        env = _environment_key(wheel, extras, base_python, python_version)
-        python = f"{state.prefix}/envs/{env}/bin/python"
+    extras = _extras(manifest, options.environment, profile, run)
+    environment = choose_environment(connection, state, options.environment, wheel, extras)
     release = Release.make(
-        model=manifest.name, bundle_sha256=sha256_of(bundle), hawklet_version=version, python=python, env=env, run=run
+        model=manifest.name,
+        bundle_sha256=sha256_of(bundle),
+        hawklet_version=environment.version,
+        python=environment.python,
+        env=environment.key,
+        run=run,
     )
-    new_environment = env is not None and env not in state.environments
-    needed = _MARGIN_BYTES + 2 * bundle.stat().st_size + new_environment * (_ENVIRONMENT_BYTES + 2 * wheel_bytes)
-    scope = _scope(options.run, state)
-    plan = _Plan(bundle, manifest, state, profile, release, base_python, extras, wheel, wheelhouse, scope, needed)
-    _check_room(plan)
-    return plan
+    check_room(state, _MARGIN_BYTES + 2 * bundle.stat().st_size + environment.bytes_needed(state))
+    return _Plan(bundle, manifest, state, profile, release, environment, _scope(options.run, state))
 
 
 def _carry_out(connection: Connection, plan: _Plan, options: FlashOptions, steps: Steps) -> FlashReport:
-    if plan.needs_environment:
-        _make_environment(connection, plan, steps)
-    elif plan.release.env is not None and not _works(connection, plan.release.python):
-        steps.say("          note: the environment there is damaged and is made anew")
-        _make_environment(connection, plan, steps)
+    ensure_environment(connection, plan.environment, plan.state, steps)
     if plan.is_current and (plan.scope is None or plan.state.runs(plan.scope, plan.release.id)):
         try:
             with steps.step("it is there already; golden frames replayed on the board"):
@@ -239,10 +186,6 @@ def _carry_out(connection: Connection, plan: _Plan, options: FlashOptions, steps
     if done["warning"]:
         steps.say(f"          note: {done['warning']}")
     return _report(plan, golden, already_there=False, removed=tuple(done["removed"]))
-
-
-def _works(connection: Connection, python: str) -> bool:
-    return connection.run([python, "-c", "import hawklet_hardware.flash.onboard"]).exit_status == 0
 
 
 def _say_what_still_runs(plan: _Plan, steps: Steps) -> None:
@@ -295,10 +238,6 @@ def _checked_manifest(path: Path) -> Manifest:
     return bundle.manifest
 
 
-def _wheelhouse(options: EnvironmentOptions) -> tuple[Path, ...]:
-    return tuple(sorted(options.wheelhouse.glob("*.whl"))) if options.wheelhouse else ()
-
-
 def _usual_camera(profile: BoardProfile | None) -> str:
     return profile.camera if profile else "/dev/video0"
 
@@ -328,39 +267,6 @@ def _may_run(manifest: Manifest, run: Sequence[str]) -> list[Variant]:
     return found
 
 
-def _check_interpreter(connection: Connection, python: str) -> str:
-    # Nothing heavy is imported for this; whether there is an engine comes out when the golden frames are replayed.
-    code = (
-        "import hawklet, importlib.util as u; "
-        "print(hawklet.__version__ if u.find_spec('hawklet_hardware.flash.onboard') else 'without flash')"
-    )
-    result = connection.run([python, "-c", code])
-    if result.exit_status:
-        raise FlashError(
-            f"--python must be an interpreter on the board that has hawklet, {python} says: {result.last_words}"
-        )
-    version = result.stdout.split()[-1]
-    if version != __version__:
-        raise FlashError(
-            f"--python must have the same hawklet as this machine, {python} has {version}, here is {__version__}; "
-            f"there: {python} -m pip install 'hawklet[tflite]=={__version__}'"
-        )
-    return version
-
-
-def _check_processor(state: BoardState) -> None:
-    if state.machine not in ("aarch64", "arm64", "x86_64"):
-        raise FlashError(
-            f"the engines have wheels for 64-bit systems, this board runs a {state.machine} one; install the 64-bit "
-            "image, or name an interpreter that has hawklet and an engine with --python"
-        )
-
-
-def _environment_key(wheel: Path, extras: str, python: str, version: tuple[int, ...]) -> str:
-    made_of = json.dumps([sha256_of(wheel), extras, python, list(version)])
-    return hashlib.sha256(made_of.encode()).hexdigest()[:12]
-
-
 def _scope(run: RunOptions, state: BoardState) -> str | None:
     choice = run.service
     if choice is ServiceChoice.AUTO:
@@ -382,69 +288,6 @@ def _scope(run: RunOptions, state: BoardState) -> str | None:
             f"there (systemctl {'--user ' * (other == 'user')}disable --now hawklet), or use --service {other}"
         )
     return str(choice.value)
-
-
-def _check_room(plan: _Plan) -> None:
-    state = plan.state
-    if not state.writable:
-        raise FlashError(f"{state.user} may not write {state.prefix} on the board; name another folder with --prefix")
-    if state.free_bytes < plan.bytes_needed:
-        raise FlashError(
-            f"{plan.bytes_needed / 1e6:.0f} MB must be free under {state.prefix} on the board, "
-            f"{state.free_bytes / 1e6:.0f} MB are; clear some space, or name another folder with --prefix"
-        )
-
-
-def _make_environment(connection: Connection, plan: _Plan, steps: Steps) -> None:
-    env, wheel = plan.release.env, plan.wheel
-    assert env is not None and wheel is not None, "needs_environment"  # noqa: S101 -- narrows the type
-    incoming = plan.at("incoming", env)
-    with steps.step(f"hawklet {plan.release.hawklet_version} sent"):
-        _send_file(connection, wheel, f"{incoming}/{wheel.name}")
-    for file in plan.wheelhouse:
-        with steps.step(f"{file.name} sent"):
-            _send_file(connection, file, f"{incoming}/wheelhouse/{file.name}")
-    folder = plan.at("envs", env)
-    with steps.step(f"environment made with {plan.base_python}"):
-        _make_venv(connection, plan.base_python, folder)
-    with steps.step(f"hawklet[{plan.extras}] installed on the board"):
-        _install(connection, folder, f"{incoming}/{wheel.name}[{plan.extras}]", plan, steps.say)
-
-
-def _make_venv(connection: Connection, python: str, folder: str) -> None:
-    # System packages stay in sight: picamera2 comes from apt and works with apt's numpy, which pip leaves alone.
-    words = shlex.join([python, "-m", "venv", "--system-site-packages", folder])
-    result = connection.run(f"rm -rf {shlex.quote(folder)} && {words} 2>&1", silence_s=_INSTALL_SILENCE_S)
-    if result.exit_status:
-        if "ensurepip" in result.stdout:
-            raise FlashError("the board's Python cannot make environments; there, once: sudo apt install python3-venv")
-        raise FlashError(f"an environment cannot be made on the board: {result.last_words}")
-
-
-def _install(connection: Connection, folder: str, what: str, plan: _Plan, say: Callable[[str], None]) -> None:
-    def follow(line: str) -> None:
-        if line.startswith(("Collecting ", "Downloading ", "Installing ", "Processing ")):
-            say(f"          {line[:100]}")
-
-    pip = [f"{folder}/bin/python", "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
-    if plan.wheelhouse:
-        wheels = what.rpartition("/")[0] + "/wheelhouse"
-        pip += ["--no-index", "--find-links", wheels]
-    script = (
-        f"{shlex.join([*pip, what])} 2>&1 && sync -f {shlex.quote(folder)} && touch {shlex.quote(folder + '/ready')}"
-    )
-    result = connection.run(script, on_line=follow, silence_s=_INSTALL_SILENCE_S)
-    if result.exit_status:
-        errors = [line for line in result.stdout.splitlines() if line.startswith("ERROR:")]
-        raise FlashError(
-            f"hawklet cannot be installed on the board: {errors[0] if errors else result.last_words}; without internet "
-            "there, ship the wheels with --wheelhouse DIR"
-        )
-
-
-def _send_file(connection: Connection, file: Path, path: str) -> None:
-    with file.open("rb") as stream:
-        connection.upload(stream, path, sha256_of(file))
 
 
 def _send_bundle(connection: Connection, plan: _Plan) -> None:
@@ -504,9 +347,11 @@ def _report(
 
 def _say_plan(plan: _Plan, options: FlashOptions, say: Callable[[str], None]) -> None:
     say("plan (nothing is changed):")
-    if plan.needs_environment:
-        where = "from the wheels shipped along" if plan.wheelhouse else "from the board's package index"
-        say(f"  make {plan.at('envs', str(plan.release.env))} with {plan.base_python}: hawklet[{plan.extras}], {where}")
+    environment = plan.environment
+    if environment.is_missing(plan.state):
+        where = "from the wheels shipped along" if environment.wheelhouse else "from the board's package index"
+        made_with = f"{environment.base_python}: hawklet[{environment.extras}]"
+        say(f"  make {environment.folder} with {made_with}, {where}")
     else:
         say(f"  use {plan.release.python} as it is")
     say(f"  send {plan.bundle.name} and unpack it as {plan.at('releases', plan.release.id)}")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from hawklet.errors import FlashError
-from hawklet_hardware.flash.flasher import activate, flash_lock
+from hawklet_hardware.flash.flasher import activate
+from hawklet_hardware.flash.lock import flash_lock
 from hawklet_hardware.flash.probe import BoardState, probe
 from hawklet_hardware.flash.releases import Release
 from hawklet_hardware.ssh import Connection, Login, Target

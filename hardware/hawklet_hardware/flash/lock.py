@@ -1,22 +1,20 @@
-"""One flash at a time on a board, and no lock that is left behind when the connection breaks."""
+"""One flash or measurement at a time on a board, and no lock that is left behind when the connection breaks."""
 
 from __future__ import annotations
 
-import contextlib
-import threading
+import getpass
+import socket
 from types import TracebackType
 
-import paramiko
-
 from hawklet.errors import FlashError
-from hawklet_hardware.ssh import Connection, mapped_errors
+from hawklet_hardware.flash.beats import BEATS_MISSED_S
+from hawklet_hardware.flash.companion import Companion
+from hawklet_hardware.flash.probe import BoardState
+from hawklet_hardware.ssh import Connection
 
-_BEAT_S = 20.0
 _MARK = "hawklet-lock:"
-"""Before the holder's word: a login shell's start-up files may say something of their own first."""
 
-# Runs on the board's bare Python. The kernel frees the lock with the process, and the process ends when its input
-# closes (a clean break) or stays silent for four beats (a board or a laptop that vanished from the network).
+# Runs on the board's bare Python. The kernel frees the lock with the process.
 _HOLDER = """
 import fcntl, os, select, sys, time
 path, who = sys.argv[1:]
@@ -41,9 +39,9 @@ os.close(take(os.path.join(folder, "activate.lock")))
 os.ftruncate(fd, 0)
 os.write(fd, who.encode())
 print("MARK" + "locked", flush=True)
-while select.select([0], [], [], 80)[0] and os.read(0, 64):
+while select.select([0], [], [], SILENCE)[0] and os.read(0, 64):
     pass
-""".replace("MARK", _MARK)
+""".replace("MARK", _MARK).replace("SILENCE", str(BEATS_MISSED_S))
 
 
 class FlashLock:
@@ -59,47 +57,34 @@ class FlashLock:
     def __init__(self, connection: Connection, python: str, path: str, who: str) -> None:
         self._connection = connection
         self._command = [python, "-c", _HOLDER, path, who]
-        self._stop = threading.Event()
-        self._channel: paramiko.Channel | None = None
+        self._holder: Companion | None = None
 
     def __enter__(self) -> FlashLock:
         """Take the lock.
 
         Raises:
-            FlashError: another flash holds it, or the folder cannot be written.
+            FlashError: another flash or measurement holds it, or the folder cannot be written.
         """
-        self._channel = channel = self._connection.start(self._command)
-        with mapped_errors(f"{self._connection.target}"):
-            answer = _first_words(channel)
+        self._holder = holder = Companion(self._connection, self._command, _MARK)
+        answer = holder.next_words()
         if answer != "locked":
-            channel.close()
+            reason = answer or holder.last_words()
+            self.__exit__(None, None, None)
             if answer.startswith("busy"):
-                raise FlashError(f"only one flash may run on a board at a time; wait for the one of {answer[5:]}")
-            raise FlashError(f"the board's folder cannot be locked: {answer or 'no answer'}")
-        threading.Thread(target=self._beat, args=(channel,), daemon=True).start()
+                raise FlashError(
+                    f"only one flash may run on a board at a time, and no measurement beside it; wait for the one of "
+                    f"{answer[5:]}"
+                )
+            raise FlashError(f"the board's folder cannot be locked: {reason or 'no answer'}")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stop.set()
-        if self._channel is not None:
-            # On a connection that is already gone there is nothing to close.
-            with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
-                self._channel.close()
-
-    def _beat(self, channel: paramiko.Channel) -> None:
-        while not self._stop.wait(_BEAT_S):
-            try:
-                channel.sendall(b".")
-            except (OSError, EOFError, paramiko.SSHException):
-                return  # whoever is using the connection is told so there
+        if self._holder is not None:
+            self._holder.__exit__(kind, error, trace)
 
 
-def _first_words(channel: paramiko.Channel) -> str:
-    """What the holder says, or the last line of its error."""
-    for raw in channel.makefile("rb"):
-        line = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw)
-        if line.startswith(_MARK):
-            return line.removeprefix(_MARK).strip()
-    return str(channel.makefile_stderr("rb").read().decode("utf-8", "replace")).strip().rpartition("\n")[2]
+def flash_lock(connection: Connection, python: str, state: BoardState) -> FlashLock:
+    """The lock that every change of a board, and every measurement there, is made under."""
+    return FlashLock(connection, python, f"{state.prefix}/flash.lock", f"{getpass.getuser()} on {socket.gethostname()}")

@@ -37,6 +37,14 @@ class EnvironmentOptions:
     python: str | None = None
     """An interpreter on the board that has hawklet and an engine already; then no environment is made."""
 
+    def __post_init__(self) -> None:
+        if self.python and (self.wheel or self.wheelhouse):
+            raise UsageError("--python uses an interpreter as it is, so --wheel and --wheelhouse have no use with it")
+        if self.python and not self.python.startswith("/"):
+            raise UsageError(f"--python must be an absolute path on the board, got {self.python}")
+        if self.wheelhouse and not list(self.wheelhouse.glob("*.whl")):
+            raise UsageError(f"--wheelhouse must be a folder with .whl files, got {self.wheelhouse}")
+
 
 @dataclass(frozen=True)
 class RunOptions:
@@ -64,18 +72,21 @@ class FlashOptions:
     dry_run: bool = False
 
     def __post_init__(self) -> None:
-        prefix = self.prefix.removeprefix("~/")
-        if not prefix.isprintable() or prefix.strip("/") in ("", ".", "~") or ".." in prefix.split("/"):
-            raise UsageError(f"--prefix must name a folder of hawklet's own on the board, got {self.prefix!r}")
-        if self.environment.python and (self.environment.wheel or self.environment.wheelhouse):
-            raise UsageError("--python uses an interpreter as it is, so --wheel and --wheelhouse have no use with it")
-        if self.environment.python and not self.environment.python.startswith("/"):
-            raise UsageError(f"--python must be an absolute path on the board, got {self.environment.python}")
-        if self.environment.wheelhouse and not list(self.environment.wheelhouse.glob("*.whl")):
-            raise UsageError(f"--wheelhouse must be a folder with .whl files, got {self.environment.wheelhouse}")
         if self.keep < 1 or not 0 <= self.run.watch_s <= LONGEST_WATCH_S:
             raise UsageError(
                 f"--keep must be at least 1 and --watch 0 to {LONGEST_WATCH_S:g} seconds, got {self.keep} and "
                 f"{self.run.watch_s:g}"
             )
-        object.__setattr__(self, "prefix", prefix.rstrip("/"))
+        object.__setattr__(self, "prefix", checked_prefix(self.prefix))
+
+
+def checked_prefix(text: str) -> str:
+    """What ``--prefix`` names, as :func:`hawklet_hardware.flash.probe.probe` takes it.
+
+    Raises:
+        UsageError: it is no folder of hawklet's own.
+    """
+    prefix = text.removeprefix("~/")
+    if not prefix.isprintable() or prefix.strip("/") in ("", ".", "~") or ".." in prefix.split("/"):
+        raise UsageError(f"--prefix must name a folder of hawklet's own on the board, got {text!r}")
+    return prefix.rstrip("/")

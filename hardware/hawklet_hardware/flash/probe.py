@@ -8,6 +8,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from hawklet.errors import FlashError
+from hawklet_hardware.boards import BoardProfile
 from hawklet_hardware.flash.releases import Release
 from hawklet_hardware.service import UNIT
 from hawklet_hardware.ssh import Connection
@@ -106,6 +107,11 @@ class BoardState:
             f"hawklet needs Python {'.'.join(map(str, OLDEST_PYTHON))} or newer on the board, found {found}; use an OS "
             "release that has it (Raspberry Pi OS bookworm, JetPack 6), or name an interpreter with --python"
         )
+
+    def described(self, profile: BoardProfile | None) -> str:
+        """The board as people say it, with its system."""
+        name = self.model or (profile.name if profile else self.machine)
+        return f"{name}, {self.os or 'Linux'}, {self.machine}"
 
     def runs(self, scope: str, release_id: str) -> bool:
         """Whether the service of that scope runs that release, and not another one that was current before."""
