@@ -10,12 +10,12 @@ import click
 
 from hawklet.errors import UsageError
 from hawklet.option_types import SEED, Duration, NumberRange
+from hawklet_hardware.login_options import LOGIN_OPTIONS, login_from, login_options, require_ssh
+from hawklet_hardware.target_option import HOST, TargetName
 
 if TYPE_CHECKING:
     from hawklet_converter.request import Conversion
-
-# Named here too, since importing them would import the quantizers: a test holds both lists together.
-_TARGETS = ("host", "x86", "pizero2", "pi3", "pi4", "pi5", "jetson")
+    from hawklet_hardware.latency.remote import BoardAccess
 
 
 @click.command()
@@ -61,9 +61,9 @@ _TARGETS = ("host", "x86", "pizero2", "pi3", "pi4", "pi5", "jetson")
     type=click.IntRange(2),
     help="Training pictures to collect ranges on.  [default: 128, or one of each class]",
 )
-@click.option(
-    "--target", type=click.Choice(_TARGETS), default="host", show_default=True, help="What the int8 ONNX file is for."
-)
+@click.option("--target", type=TargetName(), default=HOST, show_default=True, help="The board that the files are for.")
+@click.option("--measure-on", metavar="USER@HOST", help="Time candidates on this board.  [default: this machine]")
+@login_options
 @click.option(
     "--seed",
     type=SEED,
@@ -95,9 +95,21 @@ def convert(
     from hawklet_converter.search import Prefer
     from hawklet_converter.steps import Steps
 
-    request = ConvertRequest(run=run, budget_s=budget, prefer=Prefer(prefer), **options)
+    access = _access(options)
+    request = ConvertRequest(run=run, budget_s=budget, prefer=Prefer(prefer), access=access, **options)
     steps = Steps()
     _show(convert_run(request, steps), steps.elapsed)
+
+
+def _access(options: dict[str, Any]) -> BoardAccess | None:
+    """How to log in to the board, if one is named; takes its options out of the rest."""
+    login = {name: options.pop(name) for name in LOGIN_OPTIONS}
+    if options["measure_on"] is None:
+        return None
+    require_ssh("hawklet convert --measure-on")
+    from hawklet_hardware.latency.remote import BoardAccess
+
+    return BoardAccess(login_from(login))
 
 
 def _list_recipes() -> None:

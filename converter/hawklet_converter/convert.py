@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -21,10 +22,10 @@ from hawklet_converter.collect_ranges import Distribution
 from hawklet_converter.float_exports import FloatExport, export_float
 from hawklet_converter.fold_batch_norm import fold_batch_norm
 from hawklet_converter.judge import agreement
+from hawklet_converter.latency_source import LatencySource, on_a_board, on_this_machine
 from hawklet_converter.load_pictures import Pictures, load_pictures
-from hawklet_converter.make_candidate import CandidateMaker, Files, Judges
+from hawklet_converter.make_candidate import CandidateMaker, Judges
 from hawklet_converter.make_plan import Evidence, PlanMaker, Planned, spread
-from hawklet_converter.measure_latency import measure_latency
 from hawklet_converter.one_thread import one_thread
 from hawklet_converter.pack import Packing, VariantFile, format_of, pack
 from hawklet_converter.place_layers import movable_layers
@@ -74,10 +75,15 @@ class _Work:
     def open(self, content: bytes, model_format: ModelFormat) -> Classifier:
         return open_classifier(content, model_format, self.run.labels, self.run.spec)
 
-    def latency(self, files: Files) -> dict[str, float]:
-        """CPU milliseconds of each file on this machine."""
-        classifiers = {name: self.open(content, model_format) for name, (model_format, content) in files.items()}
-        return measure_latency(classifiers, self.pictures.val[0])
+    @contextlib.contextmanager
+    def latency(self) -> Iterator[LatencySource]:
+        """Where files are timed."""
+        request, picture = self.request, self.pictures.val[0]
+        if request.measure_on is None:
+            yield on_this_machine(picture, self.open)
+            return
+        with on_a_board(request.measure_on, picture, request.access, self.steps.note) as source:
+            yield source
 
 
 def convert(request: ConvertRequest, steps: Steps) -> Conversion:
@@ -99,6 +105,7 @@ def convert(request: ConvertRequest, steps: Steps) -> Conversion:
     if request.max_drop < 0:
         raise UsageError(f"--max-drop must be 0 or more points, got {request.max_drop:g}")
     recipes_named(request.recipe)
+    activations_for(request.target)
     run = load_run(request.run)
     target = _require_place(request.output or Path(f"{run.name}.hawklet"))
     photos = run.photos(request.photos)
@@ -112,8 +119,8 @@ def convert(request: ConvertRequest, steps: Steps) -> Conversion:
         with steps.step(f"pruning {request.prune:.0%} of the channels, {request.prune_epochs} epochs of recovery"):
             net = _prune(net, work)
         _require_recovery(work, work.accuracy(net), reference)
-    with one_thread():
-        return _convert_net(net, work, reference)
+    with one_thread(), work.latency() as latency:
+        return _convert_net(net, work, reference, latency)
 
 
 def _require_place(target: Path) -> Path:
@@ -169,7 +176,7 @@ def _require_recovery(work: _Work, after: float, before: float) -> None:
         )
 
 
-def _convert_net(net: nn.Module, work: _Work, reference: float | None) -> Conversion:
+def _convert_net(net: nn.Module, work: _Work, reference: float | None, latency: LatencySource) -> Conversion:
     folded = fold_batch_norm(net).to(memory_format=torch.channels_last)
     inputs = work.as_input(work.pictures.calibration)
     with work.steps.step("exporting float32 TFLite and ONNX"):
@@ -181,10 +188,10 @@ def _convert_net(net: nn.Module, work: _Work, reference: float | None) -> Conver
     found = None
     if work.request.quantizes:
         evidence = _evidence(folded, exports, inputs, work)
-        judges = Judges(work.pictures.val, work.pictures.val_truth, float_logits, float_files, work.latency)
+        judges = Judges(work.pictures.val, work.pictures.val_truth, float_logits, float_files, latency)
         found = _search(evidence, exports, judges, before, net, work)
     output_step = _output_step(found, folded)
-    return _measure_and_pack(float_files, found, output_step, before, work)
+    return _measure_and_pack(float_files, found, (output_step, before), latency, work)
 
 
 def _evidence(
@@ -273,16 +280,18 @@ def _output_step(found: Found | None, folded: fx.GraphModule) -> float | None:
 def _measure_and_pack(
     float_files: Mapping[ModelFormat, bytes],
     found: Found | None,
-    output_step: float | None,
-    before: float,
+    measured: tuple[float | None, float],
+    latency: LatencySource,
     work: _Work,
 ) -> Conversion:
+    """Take the last measures and write; ``measured`` is the step of the integer logits and the float top-1."""
+    output_step, before = measured
     files = {f"{Precision.FLOAT32.value}-{f.value}": content for f, content in float_files.items()}
     if found is not None:
         chosen = found.chosen
         files = {f"{chosen.precision.value}-{f.value}": content for f, content in chosen.files.items()} | files
     with work.steps.step("measuring every file on the test pictures, and its latency"):
-        rows = _measure_rows(files, work)
+        rows = _measure_rows(files, latency, work)
     with work.steps.step("recording golden frames and writing the bundle"):
         packing = Packing(
             run=work.run,
@@ -290,12 +299,14 @@ def _measure_and_pack(
             files={name: _variant_file(name, content, found, output_step) for name, content in files.items()},
             golden_inputs=work.pictures.val[spread(len(work.pictures.val), _GOLDEN_PICTURES)],
             calibrated_on=(_val_logits(files[rows[0].variant], rows[0].variant, work), work.pictures.val_truth),
-            provenance=_provenance(work, found, rows, before),
+            provenance={**_provenance(work, found, rows, before), "latency": latency.where},
             plan=found.chosen.plan if found else None,
         )
         manifest = pack(work.target, packing)
     tried = tuple(candidate.to_row(before) for candidate in found.tried) if found else ()
-    return Conversion(work.target, manifest, rows, (*_notes(rows), *_doubts(work), *_left_out(found)), tried)
+    return Conversion(
+        work.target, manifest, rows, (*_notes(rows), *latency.doubts, *_doubts(work), *_left_out(found)), tried
+    )
 
 
 _GOLDEN_PICTURES = 8
@@ -311,14 +322,14 @@ def _variant_file(name: str, content: bytes, found: Found | None, output_step: f
     return VariantFile(content, output_step, float_ops(format_of(name), content))
 
 
-def _measure_rows(files: Mapping[str, bytes], work: _Work) -> tuple[Row, ...]:
+def _measure_rows(files: Mapping[str, bytes], latency: LatencySource, work: _Work) -> tuple[Row, ...]:
     pictures, has_test = work.pictures, len(work.pictures.test) > 0
     val = {name: _val_logits(content, name, work) for name, content in files.items()}
     every = val
     if has_test:
         seen = {name: logits_of(work.open(content, format_of(name)), pictures.test) for name, content in files.items()}
         every = {name: np.concatenate([val[name], seen[name]]) for name in files}
-    times = work.latency({name: (format_of(name), content) for name, content in files.items()})
+    times = latency.measure({name: (format_of(name), content) for name, content in files.items()})
     rows = tuple(
         Row(
             variant=name,
@@ -326,7 +337,7 @@ def _measure_rows(files: Mapping[str, bytes], work: _Work) -> tuple[Row, ...]:
             val=top1(val[name], pictures.val_truth),
             test=top1(every[name][len(pictures.val) :], pictures.test_truth) if has_test else None,
             agreement=agreement(every[name], every["float32-tflite"]),
-            ms=times[name],
+            ms=times.get(name),
         )
         for name, content in files.items()
     )
@@ -340,17 +351,16 @@ def _in_order_of_preference(rows: tuple[Row, ...]) -> tuple[Row, ...]:
 
 def _is_slower(row: Row, rows: tuple[Row, ...]) -> bool:
     plain = next(other for other in rows if other.variant == f"float32-{format_of(row.variant).value}")
-    return row.ms > plain.ms
+    return row.ms is not None and plain.ms is not None and row.ms > plain.ms
 
 
-def _notes(rows: tuple[Row, ...]) -> tuple[str, ...]:
-    times = {row.variant: row.ms for row in rows}
-    return tuple(
-        f"{row.variant} is no faster than float32 on this machine ({row.ms:.1f} ms against "
-        f"{times['float32-' + format_of(row.variant).value]:.1f} ms), so float32 comes before it in the bundle"
-        for row in rows
-        if _is_slower(row, rows)
-    )
+def _notes(rows: tuple[Row, ...]) -> Iterator[str]:
+    for row in rows:
+        if _is_slower(row, rows):
+            plain = f"float32-{format_of(row.variant).value}"
+            yield (
+                f"{row.variant} is no faster than {plain} where it was measured, so that comes before it in the bundle"
+            )
 
 
 def _doubts(work: _Work) -> Iterator[str]:

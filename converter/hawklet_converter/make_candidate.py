@@ -14,15 +14,13 @@ from hawklet.spec import Floats, ModelFormat, Pixels, Precision
 from hawklet_converter.candidate import Candidate
 from hawklet_converter.float_exports import FloatExport
 from hawklet_converter.judge import judge
+from hawklet_converter.latency_source import LatencySource
 from hawklet_converter.make_plan import PlanMaker, Planned
 from hawklet_converter.recipes import Attempt, Recipe
 from hawklet_converter.verify import logits_of, open_classifier, top1
 from hawklet_converter.write_onnx import OnnxActivations
 from hawklet_converter.write_variants import Identity, write_float, write_int8
 
-Files = Mapping[str, tuple[ModelFormat, bytes]]
-MeasureLatency = Callable[[Files], Mapping[str, float]]
-"""Variant -> file; returns CPU milliseconds of one inference of each, measured in turns."""
 Train = Callable[[Planned, float], Planned]
 """Quantization-aware training of a plan until a deadline (seconds of ``time.monotonic()``)."""
 
@@ -37,7 +35,7 @@ class Judges:
     reference: Floats
     """The float file's logits on them, ``float32 [N, classes]``."""
     float_files: Mapping[ModelFormat, bytes]
-    latency: MeasureLatency
+    latency: LatencySource
 
 
 class CandidateMaker:
@@ -94,7 +92,8 @@ class CandidateMaker:
         logits = {f: self._logits(content, f) for f, content in files.items()}
         judged = {f: judge(values, known.reference) for f, values in logits.items()}
         float_files = {f"float32-{f.value}": (f, content) for f, content in known.float_files.items()}
-        times = known.latency(float_files | {f.value: (f, content) for f, content in files.items()})
+        times = known.latency.measure(float_files | {f.value: (f, content) for f, content in files.items()})
+        timed = [f for f in files if f.value in times and f"float32-{f.value}" in times]
         return Candidate(
             recipe=recipe.name,
             method=method,
@@ -104,8 +103,8 @@ class CandidateMaker:
             top1={f: top1(values, known.truth) for f, values in logits.items()},
             agreement={f: judgement.agreement for f, judgement in judged.items()},
             divergence={f: judgement.divergence for f, judgement in judged.items()},
-            ms={f: times[f.value] for f in files if f.value in times},
-            float_ms={f: times[f"float32-{f.value}"] for f in files if f.value in times},
+            ms={f: times[f.value] for f in timed},
+            float_ms={f: times[f"float32-{f.value}"] for f in timed},
             float_layers=planned.segment.layers if planned else (),
             float_macs_share=planned.segment.macs_share if planned else 0.0,
             seconds=time.monotonic() - start,

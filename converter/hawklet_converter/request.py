@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hawklet.bundle import Manifest
 from hawklet_converter.search import Prefer
 from hawklet_converter.write_onnx import OnnxActivations
+from hawklet_hardware.target_option import HOST
+from hawklet_hardware.targets import target_named
 
-TARGETS: dict[str, OnnxActivations] = {
-    "x86": OnnxActivations.UINT8,
-    "pizero2": OnnxActivations.INT8,
-    "pi3": OnnxActivations.INT8,
-    "pi4": OnnxActivations.INT8,
-    "pi5": OnnxActivations.INT8,
-    "jetson": OnnxActivations.INT8,
-}
-"""Target -> the bytes that carry activations in its int8 ONNX file. The TFLite file is the same for all."""
+if TYPE_CHECKING:
+    from hawklet_hardware.latency.remote import BoardAccess
 
-HOST = "host"
+_ACTIVATIONS = {"S8": OnnxActivations.INT8, "U8": OnnxActivations.UINT8}
 
 
 def activations_for(target: str) -> OnnxActivations:
-    """The ONNX activation type for ``--target``; ``host`` is the machine this runs on."""
-    if target != HOST:
-        return TARGETS[target]
-    return TARGETS["x86"] if platform.machine().lower() in ("x86_64", "amd64") else TARGETS["pi5"]
+    """The ONNX activation type for ``--target``; ``host`` is the machine this runs on.
+
+    Raises:
+        UsageError: there is no such target; the message names the closest.
+    """
+    return _ACTIVATIONS[target_named(target).onnx_activation]
 
 
 @dataclass(frozen=True)
@@ -58,7 +54,11 @@ class ConvertRequest:
     resume: bool = False
     """Go on with the candidates that an interrupted search left."""
     target: str = HOST
-    """``host`` or a key of :data:`TARGETS`."""
+    """``host`` or a name that :func:`hawklet_hardware.targets.target_named` knows."""
+    measure_on: str | None = None
+    """``user@host``: a board to time candidates on; None: this machine."""
+    access: BoardAccess | None = None
+    """How to log in there; None: as ssh does."""
     seed: int = 0
 
     @property
@@ -79,8 +79,8 @@ class Row:
     """Top-1 on the test pictures, percent; None: the run has none."""
     agreement: float
     """Share of validation and test pictures with the float32 file's answer, percent."""
-    ms: float
-    """Median CPU milliseconds of one inference on one thread of this machine."""
+    ms: float | None
+    """Median milliseconds of one inference, where the conversion measured; None: the file does not run there."""
 
 
 @dataclass(frozen=True)

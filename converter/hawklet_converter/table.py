@@ -45,7 +45,8 @@ def aligned(lines: Sequence[Sequence[str]], left: int = 1) -> str:
 
 def _cells(row: Row) -> tuple[str, ...]:
     test = "-" if row.test is None else f"{row.test:.1f}"
-    return (row.variant, f"{row.bytes / 1e6:.2f}", f"{row.val:.1f}", test, f"{row.agreement:.1f}", f"{row.ms:.2f}")
+    ms = "-" if row.ms is None else f"{row.ms:.2f}"
+    return (row.variant, f"{row.bytes / 1e6:.2f}", f"{row.val:.1f}", test, f"{row.agreement:.1f}", ms)
 
 
 def _line(cells: Sequence[str], widths: Sequence[int], left: int) -> str:

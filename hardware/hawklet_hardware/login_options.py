@@ -36,6 +36,10 @@ _OPTIONS = (
 )
 
 
+LOGIN_OPTIONS = ("identity", "known_hosts", "accept_new_host_key", "ssh_config", "connect_timeout")
+"""Names of the values that :func:`login_from` reads."""
+
+
 def login_options(command: _Command) -> _Command:
     """Give a command the options that :func:`login_from` reads."""
     for option in reversed(_OPTIONS):

@@ -19,7 +19,7 @@ from hawklet.images import read_image
 from hawklet_converter.convert import convert
 from hawklet_converter.pack import PLAN_FILE
 from hawklet_converter.plan import ActivationQuant, QuantPlan
-from hawklet_converter.request import TARGETS, Conversion, ConvertRequest
+from hawklet_converter.request import Conversion, ConvertRequest
 from hawklet_converter.steps import Steps
 
 VARIANTS = ["int8-tflite", "int8-onnx", "float32-tflite", "float32-onnx"]
@@ -194,10 +194,3 @@ def test_what_is_no_bundle_is_not_replaced_by_one(tiny_run: Path, tmp_path: Path
 
 def test_few_validation_pictures_are_a_doubt_that_is_said(converted: Conversion) -> None:
     assert any("too few to tell a drop" in note for note in converted.notes)
-
-
-def test_the_command_offers_every_target() -> None:
-    from hawklet_converter.commands import convert as command
-
-    (option,) = (parameter for parameter in command.params if parameter.name == "target")
-    assert set(option.type.choices) == {"host", *TARGETS}  # type: ignore[attr-defined] -- click.Choice

@@ -1,0 +1,81 @@
+"""Where candidates are timed: on this machine, or on a board over SSH."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from hawklet.classifier import Classifier
+from hawklet.spec import ModelFormat, Pixels
+from hawklet_converter.measure_latency import measure_latency
+
+if TYPE_CHECKING:
+    from hawklet_hardware.latency.remote import BoardAccess, MeasuringBoard
+
+Files = Mapping[str, tuple[ModelFormat, bytes]]
+"""Name -> model file."""
+Open = Callable[[bytes, ModelFormat], Classifier]
+"""Makes a classifier with one thread."""
+
+
+@dataclass
+class LatencySource:
+    """Times files, all of a call in turns, and remembers under which conditions."""
+
+    where: str
+    """In words, for tables and notes."""
+    measure: Callable[[Files], Mapping[str, float]]
+    """Milliseconds of one inference of each file; a file that does not run there is absent."""
+    doubts: dict[str, None] = field(default_factory=dict)
+    """What makes the numbers worth less, each said once, in order."""
+
+
+def on_this_machine(picture: Pixels, open_file: Open) -> LatencySource:
+    """CPU milliseconds on one thread of this machine.
+
+    Args:
+        picture: ``uint8 [H, W, C]``, prepared.
+        open_file: Makes classifiers.
+    """
+
+    def measure(files: Files) -> Mapping[str, float]:
+        return measure_latency({name: open_file(content, f) for name, (f, content) in files.items()}, picture)
+
+    return LatencySource("this machine, 1 thread, CPU time", measure)
+
+
+@contextlib.contextmanager
+def on_a_board(
+    host: str, picture: Pixels, access: BoardAccess | None, say: Callable[[str], None]
+) -> Iterator[LatencySource]:
+    """Milliseconds on a board, with as many threads as its profile says; nothing of the files remains there.
+
+    Args:
+        host: ``user@host``.
+        picture: ``uint8 [H, W, C]``, prepared.
+        access: How to log in.
+        say: Told about each step.
+    """
+    from hawklet_hardware.latency.remote import board_at
+
+    with board_at(host, tuple(ModelFormat), access=access, say=say) as board:
+        source = LatencySource(board.name, lambda files: {})
+        source.measure = lambda files: _measured(board, files, picture, source)
+        yield source
+
+
+def _measured(board: MeasuringBoard, files: Files, picture: Pixels, source: LatencySource) -> Mapping[str, float]:
+    measurement = board.measure(files, picture)
+    threads = measurement.conditions.threads
+    source.where = f"{measurement.conditions}, {'CPU' if threads == 1 else 'elapsed'} time"
+    source.doubts.update(dict.fromkeys(measurement.conditions.warnings()))
+    source.doubts.update(
+        dict.fromkeys(f"{name} does not run there: {why}" for name, why in measurement.refused.items())
+    )
+    return {
+        # Threads that wait for work spin, and CPU time counts that too.
+        name: latency.median_cpu_ms if threads == 1 else latency.median_wall_ms
+        for name, latency in measurement.latencies.items()
+    }
