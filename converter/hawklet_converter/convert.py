@@ -16,7 +16,7 @@ from torch import fx, nn
 from hawklet.bundle import Bundle
 from hawklet.classifier import Classifier
 from hawklet.errors import BudgetError, BundleError, UsageError
-from hawklet.safefiles import require_writable
+from hawklet.safefiles import require_writable, sha256_of
 from hawklet.spec import Floats, ModelFormat, Pixels
 from hawklet_converter.collect_ranges import collect_ranges
 from hawklet_converter.find_biases import biases_of
@@ -36,7 +36,7 @@ from hawklet_converter.write_variants import Identity, float_ops, write_float, w
 from hawklet_trainer.data import PhotoSet, load_pixels
 from hawklet_trainer.evaluate import accuracy_of
 from hawklet_trainer.loop import EpochRecord, Progress, as_input, fine_tune
-from hawklet_trainer.run import Run, load_run
+from hawklet_trainer.run import BEST, Run, load_run
 
 FORMATS = (ModelFormat.TFLITE, ModelFormat.ONNX)
 _BIAS_PICTURES = 48
@@ -379,6 +379,8 @@ def _provenance(
     request: ConvertRequest, run: Run, quantized: _Quantized | None, rows: tuple[Row, ...], before: float, pictures: int
 ) -> dict[str, Any]:
     facts: dict[str, Any] = {
+        # The folder as it was typed: where `hawklet verify` looks for the pictures.
+        "run": {"folder": str(request.run), "weights_sha256": sha256_of(run.folder / BEST)},
         "architecture": run.model,
         "data": {key: run.manifest["data"].get(key) for key in ("digest", "counts")},
         "weights": run.manifest.get("weights"),

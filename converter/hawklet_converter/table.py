@@ -11,8 +11,12 @@ _HEAD = ("variant", "MB", "val %", "test %", "agree %", "ms")
 
 def conversion_table(rows: Sequence[Row]) -> str:
     """Lines of aligned columns: the first to the left, numbers to the right."""
-    cells = [_HEAD, *(_cells(row) for row in rows)]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(_HEAD))]
+    return aligned([_HEAD, *(_cells(row) for row in rows)])
+
+
+def aligned(cells: Sequence[Sequence[str]]) -> str:
+    """Lines of equally many cells as columns: the first to the left, the others to the right."""
+    widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
     return "\n".join(_line(line, widths) for line in cells)
 
 
