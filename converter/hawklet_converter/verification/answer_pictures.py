@@ -69,7 +69,9 @@ def network_model(run: Run) -> Model:
     return lambda pixels: network_logits(net, pixels, run.pixel_zero_point, run.pixel_scale)
 
 
-def answer(models: Mapping[str, Model], photos: Sequence[Photo], spec: PreprocessSpec) -> tuple[dict[str, Floats], Labels]:
+def answer(
+    models: Mapping[str, Model], photos: Sequence[Photo], spec: PreprocessSpec
+) -> tuple[dict[str, Floats], Labels]:
     """Show all pictures to all models, some at a time, so that any number of pictures fits in memory.
 
     Returns:

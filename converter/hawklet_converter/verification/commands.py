@@ -52,6 +52,9 @@ def verify(
     """
     import json
 
+    from hawklet_trainer.threads import wait_without_spinning
+
+    wait_without_spinning()
     from hawklet.safefiles import require_writable
     from hawklet_converter.steps import Steps
     from hawklet_converter.verification.request import VerifyRequest

@@ -55,7 +55,7 @@ def mcnemar(lost: int, gained: int) -> float:
     """
     count = lost + gained
     tail = sum(math.comb(count, k) for k in range(min(lost, gained) + 1))
-    return min(1.0, 2 * tail / 2**count)
+    return min(1.0, float(2 * tail / 2**count))
 
 
 def divergence(reference: Logs, other: Logs) -> float:

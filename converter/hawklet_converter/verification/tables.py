@@ -8,15 +8,16 @@ from hawklet_converter.table import aligned
 from hawklet_converter.verification.checks import chance
 from hawklet_converter.verification.verification import Comparison, Measured, Verification
 
-_HEAD = ("file", "MB", "top-1 %", "95 %", "agree %", "lost", "gained", "p", "SQNR dB", "KL", "ECE %")
+_ACCURACY = ("file", "MB", "top-1 %", "95 % interval", "agree %", "lost", "gained", "p")
+_NUMBERS = ("file", "SQNR dB", "RMS %", "worst %", "KL", "ECE % at 1", "ECE %")
 _MOVED = 3
 _CLASSES = 12
 
 
 def verification_table(found: Verification) -> str:
     """Everything but the pictures."""
-    blocks = (_intro(found), _rows(found), *map("\n".join, filter(None, map(list, _details(found)))), _checks(found))
-    return "\n\n".join(blocks)
+    blocks = (_intro(found), _accuracy(found), _numbers(found), *_details(found), _checks(found))
+    return "\n\n".join(block for block in blocks if block)
 
 
 def _intro(found: Verification) -> str:
@@ -24,55 +25,49 @@ def _intro(found: Verification) -> str:
     return f"{found.bundle} on {found.described}{against}"
 
 
-def _rows(found: Verification) -> str:
-    return aligned([_HEAD, *(_cells(row) for row in found.rows)])
+def _accuracy(found: Verification) -> str:
+    return aligned([_ACCURACY, *(_accuracy_cells(row) for row in found.rows)])
 
 
-def _cells(row: Measured) -> tuple[str, ...]:
+def _accuracy_cells(row: Measured) -> tuple[str, ...]:
     size = "-" if row.bytes is None else f"{row.bytes / 1e6:.2f}"
     interval = f"{row.interval.low:.1f}..{row.interval.high:.1f}"
-    return (row.name, size, f"{row.top1:.1f}", interval, *_compared(row.against), f"{row.calibrated.ece:.1f}")
+    return (row.name, size, f"{row.top1:.1f}", interval, *_answers(row.against))
 
 
-def _compared(against: Comparison | None) -> tuple[str, ...]:
+def _answers(against: Comparison | None) -> tuple[str, ...]:
     if against is None:
-        return ("-",) * 6
-    noise = against.logits.sqnr_db if against.logits else None
-    return (
-        f"{against.agreement:.1f}",
-        str(against.lost),
-        str(against.gained),
-        f"{against.p_value:.2f}",
-        "-" if noise is None else f"{noise:.1f}",
-        f"{against.divergence:.4f}",
-    )
+        return ("-",) * 4
+    return (f"{against.agreement:.1f}", str(against.lost), str(against.gained), f"{against.p_value:.2f}")
 
 
-def _details(found: Verification) -> Iterator[Iterator[str]]:
-    yield _sentences(found)
-    yield _class_lines(found)
-    yield _pair_lines(found)
-    yield _moved_lines(found)
-    yield (f"note: {note}" for note in found.notes)
+def _numbers(found: Verification) -> str:
+    return aligned([_NUMBERS, *(_number_cells(row) for row in found.rows)])
+
+
+def _number_cells(row: Measured) -> tuple[str, ...]:
+    error = row.against.logits if row.against else None
+    noise = ("-",) * 3
+    if error is not None:
+        sqnr = "-" if error.sqnr_db is None else f"{error.sqnr_db:.1f}"
+        noise = (sqnr, f"{100 * error.relative_rms:.2g}", f"{100 * error.relative_worst:.2g}")
+    moved = f"{row.against.divergence:.4f}" if row.against else "-"
+    return (row.name, *noise, moved, f"{row.uncalibrated.ece:.1f}", f"{row.calibrated.ece:.1f}")
+
+
+def _details(found: Verification) -> Iterator[str]:
+    for lines in (_sentences(found), _class_lines(found), _pair_lines(found), _moved_lines(found), _notes(found)):
+        yield "\n".join(lines)
 
 
 def _sentences(found: Verification) -> Iterator[str]:
     for row in found.rows:
         if row.against and (row.against.lost or row.against.gained):
             yield f"{row.name}: its difference from {row.against.reference} is {chance(row.against)}"
-    for row in found.rows:
-        if row.against and row.against.logits:
-            error = row.against.logits
-            yield (
-                f"{row.name}: logits off by {error.rms:.3g} RMS, {error.worst:.3g} at worst "
-                f"({100 * error.relative_rms:.2g} % and {100 * error.relative_worst:.2g} % of their spread)"
-            )
-    yield from (
-        f"{row.name}: confidence is off by {row.uncalibrated.ece:.1f} points at temperature 1, by "
-        f"{row.calibrated.ece:.1f} at the bundle's, {found.temperature:g}"
-        for row in found.rows
-        if row.bytes is not None
-    )
+
+
+def _notes(found: Verification) -> Iterator[str]:
+    return (f"note: {note}" for note in found.notes)
 
 
 def _class_lines(found: Verification) -> Iterator[str]:
