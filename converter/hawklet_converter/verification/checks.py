@@ -43,13 +43,10 @@ def export_check(pair: Pair) -> Check:
     return Check(f"export {pair.second}", pair.relative <= FLOAT_SHARE, text)
 
 
-def budget_checks(
-    bundle: Bundle, rows: Sequence[Measured], before: Mapping[str, float], allowed: float | None
-) -> tuple[Check, ...]:
+def budget_checks(rows: Sequence[Measured], before: Mapping[str, float], allowed: float | None) -> tuple[Check, ...]:
     """Every variant that is not float32, against the points of top-1 it may lose.
 
     Args:
-        bundle: The bundle.
         rows: What was measured.
         before: What the points count from: its name -> its top-1, percent; empty: there is no float model.
         allowed: Points; None: nobody said.
@@ -57,12 +54,7 @@ def budget_checks(
     if allowed is None or not before:
         return ()
     ((name, top1),) = before.items()
-    kinds = {variant.name: variant.precision for variant in bundle.manifest.variants}
-    return tuple(
-        _budget_check(row, name, top1, allowed)
-        for row in rows
-        if kinds.get(row.name, Precision.FLOAT32) is not Precision.FLOAT32
-    )
+    return tuple(_budget_check(row, name, top1, allowed) for row in rows if row.precision is not Precision.FLOAT32)
 
 
 def _budget_check(row: Measured, name: str, before: float, allowed: float) -> Check:

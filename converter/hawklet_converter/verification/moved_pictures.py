@@ -10,8 +10,8 @@ import numpy as np
 from hawklet_converter.verification.statistics import Labels, Logs, movement
 
 SHOWN = 18
-_LEAST = 0.005
-"""Movements below half a percent show nothing."""
+_LEAST = 0.0005
+"""Movements that would be shown as 0.0 % are left out."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from hawklet import safefiles
+from hawklet.spec import Precision
 from hawklet_converter.verification import plots
 from hawklet_converter.verification.checks import chance
 from hawklet_converter.verification.verification import ClassChange, Measured, Verification
@@ -45,20 +46,16 @@ def _page(found: Verification, photos: Sequence[Path]) -> dict[str, Any]:
     return {
         "found": found,
         "failed": [check for check in found.checks if not check.passed],
-        "verdicts": [_verdict(row) for row in found.rows if _is_judged(row, found)],
+        "verdicts": [_verdict(row) for row in found.rows if _is_judged(row)],
         "curves": [(row, plots.reliability(row.uncalibrated, row.calibrated)) for row in files],
-        "changes": [_changes(row) for row in found.rows if _is_judged(row, found)],
+        "changes": [_changes(row) for row in found.rows if _is_judged(row)],
         "gallery": [(moved, thumbnail(photos[moved.position])) for moved in found.moved],
     }
 
 
-def _is_judged(row: Measured, found: Verification) -> bool:
-    """Whether a row's difference is worth a sentence and a drawing: exact copies of the reference are not."""
-    return row.against is not None and (row.against.agreement < 100 or row.name in _moving(found))
-
-
-def _moving(found: Verification) -> set[str]:
-    return {name for moved in found.moved for name in moved.variants}
+def _is_judged(row: Measured) -> bool:
+    """Whether a row's difference is worth a sentence and a drawing: that of two float files is not."""
+    return row.against is not None and row.precision is not Precision.FLOAT32
 
 
 def _verdict(row: Measured) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from hawklet.spec import Precision
 from hawklet_converter.verification.moved_pictures import Moved
 from hawklet_converter.verification.statistics import Calibration, Interval, LogitError
 
@@ -64,6 +65,7 @@ class Measured:
     """One model on the pictures."""
 
     name: str
+    precision: Precision
     bytes: int | None
     """None: the network in torch, which is no file of the bundle."""
     top1: float

@@ -94,7 +94,7 @@ def _judge(
     checks = (
         *proofs,
         *(() if pruned else map(export_check, exports)),
-        *budget_checks(bundle, rows, before, allowed if isinstance(allowed, (int, float)) else None),
+        *budget_checks(rows, before, allowed if isinstance(allowed, (int, float)) else None),
     )
     return Verification(
         bundle=manifest.name,
@@ -134,11 +134,12 @@ def _notes(reference: Answers | None, pruned: bool, has_network: bool) -> tuple[
 
 def _measure(bundle: Bundle, one: Answers, reference: Answers | None, truth: statistics.Labels) -> Measured:
     right = one.named == truth
-    sizes = {variant.name: variant.bytes for variant in bundle.manifest.variants}
+    variant = next((v for v in bundle.manifest.variants if v.name == one.name), None)
     temperature = bundle.manifest.temperature
     return Measured(
         name=one.name,
-        bytes=sizes.get(one.name),
+        precision=variant.precision if variant else Precision.FLOAT32,
+        bytes=variant.bytes if variant else None,
         top1=100 * float(right.mean()),
         interval=statistics.wilson(int(right.sum()), len(truth)),
         uncalibrated=statistics.calibration(one.logs(1.0), truth),
