@@ -273,6 +273,17 @@ def test_an_int8_file_that_loses_more_than_the_conversion_allowed_fails(
     assert {c.label: c.variant for c in row.against.classes} == {"red": 0.0, "green": 100.0, "blue": 100.0}
 
 
+def test_drops_of_a_pruned_bundle_count_from_the_unpruned_network(converted: Conversion, tmp_path: Path) -> None:
+    def pruned(manifest: Manifest) -> Manifest:
+        return replace(manifest, provenance={**manifest.provenance, "prune": 0.3})
+
+    found = _verify(_rewritten(converted.path, tmp_path / "pruned.hawklet", pruned))
+    checks = {check.name: check for check in found.checks}
+    assert "points of top-1 against network, 6 allowed" in checks["accuracy int8-onnx"].text
+    assert not any(name.startswith("export") for name in checks), "a pruned file is no export of the unpruned network"
+    assert any("channels were pruned away" in note for note in found.notes)
+
+
 def test_what_may_be_lost_can_be_said_anew(tiny_bundle: Path, colour_photos: Path, tmp_path: Path) -> None:
     bundle = _blind_to_red(tiny_bundle, tmp_path / "blind.hawklet")
     checks = {check.name: check for check in _verify(bundle, photos=colour_photos, max_drop=40.0).checks}

@@ -148,7 +148,7 @@ _SPLIT_NOTES = {
         "the conversion chose plan and temperature on these pictures, which flatters both a little; "
         "--split test shows pictures that decided nothing",
     ),
-    "test": ("the test pictures were touched: from now on, they are no test of what is changed because of this page",),
+    "test": ("the test pictures were touched: whatever is changed because of what they show here, they test no more",),
 }
 
 
