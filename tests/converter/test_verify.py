@@ -75,6 +75,7 @@ def test_the_run_that_the_bundle_names_is_found_and_its_validation_pictures_are_
     assert found.pictures == 18
     assert "18 validation pictures of the run shapes" in found.described
     assert any("chose plan and temperature on these pictures" in note for note in found.notes)
+    assert not any("the conversion measured" in note for note in found.notes)
 
 
 def test_every_file_is_held_against_the_float_file_and_the_network_stands_beside_them(found: Verification) -> None:
@@ -94,6 +95,15 @@ def test_the_accuracy_is_the_conversions_own(found: Verification, converted: Con
     measured = {row.name: row.top1 for row in found.rows}
     for row in converted.rows:
         assert measured[row.variant] == pytest.approx(row.val)
+
+
+def test_an_accuracy_unlike_the_conversions_record_is_said(converted: Conversion, tmp_path: Path) -> None:
+    def boasting(manifest: Manifest) -> Manifest:
+        rows = [{**row, "val": 12.5} for row in manifest.provenance["conversion"]]
+        return replace(manifest, provenance={**manifest.provenance, "conversion": rows})
+
+    said = _verify(_rewritten(converted.path, tmp_path / "boast.hawklet", boasting)).notes
+    assert sum("the conversion measured 12.5 %" in note for note in said) == len(FILES)
 
 
 def test_both_formats_of_a_recipe_and_the_exports_are_compared(found: Verification) -> None:
@@ -134,6 +144,21 @@ def test_pictures_that_were_trained_on_are_refused_unless_that_is_meant(
     with pytest.raises(DataError, match=r"trained on proves nothing, and 5 of 5 .* add --anyway"):
         _verify(converted.path, photos=tmp_path)
     assert any("which flatters it" in note for note in _verify(converted.path, photos=tmp_path, anyway=True).notes)
+
+
+def test_a_validation_picture_with_a_twin_in_training_is_counted(
+    converted: Conversion, tiny_run: Path, photo_folder: Path, tmp_path: Path
+) -> None:
+    run, photos = tmp_path / "run", tmp_path / "photos"
+    shutil.copytree(tiny_run, run)
+    shutil.copytree(photo_folder, photos)
+    lines = [line.split(",") for line in (run / "split.csv").read_text().splitlines()]
+    val, train = (next(line for line in lines if line[2] == split) for split in ("val", "train"))
+    shutil.copy(photos / train[0], photos / val[0])
+    val[3] = train[3]
+    (run / "split.csv").write_text("".join(",".join(line) + "\n" for line in lines))
+    notes = _verify(converted.path, run=run, photos=photos).notes
+    assert any(note.startswith("1 of these pictures are in the training split too") for note in notes)
 
 
 def test_photos_that_moved_are_still_the_runs(

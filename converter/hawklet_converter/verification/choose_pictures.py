@@ -140,7 +140,10 @@ def _of_run(request: VerifyRequest, run: Run) -> Pictures:
     if not chosen:
         raise DataError(f"the run {run.folder} has no {split} pictures; leave --split {split} out, or give --photos")
     described = f"{len(chosen)} {_SPLIT_WORDS[split]} pictures of the run {run.name}"
-    return Pictures(tuple(chosen), photos.folder, described, split, _SPLIT_NOTES[split], run)
+    trained = {photo.sha256 for photo in photos.items("train")}
+    copies = sum(photo.sha256 in trained for photo in chosen)
+    notes = (f"{copies} of these pictures are in the training split too, which flatters the network",) if copies else ()
+    return Pictures(tuple(chosen), photos.folder, described, split, (*_SPLIT_NOTES[split], *notes), run)
 
 
 _SPLIT_NOTES = {

@@ -54,7 +54,10 @@ def mcnemar(lost: int, gained: int) -> float:
         gained: Pictures that the other alone names rightly.
     """
     count = lost + gained
-    tail = sum(math.comb(count, k) for k in range(min(lost, gained) + 1))
+    ways = tail = 1  # binomial coefficients, each from the one before: exact, and quick for thousands of pictures
+    for k in range(min(lost, gained)):
+        ways = ways * (count - k) // (k + 1)
+        tail += ways
     return min(1.0, float(2 * tail / 2**count))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -30,6 +30,7 @@ from hawklet_converter.verification.verification import (
 
 NETWORK = "network"
 """What the run's own network is called among the files."""
+_SAME = 1e-6  # points; below it, two shares of the same pictures are one
 
 
 def verify(request: VerifyRequest, steps: Steps) -> tuple[Verification, Pictures]:
@@ -110,7 +111,11 @@ def _judge(
         pairs=(*_pairs(bundle, answers), *exports),
         moved=_moved(bundle, pictures, answers, reference, truth),
         checks=checks,
-        notes=(*pictures.notes, *_notes(reference, pruned, NETWORK in answers)),
+        notes=(
+            *pictures.notes,
+            *_notes(reference, pruned, NETWORK in answers),
+            *_unlike_the_record(bundle, pictures.split, rows),
+        ),
     )
 
 
@@ -130,6 +135,20 @@ def _notes(reference: Answers | None, pruned: bool, has_network: bool) -> tuple[
     if pruned:
         return ("channels were pruned away: drops count from the pruned float file, since the run is not here (--run)",)
     return ()
+
+
+def _unlike_the_record(bundle: Bundle, split: str | None, rows: tuple[Measured, ...]) -> Iterator[str]:
+    """What the conversion measured on the very same pictures, where it comes out otherwise here."""
+    measured = {row.name: row.top1 for row in rows}
+    record = bundle.manifest.provenance.get("conversion")
+    entries = record if split and isinstance(record, list) else []
+    for entry in (entry for entry in entries if isinstance(entry, Mapping)):
+        name, before = entry.get("variant"), entry.get(split)
+        if name in measured and isinstance(before, float) and abs(before - measured[name]) > _SAME:
+            yield (
+                f"the conversion measured {before:.1f} % for {name} on these pictures, here it is "
+                f"{measured[name]:.1f} %: other processors and library versions round otherwise"
+            )
 
 
 def _measure(bundle: Bundle, one: Answers, reference: Answers | None, truth: statistics.Labels) -> Measured:
