@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 from hawklet.bundle import Bundle
 from hawklet.golden import GoldenReport
-from hawklet.spec import Precision
 from hawklet_converter.verification.verification import Check, Comparison, Measured, Pair
 
 FLOAT_SHARE = 1e-3
@@ -44,17 +43,17 @@ def export_check(pair: Pair) -> Check:
 
 
 def budget_checks(rows: Sequence[Measured], before: Mapping[str, float], allowed: float | None) -> tuple[Check, ...]:
-    """Every variant that is not float32, against the points of top-1 it may lose.
+    """Files, against the points of top-1 they may lose.
 
     Args:
-        rows: What was measured.
+        rows: The files to judge.
         before: What the points count from: its name -> its top-1, percent; empty: there is no float model.
         allowed: Points; None: nobody said.
     """
     if allowed is None or not before:
         return ()
     ((name, top1),) = before.items()
-    return tuple(_budget_check(row, name, top1, allowed) for row in rows if row.precision is not Precision.FLOAT32)
+    return tuple(_budget_check(row, name, top1, allowed) for row in rows)
 
 
 def _budget_check(row: Measured, name: str, before: float, allowed: float) -> Check:

@@ -95,7 +95,7 @@ def _judge(
     checks = (
         *proofs,
         *(() if pruned else map(export_check, exports)),
-        *budget_checks(rows, before, allowed if isinstance(allowed, (int, float)) else None),
+        *budget_checks(_judged(rows, before), before, allowed if isinstance(allowed, (int, float)) else None),
     )
     return Verification(
         bundle=manifest.name,
@@ -125,6 +125,13 @@ def _before(rows: tuple[Measured, ...], reference: Answers | None, pruned: bool)
     if pruned and NETWORK in top1:
         return {NETWORK: top1[NETWORK]}
     return {reference.name: top1[reference.name]} if reference else {}
+
+
+def _judged(rows: tuple[Measured, ...], before: Mapping[str, float]) -> list[Measured]:
+    """The files that may have lost something: all but float ones, and those too that were cut from a larger network."""
+    return [
+        row for row in rows if row.bytes is not None and (row.precision is not Precision.FLOAT32 or NETWORK in before)
+    ]
 
 
 def _notes(reference: Answers | None, pruned: bool, has_network: bool) -> tuple[str, ...]:
