@@ -204,7 +204,7 @@ def test_a_folder_of_splits_is_refused_naming_the_way_out(converted: Conversion,
 
 
 def test_a_split_of_pictures_of_no_run_is_refused(converted: Conversion, new_photos: Path) -> None:
-    with pytest.raises(UsageError, match="--split test picks pictures of the run"):
+    with pytest.raises(UsageError, match="--split picks pictures of the run, got --split test"):
         _verify(converted.path, photos=new_photos, split="test")
 
 

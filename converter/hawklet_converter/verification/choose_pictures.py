@@ -51,7 +51,7 @@ def choose_pictures(request: VerifyRequest, bundle: Bundle) -> Pictures:
     """
     run = _given_run(request.run, bundle) if request.run else _named_run(bundle)
     if request.photos and not (run and _holds_photos_of(run, request.photos)):
-        return _labelled(request, bundle, run)
+        return _labelled(request, request.photos, bundle, run)
     if run is None:
         raise UsageError(_nothing_to_verify_on(bundle))
     return _of_run(request, run)
@@ -59,7 +59,7 @@ def choose_pictures(request: VerifyRequest, bundle: Bundle) -> Pictures:
 
 def _nothing_to_verify_on(bundle: Bundle) -> str:
     named = _facts(bundle, "run").get("folder")
-    seen = f"the run it names ({named}) is not there" if named else "it names no run"
+    seen = f"the run it names ({named}) is not there, or is another by now" if named else "it names no run"
     return (
         f"a bundle is verified on labelled pictures, which it does not carry, and {seen}; name the run with "
         "--run RUNFOLDER, or pictures in one folder per class with --photos FOLDER"
@@ -155,14 +155,15 @@ _SPLIT_NOTES = {
 }
 
 
-def _labelled(request: VerifyRequest, bundle: Bundle, run: Run | None) -> Pictures:
-    if request.photos is None:
-        raise UsageError("labelled pictures are named with --photos FOLDER")
+def _labelled(request: VerifyRequest, folder: Path, bundle: Bundle, run: Run | None) -> Pictures:
     if request.split:
-        raise UsageError(f"--split {request.split} picks pictures of the run, and {request.photos} holds others")
-    photos, warnings = read_labelled(request.photos, bundle.manifest.labels)
-    folder = request.photos.expanduser().resolve()
-    pictures = Pictures(photos, folder, f"{len(photos)} pictures in {request.photos}", None, warnings, run)
+        raise UsageError(
+            f"--split picks pictures of the run, got --split {request.split} with {folder}, which holds others; "
+            "leave one of both out"
+        )
+    photos, warnings = read_labelled(folder, bundle.manifest.labels)
+    described = f"{len(photos)} pictures in {folder}"
+    pictures = Pictures(photos, folder.expanduser().resolve(), described, None, run=run)
     return replace(pictures, notes=(*warnings, *_coverage(pictures, bundle), *_overlap(pictures, request)))
 
 
