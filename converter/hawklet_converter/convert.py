@@ -16,7 +16,7 @@ from torch import fx, nn
 from hawklet.bundle import Bundle
 from hawklet.classifier import Classifier
 from hawklet.errors import BudgetError, BundleError, UsageError
-from hawklet.safefiles import require_writable
+from hawklet.safefiles import require_writable, sha256_of
 from hawklet.spec import Floats, ModelFormat, Pixels, Precision
 from hawklet_converter.collect_ranges import Distribution
 from hawklet_converter.float_exports import FloatExport, export_float
@@ -42,7 +42,7 @@ from hawklet_converter.write_variants import Identity, float_ops, write_float
 from hawklet_trainer.data import PhotoSet
 from hawklet_trainer.evaluate import accuracy_of
 from hawklet_trainer.loop import EpochRecord, Progress, as_input, fine_tune
-from hawklet_trainer.run import Run, load_run
+from hawklet_trainer.run import BEST, Run, load_run
 
 FORMATS = (ModelFormat.TFLITE, ModelFormat.ONNX)
 _LIBRARIES = ("torch", "litert-torch", "ai-edge-quantizer", "ai-edge-litert", "onnx", "onnxruntime", "torch-pruning")
@@ -386,6 +386,8 @@ def _versions() -> dict[str, str]:
 def _provenance(work: _Work, found: Found | None, rows: tuple[Row, ...], before: float) -> dict[str, Any]:
     request, run = work.request, work.run
     facts: dict[str, Any] = {
+        # The folder as it was typed: where `hawklet verify` looks for the pictures.
+        "run": {"folder": str(request.run), "weights_sha256": sha256_of(run.folder / BEST)},
         "architecture": run.model,
         "data": {key: run.manifest["data"].get(key) for key in ("digest", "counts")},
         "weights": run.manifest.get("weights"),

@@ -35,6 +35,9 @@ COMMANDS: dict[str, _Entry] = {
     "inspect": _Entry(
         "hawklet_converter.inspect.commands:inspect", "Tell what a model file or bundle really is.", "convert"
     ),
+    "verify": _Entry(
+        "hawklet_converter.verification.commands:verify", "Measure a bundle anew, against its float model.", "convert"
+    ),
     "flash": _Entry("hawklet_hardware.commands:flash", "Put a bundle on a board over SSH and prove it there.", "flash"),
     "run": _Entry("hawklet.commands:run", "Classify live camera frames, a video or pictures.", "device"),
     "bench": _Entry("hawklet_benchmarks.commands:bench", "Measure latency, memory and stages of a model.", "bench"),

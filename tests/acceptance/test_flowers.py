@@ -30,6 +30,7 @@ def test_flowers_reach_the_promised_accuracy_in_both_int8_files(
     _hawklet("train", shared_data / "flowers5", "--model", model, "--name", "flowers", "--minutes", "9", cwd=tmp_path)
     minutes = (time.monotonic() - start) / 60
     _hawklet("convert", "runs/flowers", "-o", "flowers.hawklet", cwd=tmp_path)
+    _hawklet("verify", "flowers.hawklet", "--html", "verify.html", cwd=tmp_path)
     bundle = Bundle.open(tmp_path / "flowers.hawklet")
     accuracy = {variant.name: variant.accuracy for variant in bundle.manifest.variants}
     print(f"{model}: training {minutes:.1f} minutes, test accuracy {accuracy}")

@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 import torch
 
+from hawklet_converter.convert import convert
+from hawklet_converter.request import Conversion, ConvertRequest
+from hawklet_converter.steps import Steps
 from hawklet_trainer.data import load_pixels, read_photos
 from hawklet_trainer.loop import as_input
 from hawklet_trainer.models import MODELS
@@ -62,3 +65,10 @@ def tiny_run(photo_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     write_run(folder, manifest, photos)
     yield folder
     del MODELS["tiny"]
+
+
+@pytest.fixture(scope="session")
+def converted(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Conversion:
+    """The small network's bundle; its validation split is so small that a single picture is over five points."""
+    output = tmp_path_factory.mktemp("bundle") / "shapes.hawklet"
+    return convert(ConvertRequest(tiny_run, output, calibration=48, max_drop=6.0), Steps(silent=True))

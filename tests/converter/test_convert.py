@@ -26,13 +26,6 @@ VARIANTS = ["int8-tflite", "int8-onnx", "float32-tflite", "float32-onnx"]
 
 
 @pytest.fixture(scope="module")
-def converted(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Conversion:
-    """The small network's bundle; its validation split is so small that a single picture is over five points."""
-    output = tmp_path_factory.mktemp("bundle") / "shapes.hawklet"
-    return convert(ConvertRequest(tiny_run, output, calibration=48, max_drop=6.0), Steps(silent=True))
-
-
-@pytest.fixture(scope="module")
 def bundle(converted: Conversion) -> Bundle:
     return Bundle.open(converted.path)
 

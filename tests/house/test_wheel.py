@@ -40,6 +40,7 @@ def test_its_top_level_names_are_ours_alone(wheel: zipfile.ZipFile) -> None:
         "hawklet_hardware/boards/rpi5.toml",
         "hawklet_trainer/py.typed",
         "hawklet_converter/py.typed",
+        "hawklet_converter/verification/templates/verification.html.j2",
     ],
 )
 def test_it_carries_the_data_that_the_packages_read(wheel: zipfile.ZipFile, member: str) -> None:

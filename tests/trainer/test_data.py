@@ -13,7 +13,7 @@ from hawklet.errors import DataError
 from hawklet.images import read_image
 from hawklet.preprocess import preprocess
 from hawklet.spec import PreprocessSpec
-from hawklet_trainer.data import SPLITS, PhotoSet, PixelSource, load_pixels, read_photos
+from hawklet_trainer.data import SPLITS, PhotoSet, PixelSource, load_pixels, read_labelled, read_photos
 
 DrawPhotos = Callable[..., Path]
 
@@ -262,3 +262,22 @@ def test_pictures_too_many_to_keep_come_out_the_same(draw_photos: DrawPhotos) ->
     spec = PreprocessSpec(32, 32)
     chosen = [4, 0, 7]
     assert (PixelSource(items, spec).batch(chosen) == PixelSource(items, spec, budget=0).batch(chosen)).all()
+
+
+def test_pictures_to_measure_on_take_their_classes_from_the_model(draw_photos: DrawPhotos) -> None:
+    folder = draw_photos(2)
+    (folder / "green" / "broken.png").write_text("no picture")
+    photos, warnings = read_labelled(folder, ("amber", "red", "blue", "green"))
+    assert [photo.label_index for photo in photos] == [2, 2, 3, 3, 1, 1]
+    assert len(warnings) == 1 and "green/broken.png" in warnings[0]
+
+
+def test_pictures_of_a_class_the_model_lacks_are_refused_by_name(draw_photos: DrawPhotos) -> None:
+    with pytest.raises(DataError, match="got 'green', which is none of blue, red"):
+        read_labelled(draw_photos(1), ("blue", "red"))
+
+
+def test_a_folder_without_pictures_to_measure_on_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "red").mkdir()
+    with pytest.raises(DataError, match="got no readable pictures in any"):
+        read_labelled(tmp_path, ("red",))

@@ -16,5 +16,6 @@
 ``evaluate``              accuracy, precision, recall, F1, confusion matrix (no torch needed)
 ``run``                   the run folder: written by the trainer, read by the converter
 ``report``                report.html and confusion_matrix.png
+``thumbnail``             small pictures within a report's page
 ========================  ==============================================================================
 """

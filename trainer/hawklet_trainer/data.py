@@ -170,6 +170,49 @@ def read_photos(folder: Path, seed: int = 0) -> PhotoSet:
     return PhotoSet(folder, labels, ordered, tuple(warnings))
 
 
+def read_labelled(folder: Path, labels: Sequence[str]) -> tuple[tuple[Photo, ...], tuple[str, ...]]:
+    """List and check pictures to measure a finished model on, which are split no further.
+
+    Args:
+        folder: ``<class>/...``, each class one of ``labels``; not all need to be there.
+        labels: The model's.
+
+    Returns:
+        The readable pictures, sorted, and one line for each that was left out.
+
+    Raises:
+        DataError: there are none, or a folder is named otherwise.
+    """
+    if not folder.expanduser().is_dir():
+        raise DataError(f"--photos must be a folder with one folder of pictures per class; there is no folder {folder}")
+    folder = folder.expanduser().resolve()
+    classes = _list_classes(folder)
+    _refuse_foreign(folder, classes, labels)
+    digests, warnings = _check_pictures(folder, [path for paths in classes.values() for path in paths])
+    index_of = {label: index for index, label in enumerate(labels)}
+    photos = tuple(
+        Photo(path, index_of[label], digests[path])
+        for label, paths in sorted(classes.items())
+        for path in paths
+        if path in digests
+    )
+    if not photos:
+        raise DataError(f"{folder} must have one folder of pictures per class, got no readable pictures in any")
+    return photos, tuple(warnings)
+
+
+def _refuse_foreign(folder: Path, classes: Iterable[str], labels: Sequence[str]) -> None:
+    foreign = sorted(set(classes) - set(labels))
+    if not foreign:
+        return
+    split = next((name for name in foreign if name.casefold() in _SPLIT_FOLDERS), None)
+    way_out = f"name the folder of one split, as {folder / split}" if split else "are these another model's pictures?"
+    raise DataError(
+        f"the folders in {folder} must be named by the model's labels, got {foreign[0]!r}, which is none of "
+        f"{', '.join(labels[:8])}{' ...' if len(labels) > 8 else ''}; {way_out}"
+    )
+
+
 # split name ("" = not split) -> class -> files
 _Found = dict[str, dict[str, list[Path]]]
 

@@ -82,7 +82,7 @@ def _percent(part: int, whole: int) -> float:
     return 100.0 * part / whole if whole else 0.0
 
 
-def probabilities_of(net: nn.Module, pixels: Pixels, zp: int, scale: float, batch: int = 32) -> Floats:
+def network_logits(net: nn.Module, pixels: Pixels, zp: int, scale: float, batch: int = 32) -> Floats:
     """Run a network in float32 in evaluation mode.
 
     Args:
@@ -93,21 +93,26 @@ def probabilities_of(net: nn.Module, pixels: Pixels, zp: int, scale: float, batc
         batch: Pictures at a time.
 
     Returns:
-        Softmax probabilities, ``float32 [N, C]``.
+        Logits, ``float32 [N, C]``.
     """
     import torch
 
     from hawklet_trainer.loop import as_input, evaluation_mode
 
     with evaluation_mode(net), torch.inference_mode():
-        parts = [
-            torch.softmax(net(as_input(pixels[i : i + batch], zp, scale)).float(), dim=1)
-            for i in range(0, len(pixels), batch)
-        ]
+        parts = [net(as_input(pixels[i : i + batch], zp, scale)).float() for i in range(0, len(pixels), batch)]
     result: Floats = torch.cat(parts).cpu().numpy().astype(np.float32)
     return result
 
 
+def probabilities_of(net: nn.Module, pixels: Pixels, zp: int, scale: float, batch: int = 32) -> Floats:
+    """Softmax of :func:`network_logits`: ``float32 [N, C]``."""
+    import torch
+
+    result: Floats = torch.softmax(torch.from_numpy(network_logits(net, pixels, zp, scale, batch)), dim=1).numpy()
+    return result
+
+
 def accuracy_of(net: nn.Module, pixels: Pixels, labels: npt.NDArray[np.int64], zp: int, scale: float) -> float:
-    """Top-1 accuracy in percent of a network in float32; arguments as for :func:`probabilities_of`."""
+    """Top-1 accuracy in percent of a network in float32; arguments as for :func:`network_logits`."""
     return 100.0 * float((probabilities_of(net, pixels, zp, scale).argmax(axis=1) == labels).mean())

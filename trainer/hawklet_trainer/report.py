@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import warnings
 from collections.abc import Sequence
@@ -12,17 +11,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
-from hawklet.errors import ImageError
-from hawklet.images import read_image
 from hawklet.safefiles import atomic_file, write_text
 from hawklet_trainer.data import Photo
 from hawklet_trainer.evaluate import Metrics, measure
 from hawklet_trainer.loop import EpochRecord
+from hawklet_trainer.thumbnail import thumbnail
 
 _MISTAKES = 24
-_THUMBNAIL = 132
 _SURE = 0.02
 """Cells of the matrix below this share of their row are left blank of colour, not of number."""
 
@@ -92,7 +88,7 @@ def write(folder: Path, content: Content) -> None:
         shown=shown,
         metrics=judged.metrics,
         matrix=_matrix_rows(judged.metrics),
-        mistakes=[(mistake, _thumbnail(mistake.path)) for mistake in judged.mistakes[:_MISTAKES]],
+        mistakes=[(mistake, thumbnail(mistake.path)) for mistake in judged.mistakes[:_MISTAKES]],
         mistake_count=len(judged.mistakes),
         curves=_curves(content.records),
         warnings=content.warnings,
@@ -144,18 +140,6 @@ def _matrix_rows(metrics: Metrics) -> list[list[tuple[int, float]]]:
         [(int(n), float(s) if s >= _SURE else 0.0) for n, s in zip(row, share, strict=True)]
         for row, share in zip(counts, shares, strict=True)
     ]
-
-
-def _thumbnail(path: Path) -> str:
-    """A small JPEG as a data URI; empty where the picture has gone."""
-    try:
-        picture = Image.fromarray(read_image(path))
-    except ImageError:
-        return ""
-    picture.thumbnail((_THUMBNAIL, _THUMBNAIL))
-    data = io.BytesIO()
-    picture.save(data, format="JPEG", quality=80)
-    return "data:image/jpeg;base64," + base64.b64encode(data.getvalue()).decode()
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,149 @@
+"""The arithmetic of a verification: numpy alone, no pictures, no files.
+
+Shares are percent, probabilities 0..1, differences of logits in logits, divergences in nats.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Labels = npt.NDArray[np.int64]
+"""True classes, ``int64 [N]``."""
+Logs = npt.NDArray[np.float64]
+"""Logarithms of probabilities, ``float64 [N, classes]``."""
+
+BINS = 10
+"""Bins of confidence, equally wide."""
+_Z = 1.959963984540054  # the normal distribution's 97.5 % quantile
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A 95 % confidence interval, percent."""
+
+    low: float
+    high: float
+
+
+def wilson(right: int, count: int) -> Interval:
+    """Where the true share lies, by Wilson's score interval (1927): unlike the textbook's, it stays within 0..100 and
+    keeps its promise for few pictures and for shares near 100 %.
+
+    Args:
+        right: Pictures named rightly.
+        count: Pictures; at least one.
+    """
+    share, squared = right / count, _Z**2
+    middle = (share + squared / (2 * count)) / (1 + squared / count)
+    half = _Z / (1 + squared / count) * math.sqrt(share * (1 - share) / count + squared / (4 * count**2))
+    return Interval(100 * max(0.0, middle - half), 100 * min(1.0, middle + half))
+
+
+def mcnemar(lost: int, gained: int) -> float:
+    """How likely a difference at least as large is by chance alone, if both models are equally good: McNemar's test in
+    its exact, binomial form, two-sided.
+
+    Only pictures that one model names rightly and the other wrongly tell the two apart.
+
+    Args:
+        lost: Pictures that the reference alone names rightly.
+        gained: Pictures that the other alone names rightly.
+    """
+    count = lost + gained
+    ways = tail = 1  # binomial coefficients, each from the one before: exact, and quick for thousands of pictures
+    for k in range(min(lost, gained)):
+        ways = ways * (count - k) // (k + 1)
+        tail += ways
+    return min(1.0, float(2 * tail / 2**count))
+
+
+def divergence(reference: Logs, other: Logs) -> float:
+    """Mean Kullback-Leibler divergence of ``other`` from ``reference``, nats."""
+    return float((np.exp(reference) * (reference - other)).sum(axis=1).mean())
+
+
+def movement(reference: Logs, other: Logs) -> npt.NDArray[np.float64]:
+    """How much probability changed its class, per picture: total variation, 0..1, ``float64 [N]``."""
+    moved: npt.NDArray[np.float64] = np.abs(np.exp(reference) - np.exp(other)).sum(axis=1) / 2
+    return moved
+
+
+@dataclass(frozen=True)
+class LogitError:
+    """How far one model's logits lie from another's. What is added to all logits of a picture alike moves no
+    probability, so each picture's mean is taken off first."""
+
+    rms: float
+    worst: float
+    spread: float
+    """Root mean square of the reference's own logits: what the errors are to be held against."""
+    relative_rms: float
+    """``rms / spread``."""
+    relative_worst: float
+    """``worst / spread``."""
+    sqnr_db: float | None
+    """Signal to quantization noise, decibels; None: no noise at all."""
+
+
+def logit_error(reference: npt.NDArray[np.floating], other: npt.NDArray[np.floating]) -> LogitError:
+    """Compare logits ``float [N, classes]``."""
+    wanted = _centred(reference)
+    error = _centred(other) - wanted
+    rms, spread = _rms(error), _rms(wanted)
+    worst = float(np.abs(error).max())
+    held_against = spread or 1.0  # logits that are all alike have no spread to hold an error against
+    sqnr = 20 * math.log10(held_against / rms) if rms else None
+    return LogitError(rms, worst, spread, rms / held_against, worst / held_against, sqnr)
+
+
+def _centred(logits: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    exact = logits.astype(np.float64)
+    centred: npt.NDArray[np.float64] = exact - exact.mean(axis=1, keepdims=True)
+    return centred
+
+
+def _rms(values: npt.NDArray[np.float64]) -> float:
+    return float(np.sqrt((values**2).mean()))
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Pictures of like confidence."""
+
+    low: float
+    high: float
+    """Confidence, 0..1."""
+    count: int
+    confidence: float
+    """Mean score of the best class, 0..1; 0 in an empty bin."""
+    accuracy: float
+    """Share that was named rightly, 0..1; 0 in an empty bin."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Whether confidence means probability."""
+
+    ece: float
+    """Expected calibration error: mean distance of confidence from accuracy over the bins, points."""
+    bins: tuple[Bin, ...]
+
+
+def calibration(logs: Logs, truth: Labels) -> Calibration:
+    """Set confidence against accuracy in :data:`BINS` bins (Guo et al., 2017)."""
+    scores = np.exp(logs.max(axis=1))
+    right = logs.argmax(axis=1) == truth
+    places = np.minimum((scores * BINS).astype(np.int64), BINS - 1)
+    bins = tuple(_bin(index, scores[places == index], right[places == index]) for index in range(BINS))
+    distances = (one.count * abs(one.confidence - one.accuracy) for one in bins)
+    return Calibration(100 * sum(distances) / len(truth), bins)
+
+
+def _bin(index: int, scores: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]) -> Bin:
+    count = len(scores)
+    means = (float(scores.mean()), float(right.mean())) if count else (0.0, 0.0)
+    return Bin(index / BINS, (index + 1) / BINS, count, *means)

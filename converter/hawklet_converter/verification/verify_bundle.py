@@ -1,0 +1,267 @@
+"""One verification from start to end."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from hawklet import __version__
+from hawklet.bundle import Bundle, Variant
+from hawklet.errors import UsageError
+from hawklet.golden import replay
+from hawklet.spec import Floats, ModelFormat, OutputKind, Precision
+from hawklet_converter.steps import Steps
+from hawklet_converter.verification import statistics
+from hawklet_converter.verification.answer_pictures import Answers, answer, network_model, variant_models
+from hawklet_converter.verification.checks import budget_checks, digest_check, export_check, golden_check
+from hawklet_converter.verification.choose_pictures import Pictures, choose_pictures
+from hawklet_converter.verification.moved_pictures import Moved, most_moved
+from hawklet_converter.verification.request import VerifyRequest
+from hawklet_converter.verification.verification import (
+    Check,
+    ClassChange,
+    Comparison,
+    Measured,
+    Pair,
+    Verification,
+)
+
+NETWORK = "network"
+"""What the run's own network is called among the files."""
+_SAME = 1e-6  # points; below it, two shares of the same pictures are one
+
+
+def verify(request: VerifyRequest, steps: Steps) -> tuple[Verification, Pictures]:
+    """Verify a bundle.
+
+    Args:
+        request: What to do.
+        steps: Told about each step.
+
+    Returns:
+        What was found, and the pictures it was found on.
+
+    Raises:
+        HawkletError: it cannot be verified, and why; a bundle that fails is no error.
+    """
+    bundle = Bundle.open(request.bundle)
+    reference = reference_of(bundle)
+    with steps.step("choosing and checking the pictures"):
+        pictures = choose_pictures(request, bundle)
+    if request.max_drop is not None and reference is None and pictures.run is None:
+        raise UsageError("--max-drop counts from a float model, and this bundle has none; leave it out")
+    with steps.step("checking digests, replaying golden frames"):
+        proofs = [digest_check(bundle)]
+        proofs += [golden_check(replay(bundle, v.name, request.threads)) for v in bundle.manifest.variants]
+    with steps.step(f"running every file on {len(pictures.photos)} pictures"):
+        answers, truth = _answers(bundle, pictures, request.threads)
+    return _judge(request, bundle, pictures, answers, truth, proofs), pictures
+
+
+def reference_of(bundle: Bundle) -> Variant | None:
+    """The float32 file that others are held against, TFLite before ONNX; None where there is none."""
+    floats = {v.format: v for v in reversed(bundle.manifest.variants) if v.precision is Precision.FLOAT32}
+    return floats.get(ModelFormat.TFLITE) or floats.get(ModelFormat.ONNX)
+
+
+def _answers(bundle: Bundle, pictures: Pictures, threads: int) -> tuple[dict[str, Answers], statistics.Labels]:
+    models = variant_models(bundle, threads)
+    kinds = {variant.name: variant.output for variant in bundle.manifest.variants}
+    if pictures.run is not None:
+        models[NETWORK] = network_model(pictures.run)
+        kinds[NETWORK] = OutputKind.LOGITS
+    raw, truth = answer(models, pictures.photos, bundle.manifest.preprocess)
+    return {name: Answers(name, outputs, kinds[name]) for name, outputs in raw.items()}, truth
+
+
+def _judge(
+    request: VerifyRequest,
+    bundle: Bundle,
+    pictures: Pictures,
+    answers: Mapping[str, Answers],
+    truth: statistics.Labels,
+    proofs: list[Check],
+) -> Verification:
+    manifest = bundle.manifest
+    variant = reference_of(bundle)
+    reference = answers.get(variant.name if variant else NETWORK)
+    rows = tuple(_measure(bundle, one, reference, truth) for one in answers.values())
+    exports = _exports(bundle, answers)
+    pruned = bool(manifest.provenance.get("prune"))
+    before = _before(rows, reference, pruned)
+    allowed = manifest.provenance.get("max_drop") if request.max_drop is None else request.max_drop
+    checks = (
+        *proofs,
+        *(() if pruned else map(export_check, exports)),
+        *budget_checks(_judged(rows, before), before, allowed if isinstance(allowed, (int, float)) else None),
+    )
+    return Verification(
+        bundle=manifest.name,
+        created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        hawklet_version=__version__,
+        labels=manifest.labels,
+        pictures=len(truth),
+        described=pictures.described,
+        split=pictures.split,
+        temperature=manifest.temperature,
+        reference=reference.name if reference else None,
+        rows=rows,
+        pairs=(*_pairs(bundle, answers), *exports),
+        moved=_moved(bundle, pictures, answers, reference, truth),
+        checks=checks,
+        notes=(
+            *pictures.notes,
+            *_notes(reference, pruned, NETWORK in answers),
+            *_unlike_the_record(bundle, pictures.split, rows),
+        ),
+    )
+
+
+def _before(rows: tuple[Measured, ...], reference: Answers | None, pruned: bool) -> dict[str, float]:
+    """What a drop is counted from, as in the conversion: the unpruned network where channels were pruned away."""
+    top1 = {row.name: row.top1 for row in rows}
+    if pruned and NETWORK in top1:
+        return {NETWORK: top1[NETWORK]}
+    return {reference.name: top1[reference.name]} if reference else {}
+
+
+def _judged(rows: tuple[Measured, ...], before: Mapping[str, float]) -> list[Measured]:
+    """The files that may have lost something: all but float ones, and those too that were cut from a larger network."""
+    return [
+        row for row in rows if row.bytes is not None and (row.precision is not Precision.FLOAT32 or NETWORK in before)
+    ]
+
+
+def _notes(reference: Answers | None, pruned: bool, has_network: bool) -> tuple[str, ...]:
+    if reference is None:
+        return ("the bundle has no float file, so there is nothing that its files could have moved from",)
+    if pruned and has_network:
+        return ("channels were pruned away: the network of the run is the unpruned one, from which drops are counted",)
+    if pruned:
+        return ("channels were pruned away: drops count from the pruned float file, since the run is not here (--run)",)
+    return ()
+
+
+def _unlike_the_record(bundle: Bundle, split: str | None, rows: tuple[Measured, ...]) -> Iterator[str]:
+    """What the conversion measured on the very same pictures, where it comes out otherwise here."""
+    measured = {row.name: row.top1 for row in rows}
+    record = bundle.manifest.provenance.get("conversion")
+    entries = record if split and isinstance(record, list) else []
+    for entry in (entry for entry in entries if isinstance(entry, Mapping)):
+        name, before = entry.get("variant"), entry.get(split)
+        if name in measured and isinstance(before, float) and abs(before - measured[name]) > _SAME:
+            yield (
+                f"the conversion measured {before:.1f} % for {name} on these pictures, here it is "
+                f"{measured[name]:.1f} %: other processors and library versions round otherwise"
+            )
+
+
+def _measure(bundle: Bundle, one: Answers, reference: Answers | None, truth: statistics.Labels) -> Measured:
+    right = one.named == truth
+    variant = next((v for v in bundle.manifest.variants if v.name == one.name), None)
+    temperature = bundle.manifest.temperature
+    return Measured(
+        name=one.name,
+        precision=variant.precision if variant else Precision.FLOAT32,
+        bytes=variant.bytes if variant else None,
+        top1=100 * float(right.mean()),
+        interval=statistics.wilson(int(right.sum()), len(truth)),
+        uncalibrated=statistics.calibration(one.logs(1.0), truth),
+        calibrated=statistics.calibration(one.logs(temperature), truth),
+        against=None
+        if reference is None or reference is one
+        else _compare(reference, one, truth, bundle.manifest.labels, temperature),
+    )
+
+
+def _compare(
+    reference: Answers, one: Answers, truth: statistics.Labels, labels: tuple[str, ...], temperature: float
+) -> Comparison:
+    before, after = reference.named == truth, one.named == truth
+    lost, gained = int((before & ~after).sum()), int((after & ~before).sum())
+    both_logits = reference.output is one.output is OutputKind.LOGITS
+    return Comparison(
+        reference=reference.name,
+        agreement=100 * float((reference.named == one.named).mean()),
+        drop=100 * (lost - gained) / len(truth),
+        lost=lost,
+        gained=gained,
+        p_value=statistics.mcnemar(lost, gained),
+        divergence=statistics.divergence(reference.logs(temperature), one.logs(temperature)),
+        logits=statistics.logit_error(reference.raw, one.raw) if both_logits else None,
+        classes=_classes(reference.named, one.named, truth, labels),
+    )
+
+
+def _classes(
+    before: statistics.Labels, after: statistics.Labels, truth: statistics.Labels, labels: tuple[str, ...]
+) -> tuple[ClassChange, ...]:
+    return tuple(
+        ClassChange(
+            label=label,
+            pictures=int((truth == index).sum()),
+            reference=100 * float((before[truth == index] == index).mean()),
+            variant=100 * float((after[truth == index] == index).mean()),
+            reference_named=int((before == index).sum()),
+            variant_named=int((after == index).sum()),
+        )
+        for index, label in enumerate(labels)
+        if (truth == index).any()
+    )
+
+
+def _pairs(bundle: Bundle, answers: Mapping[str, Answers]) -> tuple[Pair, ...]:
+    """TFLite against ONNX, for every precision that the bundle has in both."""
+    found: dict[Precision, dict[ModelFormat, str]] = {}
+    for variant in bundle.manifest.variants:
+        found.setdefault(variant.precision, {}).setdefault(variant.format, variant.name)
+    return tuple(
+        _pair(answers[names[ModelFormat.TFLITE]], answers[names[ModelFormat.ONNX]])
+        for names in found.values()
+        if len(names) == len(ModelFormat)
+    )
+
+
+def _exports(bundle: Bundle, answers: Mapping[str, Answers]) -> tuple[Pair, ...]:
+    """Every float32 file against the run's network, where that is here."""
+    if NETWORK not in answers:
+        return ()
+    floats = [v.name for v in bundle.manifest.variants if v.precision is Precision.FLOAT32]
+    return tuple(_pair(answers[NETWORK], answers[name]) for name in floats)
+
+
+def _pair(first: Answers, second: Answers) -> Pair:
+    difference = float(np.abs(first.raw - second.raw).max())
+    return Pair(
+        first.name,
+        second.name,
+        agreement=100 * float((first.named == second.named).mean()),
+        largest_difference=difference,
+        relative=difference / (_range(first.raw) or 1.0),
+    )
+
+
+def _range(raw: Floats) -> float:
+    return float(np.ptp(raw))
+
+
+def _moved(
+    bundle: Bundle,
+    pictures: Pictures,
+    answers: Mapping[str, Answers],
+    reference: Answers | None,
+    truth: statistics.Labels,
+) -> tuple[Moved, ...]:
+    others = {v.name: answers[v.name] for v in bundle.manifest.variants if v.precision is not Precision.FLOAT32}
+    if reference is None or not others:
+        return ()
+    temperature = bundle.manifest.temperature
+    return most_moved(
+        reference.logs(temperature),
+        {name: one.logs(temperature) for name, one in others.items()},
+        truth,
+        bundle.manifest.labels,
+        [photo.path.relative_to(pictures.folder).as_posix() for photo in pictures.photos],
+    )
