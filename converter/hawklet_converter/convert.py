@@ -270,17 +270,17 @@ def _output_node(net: fx.GraphModule) -> str:
     return str(output.all_input_nodes[0].name)
 
 
-def _output_step(found: Found | None, folded: fx.GraphModule) -> float | None:
-    """One step of the integer logits' grid; None where there is none."""
+def _output_step(found: Found | None, folded: fx.GraphModule) -> float:
+    """One step of the integer logits' grid; 0 where there is none."""
     if found is None or found.chosen.plan is None:
-        return None
+        return 0.0
     return found.chosen.plan.activations[_output_node(folded)].scale
 
 
 def _measure_and_pack(
     float_files: Mapping[ModelFormat, bytes],
     found: Found | None,
-    measured: tuple[float | None, float],
+    measured: tuple[float, float],
     latency: LatencySource,
     work: _Work,
 ) -> Conversion:
@@ -292,15 +292,17 @@ def _measure_and_pack(
         files = {f"{chosen.precision.value}-{f.value}": content for f, content in chosen.files.items()} | files
     with work.steps.step("measuring every file on the test pictures, and its latency"):
         rows = _measure_rows(files, latency, work)
+    notes = (*_notes(rows), *latency.doubts, *_doubts(work), *_left_out(found))
     with work.steps.step("recording golden frames and writing the bundle"):
         packing = Packing(
             run=work.run,
             rows=rows,
-            files={name: _variant_file(name, content, found, output_step) for name, content in files.items()},
+            files={name: _variant_file(name, content, output_step) for name, content in files.items()},
             golden_inputs=work.pictures.val[spread(len(work.pictures.val), _GOLDEN_PICTURES)],
             calibrated_on=(_val_logits(files[rows[0].variant], rows[0].variant, work), work.pictures.val_truth),
             provenance={**_provenance(work, found, rows, before), "latency": latency.where},
             plan=found.chosen.plan if found else None,
+            notes=notes,
         )
         manifest = pack(work.target, packing)
     tried = tuple(candidate.to_row(before) for candidate in found.tried) if found else ()
@@ -316,10 +318,11 @@ def _val_logits(content: bytes, name: str, work: _Work) -> Floats:
     return logits_of(work.open(content, format_of(name)), work.pictures.val)
 
 
-def _variant_file(name: str, content: bytes, found: Found | None, output_step: float | None) -> VariantFile:
-    if found is None or not name.startswith("int8"):
-        return VariantFile(content, None, ())
-    return VariantFile(content, output_step, float_ops(format_of(name), content))
+def _variant_file(name: str, content: bytes, output_step: float) -> VariantFile:
+    precision = Precision(name.rsplit("-", 1)[0])
+    if precision is not Precision.INT8:
+        return VariantFile(content, precision, 0.0, ())
+    return VariantFile(content, precision, output_step, float_ops(format_of(name), content))
 
 
 def _measure_rows(files: Mapping[str, bytes], latency: LatencySource, work: _Work) -> tuple[Row, ...]:

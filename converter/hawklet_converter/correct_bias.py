@@ -47,7 +47,7 @@ def quantize_weight(weight: torch.Tensor, per_channel: bool = True) -> torch.Ten
     return torch.fake_quantize_per_channel_affine(weight, scales, zeros, 0, -WEIGHT_LIMIT, WEIGHT_LIMIT)
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def correct_bias(
     net: fx.GraphModule, inputs: torch.Tensor, movable: Collection[str], *, per_channel: bool = True
 ) -> fx.GraphModule:

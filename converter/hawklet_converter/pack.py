@@ -22,11 +22,16 @@ from hawklet_converter.golden_tolerance import float_tolerance, int8_tolerance
 from hawklet_converter.model_card import model_card
 from hawklet_converter.plan import QuantPlan
 from hawklet_converter.request import Row
+from hawklet_converter.search_report import search_report
 from hawklet_converter.verify import open_classifier
 from hawklet_trainer.run import Run
 
 PLAN_FILE = "quantization/plan.json"
 """Where a bundle keeps the plan its int8 files were written by."""
+
+_INTEGER_KERNELS = (Precision.INT8, Precision.DYNAMIC_INT8)
+REPORT_FILE = "quantization/report.html"
+"""Where a bundle keeps the page that says how it was converted."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +39,9 @@ class VariantFile:
     """One model file on its way into a bundle."""
 
     content: bytes
-    output_step: float | None
-    """int8 only: one step of the logits' grid."""
+    precision: Precision
+    output_step: float
+    """int8: one step of the logits' grid; else 0."""
     float_ops: tuple[str, ...]
 
 
@@ -54,6 +60,8 @@ class Packing:
     """Logits of the preferred variant on validation pictures, and the true classes: for the temperature."""
     provenance: Mapping[str, Any]
     plan: QuantPlan | None
+    notes: tuple[str, ...]
+    """What a reader of the tables must know."""
 
 
 def pack(target: Path, packing: Packing) -> Manifest:
@@ -78,6 +86,8 @@ def pack(target: Path, packing: Packing) -> Manifest:
     members = {variant.file: packing.files[variant.name].content for variant in variants}
     if packing.plan is not None:
         members[PLAN_FILE] = json.dumps(packing.plan.to_dict()).encode()
+    page = search_report(run.name, packing.provenance, packing.rows, packing.notes)
+    members[REPORT_FILE] = page.encode()
     card = model_card(run.name, run.labels, packing.provenance, packing.rows)
     return write_bundle(target, manifest, members, Golden(packing.golden_inputs, outputs), card)
 
@@ -96,17 +106,15 @@ def _record(packing: Packing, variant: str) -> Floats:
 
 def _variant(packing: Packing, row: Row, outputs: Floats) -> Variant:
     file, model_format = packing.files[row.variant], format_of(row.variant)
-    step = file.output_step
-    tolerance = (
-        float_tolerance(outputs)
-        if step is None
-        else int8_tolerance(file.content, model_format, packing.golden_inputs, outputs, step)
-    )
+    tolerance = float_tolerance(outputs)
+    if file.precision in _INTEGER_KERNELS:
+        seen = int8_tolerance(file.content, model_format, packing.golden_inputs, outputs, file.output_step)
+        tolerance = seen if file.output_step else max(seen, tolerance)
     return Variant(
         name=row.variant,
         file=f"models/{row.variant}.{model_format.value}",
         format=model_format,
-        precision=Precision.FLOAT32 if step is None else Precision.INT8,
+        precision=file.precision,
         bytes=len(file.content),
         sha256=hashlib.sha256(file.content).hexdigest(),
         accuracy=row.val if row.test is None else row.test,

@@ -34,7 +34,7 @@ _WIDEST = 8192
 """Inputs of a layer whose second moments still fit (0.5 GB); wider ones are rounded to nearest."""
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def round_weights(
     net: fx.GraphModule, inputs: torch.Tensor, movable: Collection[str], *, per_channel: bool = True, seed: int = 0
 ) -> fx.GraphModule:

@@ -1,0 +1,42 @@
+"""The page in a bundle that says what was tried, what it lost, and what was taken."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from hawklet_converter.request import Row
+
+
+def search_report(name: str, provenance: Mapping[str, Any], rows: Sequence[Row], notes: Sequence[str]) -> str:
+    """One HTML document that opens offline, in light and dark.
+
+    Args:
+        name: The bundle's name.
+        provenance: As the manifest has it.
+        rows: The files of the bundle, as measured.
+        notes: What a reader of the tables must know.
+    """
+    environment = Environment(
+        loader=PackageLoader("hawklet_converter"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    found = provenance.get("quantization")
+    tried = [_shown(row, found, provenance["max_drop"]) for row in found["tried"]] if found else []
+    return environment.get_template("search.html.j2").render(
+        name=name, facts=provenance, found=found, tried=tried, rows=rows, notes=notes
+    )
+
+
+def _shown(row: Mapping[str, Any], found: Mapping[str, Any], max_drop: float) -> dict[str, Any]:
+    """A row of the table with what the page needs besides: whether it was taken, and its bars."""
+    share = [row["ms"][f] / row["float_ms"][f] for f in row["ms"] if row["float_ms"].get(f)]
+    return {
+        **row,
+        "taken": (row["recipe"], row["method"]) == (found["recipe"], found["method"]),
+        "keeps": row["drop"] <= max_drop + 1e-9,
+        "agreement": min(row["agreement"].values()),
+        "divergence": max(row["divergence"].values()),
+        "speed": min(share) if share else None,
+    }
