@@ -14,6 +14,9 @@ from hawklet_converter.recipes import Attempt, Recipe
 from hawklet_converter.search_store import SearchStore
 from hawklet_converter.steps import Steps
 
+_SAME_SPEED = 1.03
+"""Times within this factor are not told apart."""
+
 
 class Prefer(str, Enum):
     """When the search is content."""
@@ -74,7 +77,7 @@ def search(recipes: Sequence[Recipe], limits: SearchLimits, maker: Maker, store:
     kept = [candidate for candidate in tried if _keeps(candidate, limits)]
     if not kept:
         raise BudgetError(_shortfall(tried, limits, [name for _, _, name in waiting]))
-    chosen = min(kept, key=_speed) if limits.prefer is Prefer.LATENCY else kept[0]
+    chosen = _fastest(kept) if limits.prefer is Prefer.LATENCY else kept[0]
     return Found(chosen, tuple(tried), () if _content(tried, limits) else tuple(name for _, _, name in waiting))
 
 
@@ -103,6 +106,13 @@ def _content(tried: Sequence[Candidate], limits: SearchLimits) -> bool:
 
 def _keeps(candidate: Candidate, limits: SearchLimits) -> bool:
     return candidate.drop(limits.before) <= limits.max_drop + 1e-9
+
+
+def _fastest(kept: Sequence[Candidate]) -> Candidate:
+    """The one nearest to the float network of those that are as fast as the fastest, as far as one can tell."""
+    fastest = min(map(_speed, kept))
+    level = [candidate for candidate in kept if _speed(candidate) <= fastest * _SAME_SPEED]
+    return min(level, key=lambda candidate: max(candidate.divergence.values()))
 
 
 def _speed(candidate: Candidate) -> float:

@@ -160,7 +160,7 @@ def test_recovery_from_pruning_mirrors_no_picture_when_the_training_did_not(
     def look(*args: object, **kwargs: object) -> None:
         raise Seen(args[5])
 
-    monkeypatch.setattr("hawklet_converter.convert.fine_tune", look)
+    monkeypatch.setattr("hawklet_converter.prune_run.fine_tune", look)
     request = ConvertRequest(tiny_run, tmp_path / "x.hawklet", prune=0.5, prune_epochs=3, calibration=8)
     with pytest.raises(Seen) as seen:
         convert(request, Steps(silent=True))

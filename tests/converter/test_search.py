@@ -78,6 +78,13 @@ def test_preferring_latency_it_goes_on_and_takes_the_fastest_that_keeps_it(store
     assert len(found.tried) == 3
 
 
+def test_of_equally_fast_files_the_one_nearest_to_float_is_taken(store: SearchStore) -> None:
+    near = replace(_candidate("b", 89.5, ms=2.02), divergence=dict.fromkeys(BOTH, 0.001))
+    maker = Scripted(_candidate("a", 89.5, ms=2.0), near, _candidate("c", 89.5, ms=2.01))
+    found = search([RECIPE], replace(LIMITS, prefer=Prefer.LATENCY), maker, store, Steps(silent=True))
+    assert found.chosen.recipe == "b"
+
+
 def test_the_worse_of_the_two_files_decides(store: SearchStore) -> None:
     lame = replace(_candidate("a", 90), top1={TFLITE: 90.0, ONNX: 80.0})
     found = search([RECIPE], LIMITS, Scripted(lame, _candidate("b", 90)), store, Steps(silent=True))

@@ -1,0 +1,95 @@
+"""The table that a conversion ends with: every file measured, in order of preference, and what to know of it."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from hawklet.spec import Floats
+from hawklet_converter.judge import agreement
+from hawklet_converter.latency_source import LatencySource
+from hawklet_converter.pack import format_of
+from hawklet_converter.request import ConvertRequest, Row
+from hawklet_converter.verify import logits_of, top1
+from hawklet_converter.work import Work
+from hawklet_hardware.targets import target_named
+
+
+def val_logits(content: bytes, name: str, work: Work) -> Floats:
+    """A file's logits on the validation pictures, ``float32 [N, classes]``."""
+    return logits_of(work.open(content, format_of(name)), work.pictures.val)
+
+
+def measure_rows(files: Mapping[str, bytes], latency: LatencySource, work: Work) -> tuple[Row, ...]:
+    """Measure the files of a bundle, the test pictures for the only time.
+
+    Args:
+        files: By variant.
+        latency: Where they are timed.
+        work: For the pictures.
+
+    Returns:
+        A row each, in order of preference.
+    """
+    pictures, has_test = work.pictures, len(work.pictures.test) > 0
+    val = {name: val_logits(content, name, work) for name, content in files.items()}
+    every = val
+    if has_test:
+        seen = {name: logits_of(work.open(content, format_of(name)), pictures.test) for name, content in files.items()}
+        every = {name: np.concatenate([val[name], seen[name]]) for name in files}
+    times = latency.measure({name: (format_of(name), content) for name, content in files.items()})
+    rows = tuple(
+        Row(
+            variant=name,
+            bytes=len(content),
+            val=top1(val[name], pictures.val_truth),
+            test=top1(every[name][len(pictures.val) :], pictures.test_truth) if has_test else None,
+            agreement=agreement(every[name], every["float32-tflite"]),
+            ms=times.get(name),
+        )
+        for name, content in files.items()
+    )
+    return _in_order_of_preference(rows) if _is_timed_where_it_runs(work.request) else rows
+
+
+def _is_timed_where_it_runs(request: ConvertRequest) -> bool:
+    """Whether the times are those of the target, or of a processor of its kind."""
+    return request.measure_on is not None or platform.machine().lower() in target_named(request.target).arch
+
+
+def _in_order_of_preference(rows: tuple[Row, ...]) -> tuple[Row, ...]:
+    """Smaller precisions first, unless a file is slower than the float32 file of its format."""
+    return tuple(sorted(rows, key=lambda row: (_is_slower(row, rows), row.variant.startswith("float32"))))
+
+
+def _is_slower(row: Row, rows: tuple[Row, ...]) -> bool:
+    plain = next(other for other in rows if other.variant == f"float32-{format_of(row.variant).value}")
+    return row.ms is not None and plain.ms is not None and row.ms > plain.ms
+
+
+def notes_of(rows: tuple[Row, ...], request: ConvertRequest) -> Iterator[str]:
+    """What a reader of the times must know."""
+    if not _is_timed_where_it_runs(request):
+        yield (
+            f"the times are this machine's, which is no {target_named(request.target).name}, and say little of it; "
+            "--measure-on user@host takes them there"
+        )
+        return
+    for row in rows:
+        if _is_slower(row, rows):
+            plain = f"float32-{format_of(row.variant).value}"
+            yield f"{row.variant} is no faster than {plain} where it was measured, which comes before it in the bundle"
+
+
+def doubts_of(work: Work) -> Iterator[str]:
+    """Whether there are pictures enough to tell a drop."""
+    request, pictures = work.request, len(work.pictures.val)
+    step = 100 / pictures
+    if (request.quantizes or request.prune) and step > request.max_drop / 2:
+        enough = round(200 / max(request.max_drop, 0.1))
+        yield (
+            f"accuracy was measured on {pictures} validation pictures, of which one is {step:.1f} points: too few to "
+            f"tell a drop of {request.max_drop:g} (--max-drop); {enough} or more would do"
+        )
