@@ -17,32 +17,35 @@ import numpy.typing as npt
 import torch
 from torch import fx, nn
 
-_LAYERS = (nn.Conv2d, nn.Linear)
-_WEIGHT_LIMIT = 127
+LAYERS = (nn.Conv2d, nn.Linear)
+WEIGHT_LIMIT = 127
+"""Integers of weights are -127..127."""
 
 
-def weight_scales(net: fx.GraphModule) -> dict[str, tuple[float, ...]]:
-    """One symmetric scale per output channel of every convolution and dense layer, by module path."""
+def weight_scales(net: fx.GraphModule, *, per_channel: bool = True) -> dict[str, tuple[float, ...]]:
+    """Symmetric scales of every convolution and dense layer, by module path: one per output channel, or one in all."""
     return {
-        path: tuple(_scales(module.weight).tolist())
+        path: tuple(_scales(module.weight, per_channel).tolist())
         for path, module in net.named_modules()
-        if isinstance(module, _LAYERS)
+        if isinstance(module, LAYERS)
     }
 
 
-def _scales(weight: torch.Tensor) -> torch.Tensor:
-    return (weight.flatten(1).abs().amax(1) / _WEIGHT_LIMIT).clamp_min(1e-12)
+def _scales(weight: torch.Tensor, per_channel: bool) -> torch.Tensor:
+    rows = weight.flatten(1) if per_channel else weight.reshape(1, -1)
+    return (rows.abs().amax(1) / WEIGHT_LIMIT).clamp_min(1e-12)
 
 
-def quantize_weight(weight: torch.Tensor) -> torch.Tensor:
+def quantize_weight(weight: torch.Tensor, *, per_channel: bool = True) -> torch.Tensor:
     """A weight ``[out, ...]`` snapped to its int8 grid, in real units."""
     zeros = torch.zeros(weight.shape[0], dtype=torch.int32)
-    return torch.fake_quantize_per_channel_affine(weight, _scales(weight), zeros, 0, -_WEIGHT_LIMIT, _WEIGHT_LIMIT)
+    scales = _scales(weight, per_channel).expand(weight.shape[0]).contiguous()
+    return torch.fake_quantize_per_channel_affine(weight, scales, zeros, 0, -WEIGHT_LIMIT, WEIGHT_LIMIT)
 
 
 @torch.inference_mode()
 def correct_bias(
-    net: fx.GraphModule, inputs: torch.Tensor, correctable: Collection[str]
+    net: fx.GraphModule, inputs: torch.Tensor, correctable: Collection[str], *, per_channel: bool = True
 ) -> dict[str, npt.NDArray[np.float32]]:
     """Run the float and the rounded network side by side, once, correcting each layer as it is passed.
 
@@ -50,6 +53,7 @@ def correct_bias(
         net: The folded network.
         inputs: ``float32 [N, C, H, W]``; all are held in memory at once, so a few dozen.
         correctable: Module paths whose bias may be shifted.
+        per_channel: Whether weights are rounded by one scale per output channel, or by one per layer.
 
     Returns:
         Module path -> ``float32 [channels]`` to add to that layer's bias.
@@ -66,7 +70,7 @@ def correct_bias(
             exact.env[node] = rough.env[node] = inputs
         else:
             exact.env[node] = exact.run_node(node)
-            rough.env[node] = _run_rounded(rough, node, modules)
+            rough.env[node] = _run_rounded(rough, node, modules, per_channel)
             path = str(node.target)
             if path in correctable and uses[path] == 1:
                 shift = _channel_means(exact.env[node]) - _channel_means(rough.env[node])
@@ -78,12 +82,14 @@ def correct_bias(
     return shifts
 
 
-def _run_rounded(interpreter: fx.Interpreter, node: fx.Node, modules: Mapping[str, nn.Module]) -> Any:
+def _run_rounded(
+    interpreter: fx.Interpreter, node: fx.Node, modules: Mapping[str, nn.Module], per_channel: bool
+) -> Any:
     layer = modules.get(str(node.target)) if node.op == "call_module" else None
-    if not isinstance(layer, _LAYERS):
+    if not isinstance(layer, LAYERS):
         return interpreter.run_node(node)
     weight = layer.weight
-    layer.weight = nn.Parameter(quantize_weight(weight), requires_grad=False)
+    layer.weight = nn.Parameter(quantize_weight(weight, per_channel=per_channel), requires_grad=False)
     try:
         return interpreter.run_node(node)
     finally:

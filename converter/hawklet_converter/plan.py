@@ -58,11 +58,13 @@ class QuantPlan:
     activations: Mapping[str, ActivationQuant]
     """fx node -> grid."""
     weight_scales: Mapping[str, tuple[float, ...]]
-    """Module path -> one symmetric scale per output channel; integers are -127..127."""
+    """Module path -> one symmetric scale per output channel, or a single one; integers are -127..127."""
     bias_shifts: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """Module path -> what bias correction adds to the bias of each output channel, real units."""
     float_ops: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """File format -> operations that stay in float there, as the format names them."""
+    per_channel: bool = True
+    """Whether weights have one scale per output channel, or one per layer, for accelerators that know no other."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
@@ -72,6 +74,7 @@ class QuantPlan:
             "weight_scales": {key: list(scales) for key, scales in self.weight_scales.items()},
             "bias_shifts": {key: list(shifts) for key, shifts in self.bias_shifts.items()},
             "float_ops": {key: list(ops) for key, ops in self.float_ops.items()},
+            "per_channel": self.per_channel,
         }
 
     @classmethod
@@ -86,4 +89,5 @@ class QuantPlan:
             weight_scales={str(key): tuple(map(float, scales)) for key, scales in data["weight_scales"].items()},
             bias_shifts={str(key): tuple(map(float, shifts)) for key, shifts in data["bias_shifts"].items()},
             float_ops={str(key): tuple(map(str, ops)) for key, ops in data["float_ops"].items()},
+            per_channel=bool(data.get("per_channel", True)),  # the first plans do not say
         )
