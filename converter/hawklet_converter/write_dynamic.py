@@ -8,7 +8,7 @@ weights are therefore turned back to float when the file is loaded; left dynamic
 
 ONNX: the weights are turned back to float by Cast and Mul, which ONNX Runtime computes once, when it loads the file.
 DequantizeLinear in their place is computed anew for each picture, and so is ONNX Runtime's own dynamic quantization
-slower than float; figures in docs/decisions/0063-smaller-files-at-float-speed.md.
+slower than float; figures in docs/decisions/0026-smaller-files-at-float-speed.md.
 """
 
 from __future__ import annotations

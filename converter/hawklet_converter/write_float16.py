@@ -3,7 +3,7 @@
 Only the weights of convolutions and dense layers are stored in float16, and a cast follows each: XNNPACK and ONNX
 Runtime fold it when they load the file, so that a CPU runs them exactly as fast as float32 files, and a GPU delegate
 may compute in float16 throughout. A graph that is float16 throughout is slower on CPUs
-(docs/decisions/0063-smaller-files-at-float-speed.md).
+(docs/decisions/0026-smaller-files-at-float-speed.md).
 """
 
 from __future__ import annotations
