@@ -23,24 +23,22 @@ _SMALLEST_SCALE = 1e-12
 
 
 def weight_scales(net: fx.GraphModule, *, per_channel: bool = True) -> dict[str, tuple[float, ...]]:
-    """One symmetric scale per output channel of every convolution and dense layer, by module path.
-
-    Args:
-        net: The folded network.
-        per_channel: False gives a layer's channels the same scale.
-    """
-    return {path: tuple(weight_scales_of(layer.weight, per_channel).tolist()) for path, layer in layers_of(net).items()}
+    """Symmetric scales of every convolution and dense layer, by module path: one per output channel, or one in all."""
+    return {
+        path: tuple(weight_scales_of(layer.weight, per_channel)[: None if per_channel else 1].tolist())
+        for path, layer in layers_of(net).items()
+    }
 
 
 def weight_scales_of(weight: torch.Tensor, per_channel: bool = True) -> torch.Tensor:
-    """Scales of a weight ``[out, ...]``: ``float32 [out]``."""
+    """Scales of a weight ``[out, ...]``: ``float32 [out]``, all the same where there is one per layer."""
     largest = weight.detach().flatten(1).abs().amax(1)
     if not per_channel:
         largest = largest.max().expand(len(largest))
     return (largest / WEIGHT_LIMIT).clamp_min(_SMALLEST_SCALE)
 
 
-def quantize_weight(weight: torch.Tensor, per_channel: bool = True) -> torch.Tensor:
+def quantize_weight(weight: torch.Tensor, *, per_channel: bool = True) -> torch.Tensor:
     """A weight ``[out, ...]`` snapped to its int8 grid, in real units."""
     zeros = torch.zeros(weight.shape[0], dtype=torch.int32)
     scales = weight_scales_of(weight, per_channel).contiguous()
@@ -94,7 +92,7 @@ def _run_rounded(
     if not isinstance(layer, LAYERS):
         return interpreter.run_node(node)
     weight = layer.weight
-    layer.weight = nn.Parameter(quantize_weight(weight, per_channel), requires_grad=False)
+    layer.weight = nn.Parameter(quantize_weight(weight, per_channel=per_channel), requires_grad=False)
     try:
         return interpreter.run_node(node)
     finally:

@@ -19,7 +19,7 @@ from hawklet_converter.make_plan import PlanMaker, Planned
 from hawklet_converter.recipes import Attempt, Recipe
 from hawklet_converter.verify import logits_of, open_classifier, top1
 from hawklet_converter.write_onnx import OnnxActivations
-from hawklet_converter.write_variants import Identity, write_float, write_int8
+from hawklet_converter.write_variants import Identity, write_dynamic, write_float16, write_int8
 
 Train = Callable[[Planned, float], Planned]
 """Quantization-aware training of a plan until a deadline (seconds of ``time.monotonic()``)."""
@@ -116,5 +116,6 @@ class CandidateMaker:
 
 
 _PLAIN_WRITERS: dict[Precision, Callable[[ModelFormat, FloatExport, Identity], bytes]] = {
-    Precision.FLOAT32: write_float,
+    Precision.FLOAT16: write_float16,
+    Precision.DYNAMIC_INT8: write_dynamic,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from hawklet_converter.collect_ranges import Distribution, collect_ranges
 from hawklet_converter.correct_bias import correct_bias, weight_scales
 from hawklet_converter.equalize_channels import equalize_channels
 from hawklet_converter.float_segments import FloatSegment, choose_float_segment
+from hawklet_converter.lift_tiny_channels import lift_tiny_channels
 from hawklet_converter.plan import ActivationQuant, QuantPlan
 from hawklet_converter.range_noise import RangeChoice, choose_ranges_by_noise
 from hawklet_converter.recipes import Attempt
@@ -71,7 +73,7 @@ class PlanMaker:
 
     def make(self, attempt: Attempt) -> Planned:
         """One attempt's plan, before any training."""
-        net = self._rounded(attempt.equalize, attempt.adaptive_rounding, attempt.per_channel)
+        net = copy.deepcopy(self._rounded(attempt.equalize, attempt.adaptive_rounding, attempt.per_channel))
         segment = self._segment(attempt)
         plan = QuantPlan(
             attempt.name,
@@ -81,7 +83,7 @@ class PlanMaker:
             segment.nodes,
             attempt.per_channel,
         )
-        return Planned(net, plan, segment)
+        return Planned(net, lift_tiny_channels(net, plan), segment)
 
     @functools.cache  # noqa: B019 -- a maker lives as long as its conversion
     def _moved(self, equalize: bool) -> fx.GraphModule:

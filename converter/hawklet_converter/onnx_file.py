@@ -40,6 +40,59 @@ def set_initializers(model: Any, values: Mapping[str, npt.NDArray[Any]]) -> None
             entry.CopyFrom(numpy_helper.from_array(shaped, entry.name))
 
 
+_LAYERS = frozenset({"Conv", "Gemm", "MatMul"})
+
+
+def layer_weights(model: Any) -> dict[str, tuple[npt.NDArray[Any], int]]:
+    """Weights of a float graph's convolutions and dense layers, by name, each with the axis of its output channels."""
+    constants = initializers(model)
+    return {
+        node.input[1]: (constants[node.input[1]], _channel_axis(node))
+        for node in model.graph.node
+        if node.op_type in _LAYERS and node.input[1] in constants
+    }
+
+
+def _channel_axis(node: Any) -> int:
+    transposed = any(entry.name == "transB" and entry.i for entry in node.attribute)
+    return 0 if node.op_type == "Conv" or transposed else 1
+
+
+def weight_scales(model: Any) -> dict[str, npt.NDArray[np.float32]]:
+    """Scales of an int8 graph's convolutions and dense layers, ``float32 [channels]`` or ``[1]``, by name."""
+    constants = initializers(model)
+    makers = {node.output[0]: node for node in model.graph.node if node.op_type == "DequantizeLinear"}
+    weights = (makers.get(node.input[1]) for node in model.graph.node if node.op_type in _LAYERS)
+    return {
+        maker.input[0]: constants[maker.input[1]].reshape(-1)
+        for maker in weights
+        if maker is not None and maker.input[0] in constants
+    }
+
+
+def compute_constants(model: Any, nodes: Sequence[Any], constants: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Let nodes make what were constants, out of other constants; changed in place.
+
+    Args:
+        model: The graph.
+        nodes: What makes them, in order.
+        constants: What the nodes take, by name.
+    """
+    from onnx import numpy_helper
+
+    made = {output for node in nodes for output in node.output}
+    kept = [entry for entry in model.graph.initializer if entry.name not in made]
+    kept += [numpy_helper.from_array(value, name) for name, value in constants.items()]
+    _replace(model.graph.initializer, kept)
+    _replace(model.graph.node, [*nodes, *model.graph.node])
+
+
+def _replace(field: Any, entries: Sequence[Any]) -> None:
+    kept = list(entries)
+    del field[:]
+    field.extend(kept)
+
+
 def take_pixels(model: Any, zero_point: int, scale: float, *, activations: str | None) -> None:
     """Make the input ``uint8 [1, H, W, C]`` pixels.
 
@@ -66,9 +119,7 @@ def take_pixels(model: Any, zero_point: int, scale: float, *, activations: str |
         front.append(helper.make_node("DequantizeLinear", [planes, "pixel_scale", "pixel_zero_point"], [_INPUT]))
     del graph.input[:]
     graph.input.append(helper.make_tensor_value_info(_PIXELS, TensorProto.UINT8, [1, height, width, channels]))
-    nodes = [*front, *graph.node]
-    del graph.node[:]
-    graph.node.extend(nodes)
+    _replace(graph.node, [*front, *graph.node])
 
 
 def _drop_first_quantize(graph: Any, planes: str) -> None:
@@ -82,6 +133,45 @@ def _add_scalars(graph: Any, values: Mapping[str, np.generic]) -> None:
     from onnx import numpy_helper
 
     graph.initializer.extend(numpy_helper.from_array(np.asarray(value), name) for name, value in values.items())
+
+
+_SHORTER = {"_DequantizeLinear_Output": ":d", "_QuantizeLinear_Output": ":q", "_quantized": ":i"}
+
+
+def slim(model: Any) -> None:
+    """Write equal constants once, and call what the quantizer added by shorter names; changed in place."""
+    first = _first_equals(model.graph.initializer)
+    _replace(model.graph.initializer, [entry for entry in model.graph.initializer if first[entry.name] == entry.name])
+    _rename(model, first)
+    names = {name for node in model.graph.node for name in (*node.input, *node.output)}
+    _rename(model, {name: short for name in names if (short := _shorter(name)) not in names})
+
+
+def _rename(model: Any, names: Mapping[str, str]) -> None:
+    for node in model.graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+        node.output[:] = [names.get(name, name) for name in node.output]
+    for entry in (*model.graph.initializer, *model.graph.value_info):
+        entry.name = names.get(entry.name, entry.name)
+
+
+def _first_equals(constants: Sequence[Any]) -> dict[str, str]:
+    """Name of each constant -> name of the first that holds the same."""
+    from onnx import numpy_helper
+
+    seen: dict[tuple[int, tuple[int, ...], bytes], str] = {}
+    return {
+        entry.name: seen.setdefault(
+            (entry.data_type, tuple(entry.dims), numpy_helper.to_array(entry).tobytes()), entry.name
+        )
+        for entry in constants
+    }
+
+
+def _shorter(name: str) -> str:
+    for ending, short in _SHORTER.items():
+        name = name.removesuffix(ending) + short if name.endswith(ending) else name
+    return name
 
 
 def add_metadata(model: Any, name: str, labels: Sequence[str], mean: float, std: float) -> bytes:

@@ -61,13 +61,13 @@ class QuantPlan:
     activations: Mapping[str, ActivationQuant]
     """fx node -> grid."""
     weight_scales: Mapping[str, tuple[float, ...]]
-    """Module path -> one symmetric scale per output channel; integers are -127..127."""
+    """Module path -> one symmetric scale per output channel, or a single one; integers are -127..127."""
     float_ops: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """File format -> operations that stay in float there, as the format names them."""
     float_nodes: tuple[str, ...] = ()
     """fx nodes that are computed in float, whatever their operation."""
     per_channel: bool = True
-    """False: the scales of a layer's channels are all the same, and the files store one."""
+    """Whether weights have one scale per output channel, or one per layer, for accelerators that know no other."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types."""

@@ -30,9 +30,9 @@ def read_model(content: bytes) -> Any:
 
 def write_model(model: Any) -> bytes:
     """Pack a ``ModelT`` into a file."""
-    import flatbuffers
+    from hawklet_converter.share_vectors import SharingBuilder
 
-    builder = flatbuffers.Builder(1 << 20)
+    builder = SharingBuilder(1 << 20)
     builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
     return bytes(builder.Output())
 
@@ -77,6 +77,33 @@ def set_constants(model: Any, values: Mapping[int, npt.NDArray[np.float32]]) -> 
     """Replace float constants, by buffer number; changed in place."""
     for number, value in values.items():
         model.buffers[number].data = np.frombuffer(value.astype(np.float32).tobytes(), dtype=np.uint8)
+
+
+_LAYERS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"})
+
+
+def _weight_tensors(model: Any) -> list[Any]:
+    graph = model.subgraphs[0]
+    return [
+        tensor
+        for operator in graph.operators
+        if operator_name(model, operator) in _LAYERS
+        and constant(model, tensor := graph.tensors[int(operator.inputs[1])]) is not None
+    ]
+
+
+def layer_weights(model: Any) -> dict[str, npt.NDArray[np.float32]]:
+    """Weights of a float model's convolutions and dense layers, flat, by tensor name."""
+    return {name_of(t): np.asarray(model.buffers[t.buffer].data).view(np.float32) for t in _weight_tensors(model)}
+
+
+def weight_scales(model: Any) -> dict[str, npt.NDArray[np.float32]]:
+    """Scales of an int8 model's convolutions and dense layers, ``float32 [channels]`` or ``[1]``, by tensor name."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    return {
+        name_of(t): np.asarray(t.quantization.scale) for t in _weight_tensors(model) if t.type == schema.TensorType.INT8
+    }
 
 
 KEEP_VALUES = frozenset({"PAD", "PADV2", "RESHAPE", "TRANSPOSE", "MAX_POOL_2D", "SQUEEZE"})

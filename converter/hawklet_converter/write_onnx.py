@@ -10,6 +10,7 @@ import numpy as np
 
 from hawklet.errors import ModelError
 from hawklet_converter import onnx_file
+from hawklet_converter.foreign_scales import refuse_foreign_weight_scales
 from hawklet_converter.plan import QuantPlan
 from hawklet_converter.quiet import quiet
 
@@ -36,7 +37,7 @@ def write_onnx(content: bytes, plan: QuantPlan, tensors: Mapping[str, str], acti
         A file of QuantizeLinear/DequantizeLinear pairs, ``float32 [1, C, H, W]`` in and ``float32 [1, classes]`` out.
 
     Raises:
-        ModelError: an activation has no grid in the plan.
+        ModelError: an activation has no grid in the plan, or a weight would get a scale that is not the plan's.
     """
     model = onnx_file.read_model(content)
     present = {node.op_type for node in model.graph.node}
@@ -56,7 +57,7 @@ def write_onnx(content: bytes, plan: QuantPlan, tensors: Mapping[str, str], acti
         }
         worker = QDQQuantizer(
             model,
-            per_channel=True,
+            per_channel=plan.per_channel,
             reduce_range=False,
             weight_qType=QuantType.QInt8,
             activation_qType=kind,
@@ -71,6 +72,7 @@ def write_onnx(content: bytes, plan: QuantPlan, tensors: Mapping[str, str], acti
         except (ValueError, RuntimeError, KeyError) as error:
             raise ModelError(f"ONNX Runtime cannot apply the plan: {' '.join(str(error).split())[:300]}") from error
     _refuse_foreign_grids(worker.model.model, plan)
+    refuse_foreign_weight_scales(plan, onnx_file.weight_scales(worker.model.model))
     return onnx_file.write_model(worker.model.model)
 
 

@@ -10,8 +10,9 @@ import numpy as np
 
 from hawklet.errors import ModelError
 from hawklet_converter import tflite_file
+from hawklet_converter.apply_recipe import Range, apply_recipe
+from hawklet_converter.foreign_scales import refuse_foreign_weight_scales
 from hawklet_converter.plan import ActivationQuant, QuantPlan
-from hawklet_converter.quiet import quiet
 
 
 def write_tflite(content: bytes, plan: QuantPlan, tensors: Mapping[str, str]) -> bytes:
@@ -26,43 +27,38 @@ def write_tflite(content: bytes, plan: QuantPlan, tensors: Mapping[str, str]) ->
         An int8 file, ``int8 [1, H, W, C]`` in and ``int8 [1, classes]`` out.
 
     Raises:
-        ModelError: an activation would be quantized by a range that is not the plan's.
+        ModelError: an activation or a weight would be quantized by a scale that is not the plan's.
     """
     grids = _grids(tflite_file.read_model(content), plan, tensors)
-    with quiet():
-        from ai_edge_quantizer import qtyping, quantizer, recipe_manager
-
-        recipe = recipe_manager.RecipeManager()
-        recipe.add_static_config(
-            regex=".*",
-            operation_name=qtyping.TFLOperationName.ALL_SUPPORTED,
-            activation_num_bits=8,
-            weight_num_bits=8,
-        )
-        for op in plan.float_ops.get("tflite", ()):
-            recipe.add_quantization_config(
-                regex=".*", operation_name=qtyping.TFLOperationName(op), algorithm_key="no_quantize"
-            )
-        for name in (name for name, key in tensors.items() if key in plan.float_nodes):
-            recipe.add_quantization_config(
-                regex=f"^{re.escape(name)};?$",
-                operation_name=qtyping.TFLOperationName.ALL_SUPPORTED,
-                algorithm_key="no_quantize",
-            )
-        worker = quantizer.Quantizer(content, recipe.get_quantization_recipe())
-        ranges = {name: _range(grid) for name, grid in grids.items()}
-        try:
-            result = worker.quantize(ranges, enable_progress_bar=False, enable_progress_report=False)
-        except (ValueError, RuntimeError, KeyError) as error:
-            raise ModelError(
-                f"ai-edge-quantizer cannot apply the plan: {' '.join(str(error).split())[:300]}"
-            ) from error
-    written = bytes(result.quantized_model)
-    _refuse_foreign_grids(written, grids)
+    ranges = {name: _range(grid) for name, grid in grids.items()}
+    written = apply_recipe(content, lambda recipe: _fill(recipe, plan, tensors), ranges)
+    model = tflite_file.read_model(written)
+    _refuse_foreign_grids(model, grids)
+    refuse_foreign_weight_scales(plan, tflite_file.weight_scales(model))
     return written
 
 
-def _range(grid: ActivationQuant) -> dict[str, Any]:
+def _fill(recipe: Any, plan: QuantPlan, tensors: Mapping[str, str]) -> None:
+    from ai_edge_quantizer.qtyping import QuantGranularity, TFLOperationName
+
+    recipe.add_static_config(
+        regex=".*",
+        operation_name=TFLOperationName.ALL_SUPPORTED,
+        activation_num_bits=8,
+        weight_num_bits=8,
+        weight_granularity=QuantGranularity.CHANNELWISE if plan.per_channel else QuantGranularity.TENSORWISE,
+    )
+    for op in plan.float_ops.get("tflite", ()):
+        recipe.add_quantization_config(regex=".*", operation_name=TFLOperationName(op), algorithm_key="no_quantize")
+    for name in (name for name, key in tensors.items() if key in plan.float_nodes):
+        recipe.add_quantization_config(
+            regex=f"^{re.escape(name)};?$",
+            operation_name=TFLOperationName.ALL_SUPPORTED,
+            algorithm_key="no_quantize",
+        )
+
+
+def _range(grid: ActivationQuant) -> Range:
     return {"min": np.array([[grid.low]], dtype=np.float64), "max": np.array([[grid.high]], dtype=np.float64)}
 
 
@@ -73,9 +69,9 @@ def _grids(model: Any, plan: QuantPlan, tensors: Mapping[str, str]) -> dict[str,
     return grids
 
 
-def _refuse_foreign_grids(written: bytes, grids: Mapping[str, ActivationQuant]) -> None:
+def _refuse_foreign_grids(model: Any, grids: Mapping[str, ActivationQuant]) -> None:
     known = {(np.float32(grid.scale), grid.zero_point) for grid in grids.values()}
-    for name, (scale, zero_point) in tflite_file.activation_grids(tflite_file.read_model(written)).items():
+    for name, (scale, zero_point) in tflite_file.activation_grids(model).items():
         if not any(zero_point == zero and abs(scale - s) <= 1e-5 * s for s, zero in known):
             raise ModelError(
                 "every int8 activation must lie on a grid of the quantization plan, got another one "

@@ -11,6 +11,8 @@ from hawklet_converter import onnx_file, tflite_file
 from hawklet_converter.float_exports import FloatExport
 from hawklet_converter.place_layers import constants_of
 from hawklet_converter.plan import QuantPlan
+from hawklet_converter.write_dynamic import write_dynamic_onnx, write_dynamic_tflite
+from hawklet_converter.write_float16 import write_float16_onnx, write_float16_tflite
 from hawklet_converter.write_onnx import OnnxActivations, write_onnx
 from hawklet_converter.write_tflite import write_tflite
 
@@ -33,6 +35,20 @@ def write_float(model_format: ModelFormat, export: FloatExport, identity: Identi
     if model_format is ModelFormat.TFLITE:
         return _finish_tflite(export.content, identity)
     return _finish_onnx(export.content, identity, None)
+
+
+def write_float16(model_format: ModelFormat, export: FloatExport, identity: Identity) -> bytes:
+    """The float16 variant: as the float32 one, its weights stored in half the bytes."""
+    if model_format is ModelFormat.TFLITE:
+        return _finish_tflite(write_float16_tflite(export.content), identity)
+    return _finish_onnx(write_float16_onnx(export.content), identity, None)
+
+
+def write_dynamic(model_format: ModelFormat, export: FloatExport, identity: Identity) -> bytes:
+    """The weight-only variant, int8-dynamic: as the float32 one, its weights stored in 8 bits per channel."""
+    if model_format is ModelFormat.TFLITE:
+        return _finish_tflite(write_dynamic_tflite(export.content), identity)
+    return _finish_onnx(write_dynamic_onnx(export.content), identity, None)
 
 
 def write_int8(
@@ -75,6 +91,7 @@ def _finish_onnx(content: bytes, identity: Identity, activations: OnnxActivation
     model = onnx_file.read_model(content)
     kind = activations.value if activations else None
     onnx_file.take_pixels(model, identity.zero_point, identity.scale, activations=kind)
+    onnx_file.slim(model)
     return onnx_file.add_metadata(
         model, identity.name, identity.labels, float(identity.zero_point), 1.0 / identity.scale
     )

@@ -55,11 +55,12 @@ def test_weights_lie_on_the_grid_of_the_scales_that_were_there(inputs: torch.Ten
     rounded = round_weights(net, inputs, set(layers_of(net)), per_channel=per_channel)
     scales = weight_scales(net, per_channel=per_channel)
     for path, layer in layers_of(rounded).items():
-        scale = torch.tensor(scales[path]).reshape(-1, *[1] * (layer.weight.dim() - 1))
+        stored = torch.tensor(scales[path]).expand(len(layer.weight))
+        scale = stored.reshape(-1, *[1] * (layer.weight.dim() - 1))
         integers = layer.weight / scale
         torch.testing.assert_close(integers, integers.round(), atol=1e-3, rtol=0)
         assert integers.abs().max() <= 127.001
-        torch.testing.assert_close(weight_scales_of(layer.weight, per_channel), torch.tensor(scales[path]))
+        torch.testing.assert_close(weight_scales_of(layer.weight, per_channel), stored)
 
 
 def test_the_same_seed_rounds_the_same_way(inputs: torch.Tensor) -> None:
