@@ -78,11 +78,11 @@ class TFLiteEngine(Engine):
         library, runtime = load_library()
         try:
             with _quiet_native_stderr():
-                resolver = library.OpResolverType
-                kernels = resolver.BUILTIN_WITHOUT_DEFAULT_DELEGATES if reference_kernels else resolver.AUTO
-                self._interpreter: Any = library.Interpreter(
-                    model_content=content, num_threads=threads, experimental_op_resolver_type=kernels
-                )
+                kernels: dict[str, Any] = {}
+                if reference_kernels:
+                    resolver = library.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+                    kernels["experimental_op_resolver_type"] = resolver
+                self._interpreter: Any = library.Interpreter(model_content=content, num_threads=threads, **kernels)
                 self._interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
             raise ModelError(f"{runtime} refuses this model: {' '.join(str(error).split())}") from error
