@@ -34,6 +34,11 @@ def int8_tolerance(content: bytes, model_format: ModelFormat, pixels: Pixels, ou
     """
     with quiet():
         other = _OTHER_KERNELS[model_format](content, pixels)
+    return tolerance_between(outputs, other, step)
+
+
+def tolerance_between(outputs: Floats, other: Floats, step: float) -> float:
+    """The same of two sets of outputs, ``float32 [N, classes]``, that were computed by different kernels."""
     return max(_FEWEST_STEPS * step, _MARGIN * float(np.abs(other - outputs).max()))
 
 

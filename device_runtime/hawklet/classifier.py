@@ -147,6 +147,11 @@ class Classifier:
         """What executes the model, and the model's own shapes."""
         return self._engine.info
 
+    @property
+    def output(self) -> OutputKind:
+        """What the model's outputs are."""
+        return self._output
+
     def prepare(self, image: Pixels) -> Pixels:
         """The model's input for a picture: see :func:`hawklet.preprocess.preprocess`."""
         return preprocess(image, self.spec)

@@ -38,6 +38,9 @@ COMMANDS: dict[str, _Entry] = {
     "verify": _Entry(
         "hawklet_converter.verification.commands:verify", "Measure a bundle anew, against its float model.", "convert"
     ),
+    "package": _Entry(
+        "hawklet_converter.package_commands:package", "Make a bundle of other people's models.", "convert"
+    ),
     "flash": _Entry("hawklet_hardware.commands:flash", "Put a bundle on a board over SSH and prove it there.", "flash"),
     "run": _Entry("hawklet.commands:run", "Classify live camera frames, a video or pictures.", "device"),
     "bench": _Entry("hawklet_benchmarks.commands:bench", "Measure latency, memory and stages of a model.", "bench"),

@@ -41,13 +41,21 @@ def load_library() -> tuple[ModuleType, str]:
 
 
 class OnnxEngine(Engine):
-    """One session with its input buffer kept."""
+    """One session with its input buffer kept.
+
+    ``reference_kernels`` runs the graph as written, unfused, on the CPU: to see how far machines may differ.
+    """
 
     def __init__(
-        self, model: bytes | str | os.PathLike[str], *, threads: int, transform: InputTransform | None = None
+        self,
+        model: bytes | str | os.PathLike[str],
+        *,
+        threads: int,
+        transform: InputTransform | None = None,
+        reference_kernels: bool = False,
     ) -> None:
         library, runtime = load_library()
-        self._session: Any = _open_session(library, runtime, model, threads)
+        self._session: Any = _open_session(library, runtime, model, threads, reference_kernels)
         source, sink = _classifier_tensors(self._session)
         metadata = dict(self._session.get_modelmeta().custom_metadata_map)
         layout, shape = _image_shape(source.shape)
@@ -96,8 +104,12 @@ class OnnxEngine(Engine):
         self._session = None
 
 
-def _open_session(library: Any, runtime: str, model: bytes | str | os.PathLike[str], threads: int) -> Any:
+def _open_session(
+    library: Any, runtime: str, model: bytes | str | os.PathLike[str], threads: int, reference_kernels: bool
+) -> Any:
     options = library.SessionOptions()
+    if reference_kernels:
+        options.graph_optimization_level = library.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3

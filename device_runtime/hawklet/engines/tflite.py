@@ -56,10 +56,18 @@ def _version_of(distribution: str) -> str:
 
 
 class TFLiteEngine(Engine):
-    """One interpreter with its input and output tensors held open."""
+    """One interpreter with its input and output tensors held open.
+
+    ``reference_kernels`` computes without XNNPACK, whose kernels round otherwise: to see how far machines may differ.
+    """
 
     def __init__(
-        self, model: bytes | str | os.PathLike[str], *, threads: int, transform: InputTransform | None = None
+        self,
+        model: bytes | str | os.PathLike[str],
+        *,
+        threads: int,
+        transform: InputTransform | None = None,
+        reference_kernels: bool = False,
     ) -> None:
         content = model if isinstance(model, bytes) else _read(Path(model))
         if content[4:8] != b"TFL3":
@@ -70,7 +78,11 @@ class TFLiteEngine(Engine):
         library, runtime = load_library()
         try:
             with _quiet_native_stderr():
-                self._interpreter: Any = library.Interpreter(model_content=content, num_threads=threads)
+                kernels: dict[str, Any] = {}
+                if reference_kernels:
+                    resolver = library.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+                    kernels["experimental_op_resolver_type"] = resolver
+                self._interpreter: Any = library.Interpreter(model_content=content, num_threads=threads, **kernels)
                 self._interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
             raise ModelError(f"{runtime} refuses this model: {' '.join(str(error).split())}") from error

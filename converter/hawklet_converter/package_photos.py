@@ -1,0 +1,75 @@
+"""Pictures for packaging: golden frames, and where folders name the class, the measured accuracy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from hawklet.cards import CLASSES, photograph
+from hawklet.errors import DataError
+from hawklet.images import IMAGE_SUFFIXES, read_image
+from hawklet.preprocess import preprocess
+from hawklet.spec import Pixels, PreprocessSpec
+
+GOLDEN_FRAMES = 8
+_DRAWN_SIDE = 288
+
+
+@dataclass(frozen=True)
+class PackagePictures:
+    """Prepared pictures."""
+
+    pixels: Pixels
+    """``uint8 [N, H, W, C]``."""
+    truth: npt.NDArray[np.int64] | None
+    """Class of each; None where the folder does not say."""
+
+    @property
+    def golden(self) -> Pixels:
+        """Up to :data:`GOLDEN_FRAMES` of them, spread evenly."""
+        count = min(GOLDEN_FRAMES, len(self.pixels))
+        chosen: Pixels = self.pixels[np.linspace(0, len(self.pixels) - 1, count).round().astype(int)]
+        return chosen
+
+
+def drawn_pictures(spec: PreprocessSpec) -> PackagePictures:
+    """Eight drawn pictures, the same on every machine."""
+    names = (*CLASSES, CLASSES[0])
+    pictures = [
+        photograph(name, np.random.default_rng([0, number]), _DRAWN_SIDE)
+        for number, name in enumerate(names[:GOLDEN_FRAMES])
+    ]
+    return PackagePictures(np.stack([preprocess(picture, spec) for picture in pictures]), None)
+
+
+def read_pictures(folder: Path, labels: Sequence[str], spec: PreprocessSpec) -> PackagePictures:
+    """Pictures of a folder, or of its sub-folders, each of which must be named as one of the labels.
+
+    Raises:
+        DataError: there is no such folder, it holds no pictures, or a sub-folder is named as no label.
+        ImageError: a picture cannot be read.
+    """
+    if not folder.is_dir():
+        raise DataError(f"--photos must name a folder of pictures; there is no folder {folder}")
+    classes = sorted(child for child in folder.iterdir() if child.is_dir() and not child.name.startswith("."))
+    unknown = [child.name for child in classes if child.name not in labels]
+    if unknown:
+        raise DataError(
+            f"folders in --photos must be named as labels of the model, got {unknown[0]!r}; rename it to one of "
+            f"{', '.join(labels[:8])}{', ...' if len(labels) > 8 else ''}, or give pictures without folders"
+        )
+    found = [(path, list(labels).index(child.name)) for child in classes for path in _pictures_of(child)]
+    plain = [] if found else _pictures_of(folder)
+    paths = [path for path, _ in found] or plain
+    if not paths:
+        raise DataError(f"--photos must hold pictures, and {folder} holds none; leave --photos out for drawn ones")
+    pixels = np.stack([preprocess(read_image(path), spec) for path in paths])
+    return PackagePictures(pixels, np.array([index for _, index in found]) if found else None)
+
+
+def _pictures_of(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
