@@ -51,7 +51,7 @@ def measure_rows(files: Mapping[str, bytes], latency: LatencySource, work: Work)
         )
         for name, content in files.items()
     )
-    return _in_order_of_preference(rows) if _is_timed_where_it_runs(work.request) else rows
+    return in_order_of_preference(rows) if _is_timed_where_it_runs(work.request) else rows
 
 
 def _is_timed_where_it_runs(request: ConvertRequest) -> bool:
@@ -59,7 +59,7 @@ def _is_timed_where_it_runs(request: ConvertRequest) -> bool:
     return request.measure_on is not None or platform.machine().lower() in target_named(request.target).arch
 
 
-def _in_order_of_preference(rows: tuple[Row, ...]) -> tuple[Row, ...]:
+def in_order_of_preference(rows: tuple[Row, ...]) -> tuple[Row, ...]:
     """Smaller precisions first, unless a file is slower than the float32 file of its format."""
     return tuple(sorted(rows, key=lambda row: (_is_slower(row, rows), row.variant.startswith("float32"))))
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import platform
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -17,9 +21,11 @@ from hawklet.errors import BudgetError, UsageError
 from hawklet.golden import replay
 from hawklet.images import read_image
 from hawklet_converter.convert import convert
-from hawklet_converter.pack import PLAN_FILE
+from hawklet_converter.measure_rows import in_order_of_preference
+from hawklet_converter.pack import PLAN_FILE, REPORT_FILE
 from hawklet_converter.plan import ActivationQuant, QuantPlan
-from hawklet_converter.request import Conversion, ConvertRequest
+from hawklet_converter.recipes import RECIPES
+from hawklet_converter.request import Conversion, ConvertRequest, Row
 from hawklet_converter.steps import Steps
 
 VARIANTS = ["int8-tflite", "int8-onnx", "float32-tflite", "float32-onnx"]
@@ -30,9 +36,22 @@ def bundle(converted: Conversion) -> Bundle:
     return Bundle.open(converted.path)
 
 
-def test_the_bundle_holds_both_formats_in_int8_and_float32_int8_first(bundle: Bundle) -> None:
-    assert [variant.name for variant in bundle.manifest.variants] == VARIANTS
+def test_the_bundle_holds_both_formats_in_int8_and_float32(bundle: Bundle) -> None:
+    assert {variant.name for variant in bundle.manifest.variants} == set(VARIANTS)
     bundle.verify()
+
+
+def test_int8_comes_first_but_behind_a_float_file_that_is_faster() -> None:
+    times = {"int8-tflite": 2.0, "int8-onnx": 4.0, "float32-tflite": 3.0, "float32-onnx": 3.5}
+    rows = tuple(Row(name, 1, 90.0, None, 99.0, ms) for name, ms in times.items())
+    assert [row.variant for row in in_order_of_preference(rows)] == [
+        "int8-tflite",
+        "float32-tflite",
+        "float32-onnx",
+        "int8-onnx",
+    ]
+    untimed = tuple(replace(row, ms=None) for row in rows)
+    assert in_order_of_preference(untimed) == untimed
 
 
 def test_int8_files_answer_as_the_float_files_do(converted: Conversion) -> None:
@@ -99,7 +118,7 @@ def test_provenance_names_the_data_the_seed_and_the_libraries(bundle: Bundle) ->
     assert facts["architecture"] == "tiny"
     assert facts["data"]["digest"]
     assert facts["versions"]["ai-edge-quantizer"]
-    assert [row["variant"] for row in facts["conversion"]] == VARIANTS
+    assert {row["variant"] for row in facts["conversion"]} == set(VARIANTS)
     assert b"shapes" in bundle.read("MODEL_CARD.md")
 
 
@@ -187,3 +206,77 @@ def test_what_is_no_bundle_is_not_replaced_by_one(tiny_run: Path, tmp_path: Path
 
 def test_few_validation_pictures_are_a_doubt_that_is_said(converted: Conversion) -> None:
     assert any("too few to tell a drop" in note for note in converted.notes)
+
+
+def test_the_bundle_has_a_page_that_says_what_was_tried(bundle: Bundle) -> None:
+    page = bundle.read(REPORT_FILE).decode()
+    for row in bundle.manifest.provenance["quantization"]["tried"]:
+        assert row["method"] in page
+    assert "(taken)" in page
+    assert "http" not in page
+
+
+def test_finished_candidates_go_when_the_bundle_is_written(converted: Conversion) -> None:
+    assert not converted.path.with_name(converted.path.name + ".partial").exists()
+
+
+def test_a_full_disk_leaves_no_bundle_and_the_search_goes_on_from_what_was_finished(
+    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    output = tmp_path / "x.hawklet"
+    request = ConvertRequest(tiny_run, output, recipe="int8", calibration=16, max_drop=6.0)
+    monkeypatch.setattr("hawklet_converter.convert.pack", full)
+    with pytest.raises(OSError, match="No space left"):
+        convert(request, Steps(silent=True))
+    assert not output.exists()
+    monkeypatch.undo()
+    monkeypatch.setattr("hawklet_converter.make_plan.PlanMaker.make", full)  # nothing may be made again
+    convert(replace(request, resume=True), Steps(silent=True))
+    assert output.exists()
+
+
+@pytest.mark.parametrize("recipe", ["float16", "int8-dynamic", "int8-pertensor", "int8-mixed"])
+def test_every_recipe_gives_a_bundle_that_runs(tiny_run: Path, tmp_path: Path, recipe: str) -> None:
+    request = ConvertRequest(tiny_run, tmp_path / "x.hawklet", recipe=recipe, calibration=16, max_drop=20.0)
+    done = convert(request, Steps(silent=True))
+    names = {row.variant for row in done.rows}
+    precision = RECIPES[recipe].precision.value
+    assert names == {f"{precision}-tflite", f"{precision}-onnx", "float32-tflite", "float32-onnx"}
+    bundle = Bundle.open(done.path)
+    for name in names:
+        assert replay(bundle, name).passed
+        assert bundle.variant(name).precision.value == name.rsplit("-", 1)[0]
+    if recipe == "int8-mixed":
+        assert bundle.manifest.provenance["quantization"]["float_layers"]
+
+
+def test_the_command_lists_its_recipes(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_info:
+        main(["convert", "--list-recipes"])
+    assert exit_info.value.code == 0
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in RECIPES)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [([], "takes a run folder"), (["x", "--budget", "soon"], "90s, 10m or 2h"), (["x", "--recipe", "int7"], "int8")],
+)
+def test_a_request_that_cannot_be_meant_is_answered_with_the_way_out(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as exit_info:
+        main(["convert", *arguments])
+    assert exit_info.value.code == 2
+    assert words in capsys.readouterr().err
+
+
+def test_times_of_another_kind_of_processor_decide_nothing_and_are_said_to(tiny_run: Path, tmp_path: Path) -> None:
+    other = "pi5" if platform.machine() in ("x86_64", "AMD64") else "x86"
+    request = ConvertRequest(tiny_run, tmp_path / "x.hawklet", calibration=16, max_drop=20.0, target=other)
+    done = convert(request, Steps(silent=True))
+    assert [row.variant for row in done.rows] == VARIANTS
+    assert any("--measure-on" in note for note in done.notes)
