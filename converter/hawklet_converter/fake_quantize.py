@@ -13,6 +13,7 @@ channel may be a hundred times those of another, and one learning rate has to fi
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
@@ -26,6 +27,7 @@ from hawklet_converter.plan import LEVELS, LOWEST, ActivationQuant, QuantPlan
 
 _HIGHEST = LOWEST + LEVELS - 1
 _WEIGHT_LIMIT = 127
+_RELU6 = 6.0
 _SMALLEST_STEP = 1e-12
 _LAYERS = (nn.Conv2d, nn.Linear)
 
@@ -75,13 +77,23 @@ def _round(x: torch.Tensor) -> torch.Tensor:
 
 
 class LearnedGrid(nn.Module):
-    """An activation's grid, whose step and zero point are trained."""
+    """An activation's grid, whose step and zero point are trained.
+
+    A zero point at the end of int8 stays there: below a ReLU's zero there is nothing, and ONNX Runtime's quantizer
+    drops the ReLU, trusting the grid to cut what is negative.
+
+    Args:
+        grid: To start from.
+        ceiling: The grid may not reach beyond; for the same reason 6 after a ReLU6.
+    """
 
     start: torch.Tensor
 
-    def __init__(self, grid: ActivationQuant) -> None:
+    def __init__(self, grid: ActivationQuant, ceiling: float = math.inf) -> None:
         super().__init__()
         self.register_buffer("start", torch.tensor([grid.scale, grid.zero_point], dtype=torch.float32))
+        self._widest = ceiling / (_HIGHEST - grid.zero_point) if grid.zero_point < _HIGHEST else math.inf
+        self._movable = LOWEST < grid.zero_point < _HIGHEST
         self.moved = nn.Parameter(torch.zeros(2))
         """Logarithm of the step's growth; shift of the zero point in half ranges."""
 
@@ -91,13 +103,20 @@ class LearnedGrid(nn.Module):
         return on_grid
 
     def _current(self) -> tuple[torch.Tensor, torch.Tensor]:
-        zero_point = _round(self.start[1] + self.moved[1] * -LOWEST).clamp(LOWEST, _HIGHEST)
-        return self.start[0] * torch.exp(self.moved[0]), zero_point
+        scale = _within(self.start[0] * torch.exp(self.moved[0]), 0.0, self._widest)
+        if not self._movable:
+            return scale, self.start[1]
+        return scale, _within(_round(self.start[1] - self.moved[1] * LOWEST), LOWEST + 1, _HIGHEST - 1)
 
     def grid(self) -> ActivationQuant:
         """As it is now."""
         scale, zero_point = self._current()
         return ActivationQuant(float(scale), int(zero_point))
+
+
+def _within(x: torch.Tensor, low: float, high: float) -> torch.Tensor:
+    """Clipping that gradients pass, so that what ran into a limit comes back."""
+    return x + (x.clamp(low, high) - x).detach()
 
 
 class _SymmetricGrid(nn.Module):
@@ -157,7 +176,7 @@ def with_fake_quantization(net: fx.GraphModule, plan: QuantPlan, quantized: Coll
         if isinstance(layer, _LAYERS) and not parametrize.is_parametrized(layer):
             _quantize_layer(layer, str(node.target), plan, _half_range(node, plan))
         if owners.get(node.name) == node.name and node.op != "placeholder":
-            _quantize_output(fake, node, plan.activations[node.name])
+            _quantize_output(fake, node, LearnedGrid(plan.activations[node.name], _ceiling(node, modules)))
     fake.graph.lint()
     fake.recompile()
     return fake
@@ -180,9 +199,16 @@ def _half_range(node: fx.Node, plan: QuantPlan) -> float:
     return grids[0].scale * -LOWEST if grids else 1.0
 
 
-def _quantize_output(fake: fx.GraphModule, node: fx.Node, grid: ActivationQuant) -> None:
+def _ceiling(node: fx.Node, modules: dict[str, nn.Module]) -> float:
+    module = modules.get(str(node.target)) if node.op == "call_module" else None
+    if isinstance(module, nn.Hardtanh):  # ReLU6 is one
+        return float(module.max_val)
+    return _RELU6 if node.target is functional.relu6 else math.inf
+
+
+def _quantize_output(fake: fx.GraphModule, node: fx.Node, grid: LearnedGrid) -> None:
     path = grid_path(node.name)
-    fake.add_submodule(path, LearnedGrid(grid))
+    fake.add_submodule(path, grid)
     with fake.graph.inserting_after(node):
         after = fake.graph.call_module(path, (node,))
     node.replace_all_uses_with(after)
