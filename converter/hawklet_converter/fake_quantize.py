@@ -31,9 +31,10 @@ _RELU6 = 6.0
 _SMALLEST_STEP = 1e-12
 _LAYERS = (nn.Conv2d, nn.Linear)
 
-_KEEPING_MODULES = (nn.MaxPool2d, nn.Flatten, nn.Identity)
+_KEEPING_MODULES = (nn.MaxPool2d, nn.Flatten, nn.ZeroPad2d)
 _KEEPING_FUNCTIONS = frozenset(
-    {torch.flatten, torch.reshape, torch.permute, torch.squeeze, functional.max_pool2d, functional.pad}
+    {torch.flatten, torch.reshape, torch.permute, torch.squeeze}
+    | {functional.max_pool2d, torch.max_pool2d, functional.pad}
 )
 _KEEPING_METHODS = frozenset({"flatten", "reshape", "view", "permute", "squeeze", "contiguous"})
 
