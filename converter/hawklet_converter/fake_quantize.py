@@ -23,6 +23,7 @@ from torch import fx, nn
 from torch.nn import functional
 from torch.nn.utils import parametrize
 
+from hawklet_converter.correct_bias import weight_scales
 from hawklet_converter.plan import LEVELS, LOWEST, ActivationQuant, QuantPlan
 
 _HIGHEST = LOWEST + LEVELS - 1
@@ -167,7 +168,7 @@ def with_fake_quantization(net: fx.GraphModule, plan: QuantPlan, quantized: Coll
 
     Args:
         net: The folded network.
-        plan: Grids, weight scales and bias shifts to start from.
+        plan: Grids, weight scales and bias shifts to start from; a layer without weight scales stays as it is.
         quantized: Names of the fx nodes whose values the files hold as int8. The input's pixels are exact and stay so,
             and what an operation only moves or picks out of a quantized value lies on its grid already.
     """
@@ -176,7 +177,7 @@ def with_fake_quantization(net: fx.GraphModule, plan: QuantPlan, quantized: Coll
     owners = _grid_owners(net, quantized)
     for node in list(fake.graph.nodes):
         layer = modules.get(str(node.target)) if node.op == "call_module" else None
-        if isinstance(layer, _LAYERS) and not parametrize.is_parametrized(layer):
+        if isinstance(layer, _LAYERS) and node.target in plan.weight_scales and not parametrize.is_parametrized(layer):
             _quantize_layer(layer, str(node.target), plan, _half_range(node, plan))
         if owners.get(node.name) == node.name and node.op != "placeholder":
             _quantize_output(fake, node, LearnedGrid(plan.activations[node.name], _ceiling(node, modules)))
@@ -260,11 +261,10 @@ def without_fake_quantization(
         trained grids and scales, without bias shifts: the biases hold them.
     """
     trained = copy.deepcopy(net)
-    scales = dict(plan.weight_scales)
-    for path, layer in trained.named_modules():
-        if isinstance(layer, _LAYERS) and parametrize.is_parametrized(fake.get_submodule(path)):
-            _take_values(layer, fake.get_submodule(path))
-            scales[path] = _scales_of(layer.weight, scales[path])
+    for path in plan.weight_scales:
+        _take_values(trained.get_submodule(path), fake.get_submodule(path))
+    found = weight_scales(trained)
+    scales = {path: _as_many(found[path], before) for path, before in plan.weight_scales.items()}
     grids = dict(plan.activations)
     for name, owner in _grid_owners(net, quantized).items():
         learned = getattr(fake, grid_path(owner), None)
@@ -274,13 +274,10 @@ def without_fake_quantization(
 
 
 @torch.no_grad()
-def _take_values(layer: nn.Conv2d | nn.Linear, source: nn.Module) -> None:
+def _take_values(layer: nn.Module, source: nn.Module) -> None:
     for name, parameter in layer.named_parameters():
         parameter.copy_(getattr(source, name))
 
 
-def _scales_of(weight: torch.Tensor, before: tuple[float, ...]) -> tuple[float, ...]:
-    largest = weight.flatten(1).abs().amax(1)
-    if len(set(before)) == 1:
-        largest = largest.amax().expand(len(before))
-    return tuple((largest / _WEIGHT_LIMIT).clamp_min(_SMALLEST_STEP).tolist())
+def _as_many(scales: tuple[float, ...], before: tuple[float, ...]) -> tuple[float, ...]:
+    return (max(scales),) * len(before) if len(set(before)) == 1 else scales

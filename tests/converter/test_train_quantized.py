@@ -174,6 +174,15 @@ def test_one_scale_for_all_channels_stays_one(case: Harsh) -> None:
         np.testing.assert_allclose(steps, steps.round(), atol=1e-3)
 
 
+def test_a_layer_without_scales_in_the_plan_stays_in_float(case: Harsh) -> None:
+    kept = {path: scales for path, scales in case.good.weight_scales.items() if path != "head"}
+    plan = replace(case.good, weight_scales=kept)
+    fake = with_fake_quantization(case.net, plan, case.quantized - {"head"})
+    net, after = without_fake_quantization(fake, case.net, plan, case.quantized - {"head"})
+    assert torch.equal(net.get_submodule("head").weight, case.net.get_submodule("head").weight)
+    assert "head" not in after.weight_scales
+
+
 def test_what_is_given_is_left_alone_and_the_biases_hold_the_shifts(case: Harsh) -> None:
     before = copy.deepcopy(case.net.state_dict())
     result = case.train(case.good, replace(CONFIG, epochs=0))
