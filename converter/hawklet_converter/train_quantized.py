@@ -30,8 +30,8 @@ class QatConfig:
     """Most passes over the training pictures."""
     batch: int = 32
     """Pictures per step."""
-    lr: float = 1e-3
-    """Highest learning rate, in shares of the range of what it moves: 1e-3 is an eighth of a weight's step."""
+    lr: float = 3e-4
+    """Highest learning rate, in shares of the range of what it moves: 3e-4 is a 26th of a weight's step."""
     augment: Augment = Augment.DEFAULT
     flip: bool = True
     """Mirror half of the pictures; as in the run, where a left arrow must stay one."""

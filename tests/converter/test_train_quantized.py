@@ -34,7 +34,7 @@ from hawklet_trainer.run import load_run
 from tiny_networks import SCALE, SPEC, ZERO_POINT
 
 IDENTITY = Identity("shapes", ("disc", "square", "triangle"), SPEC, ZERO_POINT, SCALE)
-CONFIG = QatConfig(epochs=4, batch=16, augment=Augment.LIGHT, flip=False)
+CONFIG = QatConfig(epochs=4, batch=16, lr=1e-3, augment=Augment.LIGHT, flip=False)
 
 
 class Harsh:
