@@ -29,6 +29,8 @@ from hawklet_converter.plan import LEVELS, LOWEST, ActivationQuant, QuantPlan
 _HIGHEST = LOWEST + LEVELS - 1
 _WEIGHT_LIMIT = 127
 _RELU6 = 6.0
+_GRID_PACE = 10.0
+"""Grids move this many times as fast as weights (docs/decisions/0026-rounding-in-the-loop.md)."""
 _SMALLEST_STEP = 1e-12
 _LAYERS = (nn.Conv2d, nn.Linear)
 
@@ -40,16 +42,16 @@ _KEEPING_FUNCTIONS = frozenset(
 _KEEPING_METHODS = frozenset({"flatten", "reshape", "view", "permute", "squeeze", "contiguous"})
 
 
-class _Round(torch.autograd.Function):
-    """Rounding that gradients pass as if it were not there."""
+class _PassThrough(torch.autograd.Function):
+    """Another value in the place of ``x``, whose gradients go to ``x`` as if it were itself."""
 
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
-        return torch.round(x)
+    def forward(ctx: Any, x: torch.Tensor, instead: torch.Tensor) -> torch.Tensor:
+        return instead.view_as(instead)
 
     @staticmethod
-    def backward(ctx: Any, *grads: torch.Tensor) -> torch.Tensor:
-        return grads[0]
+    def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor, None]:
+        return grads[0], None
 
 
 class _Quantize(torch.autograd.Function):
@@ -76,8 +78,14 @@ class _Quantize(torch.autograd.Function):
 
 
 def _round(x: torch.Tensor) -> torch.Tensor:
-    rounded: torch.Tensor = _Round.apply(x)
+    rounded: torch.Tensor = _PassThrough.apply(x, x.detach().round())
     return rounded
+
+
+def _within(x: torch.Tensor, low: float, high: float) -> torch.Tensor:
+    """Clipping that gradients pass, so that what ran into a limit comes back."""
+    clipped: torch.Tensor = _PassThrough.apply(x, x.detach().clamp(low, high))
+    return clipped
 
 
 class LearnedGrid(nn.Module):
@@ -99,7 +107,7 @@ class LearnedGrid(nn.Module):
         self._widest = ceiling / (_HIGHEST - grid.zero_point) if grid.zero_point < _HIGHEST else math.inf
         self._movable = LOWEST < grid.zero_point < _HIGHEST
         self.moved = nn.Parameter(torch.zeros(2))
-        """Logarithm of the step's growth; shift of the zero point in half ranges."""
+        """Logarithm of the step's growth; shift of the zero point in half ranges; both over :data:`_GRID_PACE`."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """The values of any tensor, on the grid."""
@@ -107,20 +115,15 @@ class LearnedGrid(nn.Module):
         return on_grid
 
     def _current(self) -> tuple[torch.Tensor, torch.Tensor]:
-        scale = _within(self.start[0] * torch.exp(self.moved[0]), 0.0, self._widest)
+        scale = _within(self.start[0] * torch.exp(_GRID_PACE * self.moved[0]), 0.0, self._widest)
         if not self._movable:
             return scale, self.start[1]
-        return scale, _within(_round(self.start[1] - self.moved[1] * LOWEST), LOWEST + 1, _HIGHEST - 1)
+        return scale, _within(_round(self.start[1] - _GRID_PACE * self.moved[1] * LOWEST), LOWEST + 1, _HIGHEST - 1)
 
     def grid(self) -> ActivationQuant:
         """As it is now."""
         scale, zero_point = self._current()
         return ActivationQuant(float(scale), int(zero_point))
-
-
-def _within(x: torch.Tensor, low: float, high: float) -> torch.Tensor:
-    """Clipping that gradients pass, so that what ran into a limit comes back."""
-    return x + (x.clamp(low, high) - x).detach()
 
 
 class _SymmetricGrid(nn.Module):

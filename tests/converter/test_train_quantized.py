@@ -245,7 +245,7 @@ def test_a_grid_that_clips_learns_to_be_wider_and_one_that_is_too_coarse_to_be_f
     x = torch.randn(4000, generator=torch.Generator().manual_seed(0))
     for width in (0.5, 40.0):
         grid = LearnedGrid(ActivationQuant.covering(-width, width))
-        optimizer = torch.optim.Adam(grid.parameters(), lr=0.05)
+        optimizer = torch.optim.Adam(grid.parameters(), lr=0.005)
         errors = []
         for _ in range(200):
             error = (grid(x) - x).square().mean()
