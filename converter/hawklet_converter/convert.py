@@ -33,6 +33,7 @@ from hawklet_converter.request import Conversion, ConvertRequest, activations_fo
 from hawklet_converter.search import Found, SearchLimits, search
 from hawklet_converter.search_store import SearchStore
 from hawklet_converter.steps import Steps
+from hawklet_converter.train_planned import train_planned
 from hawklet_converter.verify import logits_of, top1
 from hawklet_converter.work import Work
 from hawklet_converter.write_variants import float_ops, write_float
@@ -68,7 +69,7 @@ def convert(request: ConvertRequest, steps: Steps) -> Conversion:
     with steps.step("reading pictures"):
         pictures = load_pictures(run, photos, request.calibration)
         net = run.build()
-    work = Work(request, run, photos, pictures, target, steps)
+    work = Work(request, run, photos, pictures, target, steps, torch.get_num_threads())
     reference: float | None = None
     if request.prune:
         reference = work.accuracy(net)
@@ -143,7 +144,8 @@ def _search(
     teacher, store = given
 
     def train(planned: Planned, deadline: float) -> Planned:
-        raise NotImplementedError
+        stored = evidence.stored - set(planned.plan.float_nodes)
+        return train_planned(planned, stored, teacher, deadline, work)
 
     activations = activations_for(request.target)
     maker = CandidateMaker(PlanMaker(evidence), exports, work.identity, activations, judges, train)

@@ -34,6 +34,8 @@ class Work:
     pictures: Pictures
     target: Path
     steps: Steps
+    threads: int
+    """CPU threads that training may take."""
 
     @property
     def identity(self) -> Identity:

@@ -238,7 +238,7 @@ def test_a_full_disk_leaves_no_bundle_and_the_search_goes_on_from_what_was_finis
     assert output.exists()
 
 
-@pytest.mark.parametrize("recipe", ["float16", "int8-dynamic", "int8-pertensor", "int8-mixed"])
+@pytest.mark.parametrize("recipe", ["float16", "int8-dynamic", "int8-pertensor", "int8-mixed", "int8-qat"])
 def test_every_recipe_gives_a_bundle_that_runs(tiny_run: Path, tmp_path: Path, recipe: str) -> None:
     request = ConvertRequest(tiny_run, tmp_path / "x.hawklet", recipe=recipe, calibration=16, max_drop=20.0)
     done = convert(request, Steps(silent=True))
