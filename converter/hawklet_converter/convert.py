@@ -29,7 +29,7 @@ from hawklet_converter.plan import LOWEST, ActivationQuant
 from hawklet_converter.provenance import library_versions, provenance_of
 from hawklet_converter.prune_run import prune_run, require_recovery
 from hawklet_converter.recipes import recipes_named
-from hawklet_converter.request import Conversion, ConvertRequest, activations_for
+from hawklet_converter.request import Conversion, ConvertRequest, layout_for
 from hawklet_converter.search import Found, SearchLimits, search
 from hawklet_converter.search_store import SearchStore
 from hawklet_converter.steps import Steps
@@ -62,7 +62,7 @@ def convert(request: ConvertRequest, steps: Steps) -> Conversion:
     if request.max_drop < 0:
         raise UsageError(f"--max-drop must be 0 or more points, got {request.max_drop:g}")
     recipes_named(request.recipe)
-    activations_for(request.target)
+    layout_for(request.target)
     run = load_run(request.run)
     target = _require_place(request.output or Path(f"{run.name}.hawklet"))
     photos = run.photos(request.photos)
@@ -147,8 +147,7 @@ def _search(
         stored = evidence.stored - set(planned.plan.float_nodes)
         return train_planned(planned, stored, teacher, deadline, work)
 
-    activations = activations_for(request.target)
-    maker = CandidateMaker(PlanMaker(evidence), exports, work.identity, activations, judges, train)
+    maker = CandidateMaker(PlanMaker(evidence), exports, work.identity, layout_for(request.target), judges, train)
     limits = SearchLimits(before, request.max_drop, request.budget_s, request.prefer)
     try:
         found = search(recipes_named(request.recipe), limits, maker, store, work.steps)

@@ -17,8 +17,8 @@ from hawklet_converter.judge import judge
 from hawklet_converter.latency_source import LatencySource
 from hawklet_converter.make_plan import PlanMaker, Planned
 from hawklet_converter.recipes import Attempt, Recipe
+from hawklet_converter.request import Layout
 from hawklet_converter.verify import logits_of, open_classifier, top1
-from hawklet_converter.write_onnx import OnnxActivations
 from hawklet_converter.write_variants import Identity, write_dynamic, write_float16, write_int8
 
 Train = Callable[[Planned, float], Planned]
@@ -45,7 +45,7 @@ class CandidateMaker:
         plans: Makes the int8 plans.
         exports: The float files, understood.
         identity: What every file says of itself.
-        activations: Which bytes carry activations in int8 ONNX files.
+        layout: How int8 files are laid out for the target.
         judges: What candidates are measured against.
         train: Quantization-aware training.
     """
@@ -55,14 +55,14 @@ class CandidateMaker:
         plans: PlanMaker,
         exports: Mapping[ModelFormat, FloatExport],
         identity: Identity,
-        activations: OnnxActivations,
+        layout: Layout,
         judges: Judges,
         train: Train,
     ) -> None:
         self._plans = plans
         self._exports = exports
         self._identity = identity
-        self._activations = activations
+        self._layout = layout
         self._judges = judges
         self._train = train
 
@@ -83,7 +83,8 @@ class CandidateMaker:
 
     def _write_int8(self, model_format: ModelFormat, net: fx.GraphModule, planned: Planned) -> bytes:
         export = self._exports[model_format]
-        return write_int8(model_format, export, net, planned.plan, self._identity, self._activations)
+        activations, packed = self._layout.activations, self._layout.packed_stem
+        return write_int8(model_format, export, net, planned.plan, self._identity, activations, packed_stem=packed)
 
     def _measure(
         self, recipe: Recipe, method: str, files: Mapping[ModelFormat, bytes], planned: Planned | None, start: float

@@ -183,11 +183,11 @@ def _convert(model: Any, dequantize: bool, source: int, target: int) -> Any:
     operator = schema.OperatorT()
     operator.inputs, operator.outputs = [source], [target]
     if dequantize:
-        operator.opcodeIndex = _opcode(model, schema.BuiltinOperator.DEQUANTIZE)
+        operator.opcodeIndex = opcode(model, schema.BuiltinOperator.DEQUANTIZE)
         operator.builtinOptionsType = schema.BuiltinOptions.DequantizeOptions
         operator.builtinOptions = schema.DequantizeOptionsT()
     else:
-        operator.opcodeIndex = _opcode(model, schema.BuiltinOperator.QUANTIZE)
+        operator.opcodeIndex = opcode(model, schema.BuiltinOperator.QUANTIZE)
         operator.builtinOptionsType = schema.BuiltinOptions.QuantizeOptions
         operator.builtinOptions = schema.QuantizeOptionsT()
     return operator
@@ -217,14 +217,15 @@ def _add_tensor(graph: Any, tensor: Any) -> int:
     return len(graph.tensors) - 1
 
 
-def _opcode(model: Any, builtin: int) -> int:
+def opcode(model: Any, builtin: int, version: int = 2) -> int:
+    """Number of an operation in the model's list, to which it is added if it is not there; changed in place."""
     from ai_edge_litert import schema_py_generated as schema
 
     for number, code in enumerate(model.operatorCodes):
         if max(code.builtinCode, code.deprecatedBuiltinCode) == builtin:
             return number
     code = schema.OperatorCodeT()
-    code.builtinCode, code.deprecatedBuiltinCode, code.version = builtin, builtin, 2
+    code.builtinCode, code.deprecatedBuiltinCode, code.version = builtin, builtin, version
     model.operatorCodes.append(code)
     return len(model.operatorCodes) - 1
 

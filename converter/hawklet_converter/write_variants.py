@@ -9,6 +9,7 @@ from torch import fx
 from hawklet.spec import ModelFormat, PreprocessSpec
 from hawklet_converter import onnx_file, tflite_file
 from hawklet_converter.float_exports import FloatExport
+from hawklet_converter.pack_stem import pack_stem
 from hawklet_converter.place_layers import constants_of
 from hawklet_converter.plan import QuantPlan
 from hawklet_converter.write_dynamic import write_dynamic_onnx, write_dynamic_tflite
@@ -58,6 +59,8 @@ def write_int8(
     plan: QuantPlan,
     identity: Identity,
     activations: OnnxActivations,
+    *,
+    packed_stem: bool = False,
 ) -> bytes:
     """The int8 variant of a plan: ``uint8 [1, H, W, C]`` pixels in, ``float32 [1, classes]`` logits out.
 
@@ -68,19 +71,23 @@ def write_int8(
         plan: Grids.
         identity: What the file says of itself.
         activations: ONNX only: which bytes carry activations.
+        packed_stem: TFLite only: lay the first layer out as x86 runs it fastest; the numbers are the same.
     """
     if model_format is ModelFormat.TFLITE:
         tflite = tflite_file.read_model(export.content)
         tflite_file.set_constants(tflite, constants_of(net, export.places))
-        return _finish_tflite(write_tflite(tflite_file.write_model(tflite), plan, export.tensors), identity)
+        quantized = write_tflite(tflite_file.write_model(tflite), plan, export.tensors)
+        return _finish_tflite(quantized, identity, packed_stem=packed_stem)
     onnx = onnx_file.read_model(export.content)
     onnx_file.set_initializers(onnx, constants_of(net, export.places))
     quantized = write_onnx(onnx_file.write_model(onnx), plan, export.tensors, activations)
     return _finish_onnx(quantized, identity, activations)
 
 
-def _finish_tflite(content: bytes, identity: Identity) -> bytes:
+def _finish_tflite(content: bytes, identity: Identity, *, packed_stem: bool = False) -> bytes:
     model = tflite_file.read_model(content)
+    if packed_stem:
+        pack_stem(model)
     tflite_file.take_pixels(model, identity.zero_point, identity.scale)
     tflite_file.give_float_logits(model)
     mean, std = float(identity.zero_point), 1.0 / identity.scale

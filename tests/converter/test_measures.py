@@ -9,7 +9,7 @@ from hawklet_converter.collect_ranges import Fingerprint, fingerprint, join_fing
 from hawklet_converter.fit_temperature import fit_temperature
 from hawklet_converter.judge import judge
 from hawklet_converter.match_tensors import match_tensors
-from hawklet_converter.request import Row, activations_for
+from hawklet_converter.request import Row, layout_for
 from hawklet_converter.table import conversion_table
 from hawklet_converter.write_onnx import OnnxActivations
 
@@ -63,7 +63,7 @@ def test_the_table_shows_a_missing_test_split_as_a_dash() -> None:
 
 
 def test_boards_get_signed_activations_and_pcs_unsigned_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert activations_for("pi5") is OnnxActivations.INT8
-    assert activations_for("x86") is OnnxActivations.UINT8
+    assert layout_for("pi5").activations is OnnxActivations.INT8
+    assert layout_for("x86").activations is OnnxActivations.UINT8
     monkeypatch.setattr("platform.machine", lambda: "aarch64")
-    assert activations_for("host") is OnnxActivations.INT8
+    assert layout_for("host").activations is OnnxActivations.INT8
