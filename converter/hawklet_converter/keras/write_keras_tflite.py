@@ -48,7 +48,10 @@ def _converter(model: KerasModel, transform: InputTransform) -> Any:
     shape = (1, model.height, model.width, model.channels)
     with quiet():
         function = tf.function(_answer(model, transform), input_signature=[tf.TensorSpec(shape, tf.float32)])
-        return tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()], model.network)
+        # The converter finds variables by way of TensorFlow's own objects; a Keras model does not show it its weights.
+        holder = tf.Module()
+        holder.weights = [variable.value for variable in model.network.variables]
+        return tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()], holder)
 
 
 def _answer(model: KerasModel, transform: InputTransform) -> Callable[[Any], Any]:
