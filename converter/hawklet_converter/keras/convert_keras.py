@@ -56,6 +56,8 @@ def convert_keras(request: KerasRequest, steps: Steps) -> Packaged:
     """
     target = request.output or Path(f"{request.model.stem}.hawklet")
     require_replaceable(target)
+    if request.normalize not in (None, *NORMALIZATIONS):
+        raise UsageError(f"--normalize must be one of {', '.join(NORMALIZATIONS)}, got {request.normalize}")
     labels = _labels(request)
     photos = None
     if request.photos:
@@ -140,13 +142,11 @@ def _require_same_count(model: KerasModel, labels: Sequence[str]) -> None:
 
 
 def _transform(request: KerasRequest, model: KerasModel) -> InputTransform:
-    if request.normalize in NORMALIZATIONS:
+    if request.normalize:
         transform = NORMALIZATIONS[request.normalize]
         if len(transform.mean) not in (1, model.channels):
             raise UsageError(f"--normalize {request.normalize} is for 3 channels, and {model.name} takes one")
         return transform
-    if request.normalize is not None:
-        raise UsageError(f"--normalize must be one of {', '.join(NORMALIZATIONS)}, got {request.normalize}")
     if not model.takes_pixels:
         raise UsageError(
             f"what a model expects of pixels must be known, and {model.name} has no Rescaling or Normalization that "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +53,7 @@ def load_keras(path: Path) -> KerasModel:
     with quiet():
         network = _load(keras, path)
     shape, classes = _shapes(network, path.name)
+    _require_float32(network, path.name)
     return KerasModel(path.name, network, *shape, classes)
 
 
@@ -84,6 +86,9 @@ def _refusal(keras: Any, name: str, error: Exception) -> str:
             f"{name} carries Python code (a Lambda layer), which loading it would run, and hawklet runs no code out of "
             "a model file; put Keras' own layers in its place, such as Rescaling, and save it again"
         )
+    custom = re.search(r"Could not locate (?:class|function) '[^']*'", said)
+    if custom:
+        said = custom[0]
     return (
         f"{name} must be a whole model that Keras {keras.__version__} can load without code of yours, and it is not "
         f"({type(error).__name__}: {said[:160]}); save it again with model.save('model.keras')"
@@ -120,6 +125,16 @@ def _classes(shape: tuple[int | None, ...], name: str) -> int:
             "end it in Dense(CLASSES, activation='softmax')"
         )
     return shape[1]
+
+
+def _require_float32(network: Any, name: str) -> None:
+    """TensorFlow Lite has no half-precision arithmetic, and says so in pages."""
+    other = {layer.compute_dtype for layer in _layers(network)} & {"float16", "bfloat16", "float64"}
+    if other:
+        raise ModelError(
+            f"a model must compute in float32 to be converted, and {name} does in {other.pop()}; build it under "
+            "keras.mixed_precision.set_global_policy('float32'), take its weights over, and save it again"
+        )
 
 
 def _layers(network: Any) -> Iterator[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -74,7 +75,8 @@ def _written(model: KerasModel, converter: Any, precision: str) -> bytes:
         with quiet():
             return bytes(converter.convert())
     except Exception as error:  # the converter raises classes of its own and of MLIR beside Python's
-        said = " ".join(str(error).split())
+        operations = sorted(set(re.findall(r"'(tf\.\w+)' op", str(error))))
+        said = ", ".join(operations) or " ".join(str(error).split())
         way_out = "; leave --photos out for the float file alone" if precision == "int8" else ""
         raise ModelError(
             f"every operation of {model.name} must exist in TensorFlow Lite as {precision}, and the converter refuses "
