@@ -1,4 +1,4 @@
-"""Keras models, in an environment of their own with TensorFlow and without torch: ``.venv-keras``, built when missing."""
+"""Keras models, in an environment with TensorFlow and without torch: ``.venv-keras``, built when it is missing."""
 
 from __future__ import annotations
 
