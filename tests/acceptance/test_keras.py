@@ -113,7 +113,7 @@ def test_int8_that_loses_too_much_is_refused_and_nothing_is_written(
         ("plain.keras", 2, "give it: --normalize"),
         ("lambda.keras", 1, "carries Python code"),
         ("lambda.h5", 1, "carries Python code"),
-        ("cut.keras", 1, "save it again"),
+        ("cut.keras", 1, "it was cut short"),
         ("two_outputs.keras", 1, "has 1 and 2"),
         ("one_number.keras", 1, "two or more classes"),
         ("vector.keras", 1, "must be pictures"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from PIL import Image
 
 import tiny_models
-from hawklet.errors import DataError, MissingDependencyError, UsageError
+from hawklet.errors import DataError, MissingDependencyError, ModelError, UsageError
 from hawklet.spec import PreprocessSpec
 from hawklet_converter.commands import convert
 from hawklet_converter.keras.split_photos import calibration_pixels, link_held_out, split_photos
@@ -21,7 +22,8 @@ from hawklet_converter.keras.split_photos import calibration_pixels, link_held_o
 def model(tmp_path: Path) -> Path:
     """A file with the name of a Keras model; nothing here gets as far as reading it."""
     file = tmp_path / "shapes.keras"
-    file.write_bytes(b"PK")
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("config.json", "{}")
     return file
 
 
@@ -83,7 +85,19 @@ def test_an_unknown_normalization_is_refused_before_anything_is_loaded(model: Pa
 def test_a_file_that_is_no_bundle_is_not_replaced(model: Path, photos: Path) -> None:
     with pytest.raises(UsageError, match="is none"):
         _convert(model, "--photos", photos, "-o", model)
-    assert model.read_bytes() == b"PK"
+    assert zipfile.is_zipfile(model)
+
+
+@pytest.mark.parametrize("name", ["cut.keras", "cut.h5"])
+def test_a_file_that_was_cut_short_is_told_from_one_that_is_whole(tmp_path: Path, photos: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"PK\x03\x04 and no more")
+    with pytest.raises(ModelError, match="it was cut short or is of another kind"):
+        _convert(tmp_path / name, "--photos", photos, "-o", tmp_path / "made.hawklet")
+
+
+def test_a_keras_file_that_is_not_there_is_said_to_be_missing(tmp_path: Path, photos: Path) -> None:
+    with pytest.raises(UsageError, match="there is no Keras model at"):
+        _convert(tmp_path / "none.keras", "--photos", photos, "-o", tmp_path / "made.hawklet")
 
 
 def test_the_way_to_keras_imports_no_torch() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 from hawklet.errors import MissingDependencyError, ModelError, UsageError
 from hawklet_converter.quiet import quiet
 
+_HDF5 = b"\x89HDF\r\n\x1a\n"
 _SAFE_KERAS = (3, 12)
 """Older ones run Python code out of .h5 files, whatever safe_mode says."""
 
@@ -49,12 +51,27 @@ def load_keras(path: Path) -> KerasModel:
     """
     if not path.is_file():
         raise UsageError(f"there is no Keras model at {path}")
+    _require_container(path)
     keras = _require_keras()
     with quiet():
         network = _load(keras, path)
     shape, classes = _shapes(network, path.name)
     _require_float32(network, path.name)
     return KerasModel(path.name, network, *shape, classes)
+
+
+def _require_container(path: Path) -> None:
+    """Told here: of a .keras file that was cut short Keras says that it is not there."""
+    if path.suffix.lower() == ".keras":
+        whole, kind = zipfile.is_zipfile(path), "a zip archive"
+    else:
+        with path.open("rb") as file:
+            whole, kind = file.read(len(_HDF5)) == _HDF5, "an HDF5 file"
+    if not whole:
+        raise ModelError(
+            f"a {path.suffix} file must be {kind}, and {path.name} is none; it was cut short or is of another kind: "
+            "copy it again, or save it again with model.save('model.keras')"
+        )
 
 
 def _require_keras() -> Any:

@@ -17,8 +17,8 @@ _NEEDS_PHOTOS = ("calibration", "max_drop")
 
 
 def is_keras(path: Path) -> bool:
-    """Whether a path is named as Keras files are."""
-    return path.suffix.lower() in SUFFIXES
+    """Whether a path is named as Keras files are, and is no folder (a run's, then)."""
+    return path.suffix.lower() in SUFFIXES and not path.is_dir()
 
 
 def keras_options(options: dict[str, Any], given: Iterable[str]) -> dict[str, Any]:
