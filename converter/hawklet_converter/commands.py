@@ -10,6 +10,13 @@ import click
 
 from hawklet.errors import UsageError
 from hawklet.option_types import SEED, Duration, NumberRange
+from hawklet_converter.keras.options import (
+    KERAS_ONLY,
+    is_keras,
+    keras_options,
+    refuse_keras_options,
+    typed_options,
+)
 from hawklet_hardware.login_options import LOGIN_OPTIONS, login_from, login_options, require_ssh
 from hawklet_hardware.target_option import HOST, TargetName
 
@@ -19,6 +26,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
+@click.pass_context
 @click.argument("run", type=click.Path(path_type=Path), required=False)
 @click.option(
     "--recipe",
@@ -54,7 +62,13 @@ if TYPE_CHECKING:
     help="End with the first that keeps the accuracy, or go on and take the fastest.",
 )
 @click.option("--resume", is_flag=True, help="Go on with what an interrupted or refused search had tried.")
-@click.option("--photos", type=click.Path(path_type=Path), help="Where the photos are now, if they have moved.")
+@click.option(
+    "--photos",
+    type=click.Path(path_type=Path),
+    help="Where the photos are now, if they have moved.  Keras: folders named as labels, for int8.",
+)
+@click.option("--labels", type=click.Path(path_type=Path), help="Keras: a text file with one label a line.")
+@click.option("--normalize", help="Keras: 0..255, 0..1, -1..1 or imagenet.  [default: 0..255, if it rescales itself]")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The bundle.  [default: NAME.hawklet]")
 @click.option(
     "--calibration",
@@ -72,6 +86,8 @@ if TYPE_CHECKING:
     help="Draws samples, and the order of recovery training.",
 )
 def convert(
+    context: click.Context,
+    /,
     run: Path | None,
     list_recipes: bool,
     prefer: str,
@@ -80,13 +96,19 @@ def convert(
 ) -> None:
     """Prune and quantize a run, measure every file, and write a bundle.
 
-    RUN is a folder that hawklet train wrote.
+    RUN is a folder that hawklet train wrote, or a Keras classifier (.keras, .h5).
     """
     if list_recipes:
         _list_recipes()
         return
     if run is None:
         raise UsageError("hawklet convert takes a run folder, got none; train one with: hawklet train PHOTOS")
+    if is_keras(run):
+        _convert_keras(run, keras_options(options, typed_options(context)))
+        return
+    refuse_keras_options(typed_options(context))
+    for name in KERAS_ONLY:
+        del options[name]
     from hawklet_trainer.threads import wait_without_spinning
 
     wait_without_spinning()
@@ -99,6 +121,14 @@ def convert(
     request = ConvertRequest(run=run, budget_s=budget, prefer=Prefer(prefer), access=access, **options)
     steps = Steps()
     _show(convert_run(request, steps), steps.elapsed)
+
+
+def _convert_keras(model: Path, options: dict[str, Any]) -> None:
+    from hawklet_converter.keras.convert_keras import KerasRequest, convert_keras
+    from hawklet_converter.package_commands import show
+    from hawklet_converter.steps import Steps
+
+    show(convert_keras(KerasRequest(model, **options), Steps()))
 
 
 def _access(options: dict[str, Any]) -> BoardAccess | None:

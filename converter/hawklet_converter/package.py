@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -48,6 +49,12 @@ class PackageRequest:
     name: str | None = None
     photos: Path | None = None
     output: Path | None = None
+    came: str = "packaged as it came"
+    """How the model card says the files came about."""
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    """What the manifest says of it beside the files' names."""
+    approve: Callable[[Manifest], None] | None = None
+    """Raises where what was measured is not good enough; called before anything is written."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +88,7 @@ def package(request: PackageRequest) -> Packaged:
     """
     name = request.name or request.models[0].stem
     target = request.output or Path(f"{name}.hawklet")
-    _require_replaceable(target)
+    require_replaceable(target)
     opened = [_open(path, request) for path in request.models]
     _require_alike(opened)
     first = opened[0].classifier
@@ -95,15 +102,18 @@ def package(request: PackageRequest) -> Packaged:
         variants=tuple(_variant(one, outputs[one.variant], pictures) for one in opened),
         created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         hawklet_version=__version__,
-        provenance={"packaged_from": {one.variant: one.path.name for one in opened}},
+        provenance={"packaged_from": {one.variant: one.path.name for one in opened}, **request.provenance},
     )
+    if request.approve:
+        request.approve(manifest)
     models = {variant.file: one.content for variant, one in zip(manifest.variants, opened, strict=True)}
-    card = _model_card(manifest, 0 if pictures.truth is None else len(pictures.truth))
+    card = _model_card(manifest, request.came, 0 if pictures.truth is None else len(pictures.truth))
     written = write_bundle(target, manifest, models, Golden(pictures.golden, outputs), card)
     return Packaged(target, written, notes)
 
 
-def _require_replaceable(target: Path) -> None:
+def require_replaceable(target: Path) -> None:
+    """Raise UsageError where ``target`` is a file that is no bundle, or cannot be written."""
     try:
         if target.exists():
             Bundle.open(target)
@@ -182,8 +192,8 @@ def _top1(classifier: Classifier, pictures: PackagePictures) -> float | None:
     return float((answers == pictures.truth).mean() * 100)
 
 
-def _model_card(manifest: Manifest, measured: int) -> str:
-    lines = [f"# {manifest.name}", "", f"An image classifier for {len(manifest.labels)} classes, packaged as it came."]
+def _model_card(manifest: Manifest, came: str, measured: int) -> str:
+    lines = [f"# {manifest.name}", "", f"An image classifier for {len(manifest.labels)} classes, {came}."]
     lines += ["", "| file | MB | precision | output | top-1 % |", "|---|---|---|---|---|"]
     for variant in manifest.variants:
         top = "not measured" if variant.accuracy is None else f"{variant.accuracy:.1f}"

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from hawklet_converter.package import Packaged
 
 _PATH = click.Path(path_type=Path)
 
@@ -34,7 +38,11 @@ def package(
     from hawklet_converter.package import PackageRequest
     from hawklet_converter.package import package as make_bundle
 
-    made = make_bundle(PackageRequest(models, labels, normalize, Fit(fit), name, photos, output))
+    show(make_bundle(PackageRequest(models, labels, normalize, Fit(fit), name, photos, output)))
+
+
+def show(made: Packaged) -> None:
+    """Say what a bundle holds and what was measured."""
     for variant in made.manifest.variants:
         top = "not measured" if variant.accuracy is None else f"{variant.accuracy:.1f} %"
         click.echo(f"{variant.name:20} {variant.bytes / 1e6:6.2f} MB  {variant.output.value}, top-1 {top}")

@@ -53,22 +53,40 @@ def read_pictures(folder: Path, labels: Sequence[str], spec: PreprocessSpec) -> 
         DataError: there is no such folder, it holds no pictures, or a sub-folder is named as no label.
         ImageError: a picture cannot be read.
     """
-    if not folder.is_dir():
-        raise DataError(f"--photos must name a folder of pictures; there is no folder {folder}")
-    classes = sorted(child for child in folder.iterdir() if child.is_dir() and not child.name.startswith("."))
-    unknown = [child.name for child in classes if child.name not in labels]
-    if unknown:
-        raise DataError(
-            f"folders in --photos must be named as labels of the model, got {unknown[0]!r}; rename it to one of "
-            f"{', '.join(labels[:8])}{', ...' if len(labels) > 8 else ''}, or give pictures without folders"
-        )
-    found = [(path, list(labels).index(child.name)) for child in classes for path in _pictures_of(child)]
+    found = labelled_pictures(folder, labels)
     plain = [] if found else _pictures_of(folder)
     paths = [path for path, _ in found] or plain
     if not paths:
         raise DataError(f"--photos must hold pictures, and {folder} holds none; leave --photos out for drawn ones")
     pixels = np.stack([preprocess(read_image(path), spec) for path in paths])
     return PackagePictures(pixels, np.array([index for _, index in found]) if found else None)
+
+
+def labelled_pictures(folder: Path, labels: Sequence[str]) -> list[tuple[Path, int]]:
+    """Pictures of the sub-folders, each with its class.
+
+    Raises:
+        DataError: there is no such folder, or a sub-folder is named as no label.
+    """
+    classes = class_folders(folder)
+    unknown = [child.name for child in classes if child.name not in labels]
+    if unknown:
+        raise DataError(
+            f"folders in --photos must be named as labels of the model, got {unknown[0]!r}; rename it to one of "
+            f"{', '.join(labels[:8])}{', ...' if len(labels) > 8 else ''}, or give pictures without folders"
+        )
+    return [(path, list(labels).index(child.name)) for child in classes for path in _pictures_of(child)]
+
+
+def class_folders(folder: Path) -> list[Path]:
+    """The sub-folders, hidden ones left out, in the order of their names.
+
+    Raises:
+        DataError: there is no such folder.
+    """
+    if not folder.is_dir():
+        raise DataError(f"--photos must name a folder of pictures; there is no folder {folder}")
+    return sorted(child for child in folder.iterdir() if child.is_dir() and not child.name.startswith("."))
 
 
 def _pictures_of(folder: Path) -> list[Path]:

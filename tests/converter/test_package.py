@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 import tiny_models
-from hawklet.bundle import Bundle
+from hawklet.bundle import Bundle, Manifest
 from hawklet.classifier import Classifier
-from hawklet.errors import DataError, ModelError, UsageError
+from hawklet.errors import BudgetError, DataError, ModelError, UsageError
 from hawklet.golden import replay
 from hawklet.spec import ModelFormat, OutputKind, Precision
 from hawklet_converter.package import PackageRequest, package
@@ -91,6 +91,17 @@ def test_a_file_that_is_no_bundle_is_not_replaced(models: tuple[Path, Path], lab
     with pytest.raises(UsageError, match="is none"):
         package(PackageRequest(models, labels, output=labels))
     assert labels.read_text().startswith("red")
+
+
+def test_what_was_measured_can_be_refused_before_anything_is_written(
+    models: tuple[Path, Path], labels: Path, tmp_path: Path
+) -> None:
+    def refuse(manifest: Manifest) -> None:
+        raise BudgetError(manifest.name)
+
+    with pytest.raises(BudgetError, match="colours"):
+        package(PackageRequest(models, labels, output=tmp_path / "made.hawklet", approve=refuse))
+    assert not (tmp_path / "made.hawklet").exists()
 
 
 @pytest.mark.parametrize("operators", [("weights",), ("weights", "pixels")])
