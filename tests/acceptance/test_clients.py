@@ -74,7 +74,7 @@ def _assert_same_answers(
     for (label, score), picture in zip(answers, pictures, strict=True):
         pixels = np.asarray(Image.open(picture))
         assert label == classifier.classify(pixels).top.label
-        # A second normalization moves the logits far more than it moves the order of three classes.
+        # The best of a few classes may be right by luck; its logit is not.
         assert score == pytest.approx(classifier.raw_output(pixels).max(), abs=tolerance)
     assert len({label for label, _ in answers}) > 1
     classifier.close()
