@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -53,3 +54,23 @@ def test_a_board_without_internet_takes_its_wheels_from_here(tiny_bundle: Path, 
     with running_sshd(tmp_path / "sshd", {**nowhere, "PATH": os.environ["PATH"]}) as sshd:
         report = flash(tiny_bundle, sshd.target, sshd.login(), options, [].append)
     assert report is not None and report.golden[0].passed
+
+
+@pytest.mark.shared_data
+def test_a_packaged_model_of_other_peoples_reaches_a_board(shared_data: Path, tmp_path: Path) -> None:
+    model = shared_data / "models" / "automl_labeler_model.tflite"
+    bundle, prefix = tmp_path / "made.hawklet", tmp_path / "board"
+    package = [sys.executable, "-m", "hawklet", "package", str(model), "-o", str(bundle)]
+    subprocess.run(package, check=True, timeout=120, capture_output=True)
+    options = FlashOptions(
+        environment=EnvironmentOptions(engine=ModelFormat.TFLITE),
+        run=RunOptions("synthetic://cards", service=ServiceChoice.NONE),
+        prefix=str(prefix),
+    )
+    with running_sshd(tmp_path / "sshd") as sshd:
+        report = flash(bundle, sshd.target, sshd.login(), options, [].append)
+    assert report is not None and [(row.variant, row.passed) for row in report.golden] == [("int8-tflite", True)]
+    command = ["sh", str(prefix / "current" / "start"), "--frames", "3", "--jsonl", "-"]
+    live = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    lines = [json.loads(line) for line in live.stdout.splitlines() if line.startswith("{")]
+    assert lines[-1]["summary"]["frames"] == 3
