@@ -33,6 +33,8 @@ FLOAT_OPS = {
 
 _BIAS_PICTURES = 48
 _NOISE_PICTURES = 48
+_ROUNDING_PICTURES = 64
+"""All of an activation is held in memory for these, twice."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,8 @@ class PlanMaker:
     def _rounded(self, equalize: bool, adaptive: bool, per_channel: bool) -> fx.GraphModule:
         net, known = self._moved(equalize), self._evidence
         if adaptive:
-            return round_weights(net, known.inputs, known.movable, per_channel=per_channel, seed=known.seed)
+            pictures = _some(known.inputs, _ROUNDING_PICTURES)
+            return round_weights(net, pictures, known.movable, per_channel=per_channel, seed=known.seed)
         return correct_bias(net, _some(known.inputs, _BIAS_PICTURES), known.movable, per_channel=per_channel)
 
     def _segment(self, attempt: Attempt) -> FloatSegment:

@@ -24,7 +24,7 @@ from torch.nn import functional
 from hawklet_converter.correct_bias import WEIGHT_LIMIT, weight_scales_of
 from hawklet_converter.place_layers import LAYERS
 
-_POSITIONS = 64
+_POSITIONS = 100
 """Positions of the output that are looked at per picture."""
 _DAMPING = 0.01
 """Added to the second moments' diagonal, as a share of its mean."""
@@ -42,7 +42,7 @@ def round_weights(
 
     Args:
         net: The folded network; left alone.
-        inputs: ``float32 [N, C, H, W]``; all are held in memory at once, so a hundred.
+        inputs: ``float32 [N, C, H, W]``; all are held in memory at once, so some dozens.
         movable: Module paths of the layers whose weights and biases may be changed.
         per_channel: One scale per output channel, or one per layer.
         seed: Draws the positions.

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import click
 
-_WIDTH = 58
+_WIDTH = 74
 
 
 class Steps:
