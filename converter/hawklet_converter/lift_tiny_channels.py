@@ -63,7 +63,7 @@ def _scales_for(layer: nn.Conv2d | nn.Linear, input_scale: float, count: int) ->
 
 
 def _lift(layer: nn.Conv2d | nn.Linear, scales: torch.Tensor, wanted: torch.Tensor) -> tuple[float, ...]:
-    rows = layer.weight.reshape(len(scales), -1)  # a copy where the weight lies channels-last
+    rows = layer.weight.reshape(len(scales), -1).clone()
     for number in (scales < wanted).nonzero().flatten().tolist():
         largest = int(rows[number].abs().argmax())
         sign = -1.0 if rows[number, largest] < 0 else 1.0

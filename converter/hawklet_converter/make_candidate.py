@@ -17,9 +17,8 @@ from hawklet_converter.judge import judge
 from hawklet_converter.latency_source import LatencySource
 from hawklet_converter.make_plan import PlanMaker, Planned
 from hawklet_converter.recipes import Attempt, Recipe
-from hawklet_converter.request import Layout
 from hawklet_converter.verify import logits_of, open_classifier, top1
-from hawklet_converter.write_variants import Identity, write_dynamic, write_float16, write_int8
+from hawklet_converter.write_variants import Identity, Layout, write_dynamic, write_float16, write_int8
 
 Train = Callable[[Planned, float], Planned]
 """Quantization-aware training of a plan until a deadline (seconds of ``time.monotonic()``)."""
@@ -83,8 +82,7 @@ class CandidateMaker:
 
     def _write_int8(self, model_format: ModelFormat, net: fx.GraphModule, planned: Planned) -> bytes:
         export = self._exports[model_format]
-        activations, packed = self._layout.activations, self._layout.packed_stem
-        return write_int8(model_format, export, net, planned.plan, self._identity, activations, packed_stem=packed)
+        return write_int8(model_format, export, net, planned.plan, self._identity, self._layout)
 
     def _measure(
         self, recipe: Recipe, method: str, files: Mapping[ModelFormat, bytes], planned: Planned | None, start: float

@@ -1,9 +1,9 @@
-"""Let the first int8 convolution of a ``.tflite`` see four neighbouring pixels as the channels of one.
+"""Let the first int8 convolution of a ``.tflite`` see two or four neighbouring pixels as the channels of one.
 
-XNNPACK's integer convolution takes the channels of each tap in eights, so that a picture's three channels leave most of
-it idle. ``[1, H, W, 3]`` lies in memory as ``[1, H, W/4, 12]`` does; with two neighbouring output columns as twice the
-channels, the same sums come out in half the time, bit for bit, and a RESHAPE brings them back into their order
-(docs/decisions/0023-packed-stem.md).
+XNNPACK's integer convolutions fill the channels of each tap up to the width of their kernels, which a picture's three
+leave idle, most of all where the processor multiplies whole tiles. ``[1, H, W, 3]`` lies in memory as
+``[1, H, W/4, 12]`` does; with two neighbouring output columns as twice the channels, the same sums come out sooner,
+bit for bit, and a RESHAPE brings them back into their order (docs/decisions/0023-packed-stem.md).
 """
 
 from __future__ import annotations
@@ -16,10 +16,6 @@ import numpy.typing as npt
 
 from hawklet_converter import tflite_file
 
-_PIXELS = 4
-"""Neighbouring pixels that become channels of one."""
-_COLUMNS = 2
-"""Output columns that become channels of one: at stride 2, as many as four pixels give."""
 _STRIDE = 2
 _MOST_CHANNELS = 3
 """More fill the lanes by themselves."""
@@ -40,39 +36,41 @@ class _Stem:
     """Padding left and right."""
 
 
-def pack_stem(model: Any) -> bool:
-    """Pack the first convolution, if it is one of stride 2 on a picture whose width is a multiple of four.
+def pack_stem(model: Any, pixels: int) -> bool:
+    """Pack the first convolution, if it is one of stride 2 on a picture whose width is a multiple of ``pixels``.
 
     Args:
         model: A ``ModelT`` with int8 activations; changed in place.
+        pixels: How many neighbours become channels of one: 2, or 4, which make two output columns channels of one.
 
     Returns:
         Whether anything was changed.
     """
-    stem = _find_stem(model)
+    stem = _find_stem(model, pixels)
     if stem is None:
         return False
     graph = model.subgraphs[0]
     _, height, width, channels = (int(side) for side in graph.tensors[stem.source].shape)
     kernel = _constant(model, int(stem.conv.inputs[1]), np.int8)
-    first = -(-stem.columns[0] // _PIXELS)
-    last = (_STRIDE - stem.columns[0] + kernel.shape[2] - 1) // _PIXELS
-    groups = width // _PIXELS
-    packed = _reshape(model, stem.source, (1, height, groups, _PIXELS * channels))
+    first = -(-stem.columns[0] // pixels)
+    last = (pixels - _STRIDE - stem.columns[0] + kernel.shape[2] - 1) // pixels
+    packed = _reshape(model, stem.source, (1, height, width // pixels, pixels * channels))
     before = [packed]
     source = int(packed.outputs[0])
     if any(stem.rows) or first or last:
         before.append(_pad(model, source, (stem.rows, (first, last))))
         source = int(before[-1].outputs[0])
-    after = _pack_conv(model, stem, source, _pack_kernel(kernel, stem.columns[0], first, last))
     place = graph.operators.index(stem.conv)
-    graph.operators[place : place + 1] = [*before, stem.conv, after]
+    after = _pack_conv(model, stem, source, _pack_kernel(kernel, stem.columns[0], first, last, pixels))
+    graph.operators[place : place + 1] = [*before, *after]
     if stem.pad is not None:
         graph.operators.remove(stem.pad)
     return True
 
 
-def _find_stem(model: Any) -> _Stem | None:
+def _find_stem(model: Any, pixels: int) -> _Stem | None:
+    from ai_edge_litert import schema_py_generated as schema
+
     graph = model.subgraphs[0]
     named = [(tflite_file.operator_name(model, operator), operator) for operator in graph.operators]
     conv = next((operator for name, operator in named if name == "CONV_2D"), None)
@@ -81,11 +79,16 @@ def _find_stem(model: Any) -> _Stem | None:
     source = int(conv.inputs[0])
     pad = next((operator for name, operator in named if name == "PAD" and int(operator.outputs[0]) == source), None)
     if pad is not None:
+        if conv.builtinOptions.padding != schema.Padding.VALID:
+            return None  # it pads twice
         source = int(pad.inputs[0])
-    if not _is_picture(graph, source) or _users(graph, int(conv.inputs[0])) != 1:
+    if not _is_picture(graph, source, pixels) or _users(graph, int(conv.inputs[0])) != 1:
         return None
     rows, columns = _padding(model, conv, pad, graph.tensors[source].shape)
-    width, kernel = int(graph.tensors[source].shape[2]), int(graph.tensors[int(conv.inputs[1])].shape[2])
+    width, channels = (int(side) for side in graph.tensors[source].shape[2:])
+    kernel, seen = (int(side) for side in graph.tensors[int(conv.inputs[1])].shape[2:])
+    if seen != channels:  # grouped, or its PAD adds channels
+        return None
     if (width + sum(columns) - kernel) // _STRIDE + 1 != width // _STRIDE:
         return None
     return _Stem(source, pad, conv, rows, columns)
@@ -95,6 +98,8 @@ def _fits(model: Any, conv: Any) -> bool:
     """Whether a convolution is of the kind that is packed: stride 2, whole, integer weights."""
     from ai_edge_litert import schema_py_generated as schema
 
+    if len(conv.inputs) < 3 or int(conv.inputs[2]) < 0:  # no bias
+        return False
     options, tensors = conv.builtinOptions, model.subgraphs[0].tensors
     weights, bias = (tensors[int(index)] for index in conv.inputs[1:3])
     steps = (options.strideH, options.strideW, options.dilationHFactor, options.dilationWFactor)
@@ -102,7 +107,7 @@ def _fits(model: Any, conv: Any) -> bool:
     return steps == (_STRIDE, _STRIDE, 1, 1) and kinds == (schema.TensorType.INT8, schema.TensorType.INT32)
 
 
-def _is_picture(graph: Any, index: int) -> bool:
+def _is_picture(graph: Any, index: int, pixels: int) -> bool:
     from ai_edge_litert import schema_py_generated as schema
 
     tensor = graph.tensors[index]
@@ -110,7 +115,7 @@ def _is_picture(graph: Any, index: int) -> bool:
         tensor.type == schema.TensorType.INT8
         and len(tensor.shape) == 4
         and int(tensor.shape[3]) <= _MOST_CHANNELS
-        and int(tensor.shape[2]) % _PIXELS == 0
+        and int(tensor.shape[2]) % pixels == 0
     )
 
 
@@ -136,31 +141,36 @@ def _same(side: int, kernel: int) -> tuple[int, int]:
     return needed // 2, needed - needed // 2
 
 
-def _pack_kernel(kernel: npt.NDArray[np.int8], left: int, first: int, last: int) -> npt.NDArray[np.int8]:
-    """``[O, h, w, C]`` -> ``[2 O, h, groups, 4 C]``, zero where a column does not look."""
-    outputs, rows, columns, channels = kernel.shape
+def _pack_kernel(kernel: npt.NDArray[np.int8], left: int, first: int, last: int, pixels: int) -> npt.NDArray[np.int8]:
+    """``[O, h, w, C]`` -> ``[columns x O, h, groups, pixels x C]``, zero where an output column does not look."""
+    outputs, rows, width, channels = kernel.shape
     groups = first + last + 1
-    packed = np.zeros((_COLUMNS, outputs, rows, groups * _PIXELS, channels), dtype=np.int8)
-    for column in range(_COLUMNS):
-        start = _STRIDE * column - left + first * _PIXELS
-        packed[column, :, :, start : start + columns] = kernel
-    return packed.reshape(_COLUMNS * outputs, rows, groups, _PIXELS * channels)
+    columns = pixels // _STRIDE
+    packed = np.zeros((columns, outputs, rows, groups * pixels, channels), dtype=np.int8)
+    for column in range(columns):
+        start = _STRIDE * column - left + first * pixels
+        packed[column, :, :, start : start + width] = kernel
+    return packed.reshape(columns * outputs, rows, groups, pixels * channels)
 
 
-def _pack_conv(model: Any, stem: _Stem, source: int, kernel: npt.NDArray[np.int8]) -> Any:
-    """Give the convolution its packed kernel; returns the RESHAPE that follows."""
+def _pack_conv(model: Any, stem: _Stem, source: int, kernel: npt.NDArray[np.int8]) -> list[Any]:
+    """Give the convolution its packed kernel; returns it, and the RESHAPE that its columns need."""
     from ai_edge_litert import schema_py_generated as schema
 
     graph, conv = model.subgraphs[0], stem.conv
     result = int(conv.outputs[0])
     _, height, width, channels = (int(side) for side in graph.tensors[result].shape)
-    weights = _add_constant(model, int(conv.inputs[1]), kernel)
-    bias = np.tile(_constant(model, int(conv.inputs[2]), np.int32), _COLUMNS)
-    conv.inputs = [source, weights, _add_constant(model, int(conv.inputs[2]), bias)]
-    conv.outputs = [_add_like(graph, result, b"packed", (1, height, width // _COLUMNS, _COLUMNS * channels))]
+    columns = len(kernel) // channels
+    weights = _add_constant(model, int(conv.inputs[1]), kernel, columns)
+    bias = np.tile(_constant(model, int(conv.inputs[2]), np.int32), columns)
+    conv.inputs = [source, weights, _add_constant(model, int(conv.inputs[2]), bias, columns)]
     conv.builtinOptions.strideW = 1
     conv.builtinOptions.padding = schema.Padding.VALID
-    return _reshape(model, int(conv.outputs[0]), (1, height, width, channels), result)
+    if columns == 1:
+        return [conv]
+    conv.outputs = [_add_like(graph, result, b"packed", (1, height, width // columns, columns * channels))]
+    after = _reshape(model, int(conv.outputs[0]), (1, height, width, channels), result)
+    return [conv, after]
 
 
 def _reshape(model: Any, source: int, shape: tuple[int, ...], target: int | None = None) -> Any:
@@ -173,7 +183,7 @@ def _reshape(model: Any, source: int, shape: tuple[int, ...], target: int | None
     operator.builtinOptions.newShape = np.array(shape, dtype=np.int32)
     operator.inputs = [source, _add_numbers(model, np.array(shape, dtype=np.int32))]
     graph = model.subgraphs[0]
-    operator.outputs = [_add_like(graph, source, b"pixels_in_fours", shape) if target is None else target]
+    operator.outputs = [_add_like(graph, source, b"neighbours_as_channels", shape) if target is None else target]
     return operator
 
 
@@ -188,7 +198,7 @@ def _pad(model: Any, source: int, amounts: tuple[tuple[int, int], tuple[int, int
     operator.builtinOptionsType = schema.BuiltinOptions.PadOptions
     operator.builtinOptions = schema.PadOptionsT()
     operator.inputs = [source, _add_numbers(model, np.array([(0, 0), *amounts, (0, 0)], dtype=np.int32))]
-    operator.outputs = [_add_like(graph, source, b"padded_fours", padded)]
+    operator.outputs = [_add_like(graph, source, b"padded_neighbours", padded)]
     return operator
 
 
@@ -205,15 +215,15 @@ def _constant(model: Any, index: int, kind: Any) -> npt.NDArray[Any]:
     return values
 
 
-def _add_constant(model: Any, like: int, values: npt.NDArray[Any]) -> int:
-    """A constant of another's type, its scales repeated for the channels that are there twice."""
+def _add_constant(model: Any, like: int, values: npt.NDArray[Any], copies: int) -> int:
+    """A constant of another's type, its scales repeated for channels that are there more than once."""
     from ai_edge_litert import schema_py_generated as schema
 
     graph = model.subgraphs[0]
     before = graph.tensors[like].quantization
     index = _add_buffer(model, graph.tensors[like].type, values)
     quantization = schema.QuantizationParametersT()
-    repeat = _COLUMNS if len(before.scale) > 1 else 1
+    repeat = copies if len(before.scale) > 1 else 1
     quantization.scale = np.tile(before.scale, repeat)
     quantization.zeroPoint = np.tile(before.zeroPoint, repeat)
     quantization.quantizedDimension = before.quantizedDimension

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from hawklet.bundle import Manifest
 from hawklet_converter.search import Prefer
 from hawklet_converter.write_onnx import OnnxActivations
+from hawklet_converter.write_variants import Layout
+from hawklet_hardware.detect import has_matrix_tiles
 from hawklet_hardware.target_option import HOST
 from hawklet_hardware.targets import target_named
 
@@ -19,23 +21,19 @@ if TYPE_CHECKING:
 _ACTIVATIONS = {"S8": OnnxActivations.INT8, "U8": OnnxActivations.UINT8}
 
 
-@dataclass(frozen=True)
-class Layout:
-    """How int8 files are laid out for a target."""
-
-    activations: OnnxActivations
-    packed_stem: bool
-    """Whether the first layer of the TFLite file sees four pixels at once: measured faster on x86, on Arm unknown."""
-
-
 def layout_for(target: str) -> Layout:
-    """The layout for ``--target``; ``host`` is the machine this runs on.
+    """The layout of int8 files for ``--target``; ``host`` is the machine this runs on.
+
+    How many pixels the first layer sees at once is as measured (docs/decisions/0023-packed-stem.md).
 
     Raises:
         UsageError: there is no such target; the message names the closest.
     """
     profile = target_named(target)
-    return Layout(_ACTIVATIONS[profile.onnx_activation], "x86_64" in profile.arch)
+    activations = _ACTIVATIONS[profile.onnx_activation]
+    if "x86_64" not in profile.arch:
+        return Layout(activations)
+    return Layout(activations, stem_pixels=4 if target == HOST and has_matrix_tiles() else 2)
 
 
 @dataclass(frozen=True)

@@ -111,13 +111,13 @@ KEEP_VALUES = frozenset({"PAD", "PADV2", "RESHAPE", "TRANSPOSE", "MAX_POOL_2D", 
 
 
 def value_keepers(model: Any) -> dict[str, str]:
-    """Outputs of operations that keep values, each with the tensor it took them from, in graph order."""
+    """Float outputs of operations that keep values, each with the tensor it took them from, in graph order."""
+    from ai_edge_litert import schema_py_generated as schema
+
     graph = model.subgraphs[0]
-    return {
-        name_of(graph.tensors[int(operator.outputs[0])]): name_of(graph.tensors[int(operator.inputs[0])])
-        for operator in graph.operators
-        if operator_name(model, operator) in KEEP_VALUES
-    }
+    keepers = (operator for operator in graph.operators if operator_name(model, operator) in KEEP_VALUES)
+    pairs = ((graph.tensors[int(operator.outputs[0])], graph.tensors[int(operator.inputs[0])]) for operator in keepers)
+    return {name_of(to): name_of(of) for to, of in pairs if to.type == schema.TensorType.FLOAT32}
 
 
 def float_ops(model: Any) -> tuple[str, ...]:

@@ -65,6 +65,8 @@ def _range(grid: ActivationQuant) -> Range:
 def _grids(model: Any, plan: QuantPlan, tensors: Mapping[str, str]) -> dict[str, ActivationQuant]:
     grids = {name: plan.activations[key] for name, key in tensors.items()}
     for target, source in tflite_file.value_keepers(model).items():
+        if source not in grids:
+            raise ModelError(f"every activation must have a grid in the quantization plan, got none for {source}")
         grids[target] = grids[source]
     return grids
 

@@ -31,6 +31,16 @@ class Identity:
     """Real units per pixel step."""
 
 
+@dataclass(frozen=True)
+class Layout:
+    """How int8 files are laid out for a target; the numbers are the same in all."""
+
+    activations: OnnxActivations
+    """ONNX only: which bytes carry activations."""
+    stem_pixels: int = 1
+    """TFLite only: how many neighbouring pixels the first layer sees as the channels of one."""
+
+
 def write_float(model_format: ModelFormat, export: FloatExport, identity: Identity) -> bytes:
     """The float32 variant: ``uint8 [1, H, W, C]`` pixels in, ``float32 [1, classes]`` logits out."""
     if model_format is ModelFormat.TFLITE:
@@ -58,9 +68,7 @@ def write_int8(
     net: fx.GraphModule,
     plan: QuantPlan,
     identity: Identity,
-    activations: OnnxActivations,
-    *,
-    packed_stem: bool = False,
+    layout: Layout,
 ) -> bytes:
     """The int8 variant of a plan: ``uint8 [1, H, W, C]`` pixels in, ``float32 [1, classes]`` logits out.
 
@@ -70,24 +78,23 @@ def write_int8(
         net: The network that goes with the plan: its weights and biases are what the file gets.
         plan: Grids.
         identity: What the file says of itself.
-        activations: ONNX only: which bytes carry activations.
-        packed_stem: TFLite only: lay the first layer out as x86 runs it fastest; the numbers are the same.
+        layout: What the target runs fastest; it moves no number.
     """
     if model_format is ModelFormat.TFLITE:
         tflite = tflite_file.read_model(export.content)
         tflite_file.set_constants(tflite, constants_of(net, export.places))
         quantized = write_tflite(tflite_file.write_model(tflite), plan, export.tensors)
-        return _finish_tflite(quantized, identity, packed_stem=packed_stem)
+        return _finish_tflite(quantized, identity, layout.stem_pixels)
     onnx = onnx_file.read_model(export.content)
     onnx_file.set_initializers(onnx, constants_of(net, export.places))
-    quantized = write_onnx(onnx_file.write_model(onnx), plan, export.tensors, activations)
-    return _finish_onnx(quantized, identity, activations)
+    quantized = write_onnx(onnx_file.write_model(onnx), plan, export.tensors, layout.activations)
+    return _finish_onnx(quantized, identity, layout.activations)
 
 
-def _finish_tflite(content: bytes, identity: Identity, *, packed_stem: bool = False) -> bytes:
+def _finish_tflite(content: bytes, identity: Identity, stem_pixels: int = 1) -> bytes:
     model = tflite_file.read_model(content)
-    if packed_stem:
-        pack_stem(model)
+    if stem_pixels > 1:
+        pack_stem(model, stem_pixels)
     tflite_file.take_pixels(model, identity.zero_point, identity.scale)
     tflite_file.give_float_logits(model)
     mean, std = float(identity.zero_point), 1.0 / identity.scale

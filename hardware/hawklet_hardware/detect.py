@@ -65,6 +65,11 @@ def detect(root: str | os.PathLike[str] = "/", machine: str | None = None) -> Bo
     )
 
 
+def has_matrix_tiles(root: str | os.PathLike[str] = "/") -> bool:
+    """Whether this x86 processor multiplies whole tiles of int8 (Intel AMX); ``root`` as :func:`detect` has it."""
+    return "amx_int8" in _cpuinfo_value(_text(Path(root) / "proc/cpuinfo"), "flags").split()
+
+
 def _soc(compatible: str) -> str:
     # Most specific first, the chip last: "raspberrypi,5-model-b\0brcm,bcm2712\0".
     names = [name for name in compatible.split("\0") if name]

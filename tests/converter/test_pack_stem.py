@@ -2,41 +2,46 @@
 
 from __future__ import annotations
 
+import platform
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from hawklet.spec import ModelFormat, PreprocessSpec
-from hawklet_converter import tflite_file
+from hawklet_converter import request, tflite_file
 from hawklet_converter.choose_ranges import choose_ranges
 from hawklet_converter.collect_ranges import collect_ranges
 from hawklet_converter.correct_bias import weight_scales
 from hawklet_converter.float_exports import FloatExport, export_float
 from hawklet_converter.fold_batch_norm import fold_batch_norm
 from hawklet_converter.plan import ActivationQuant, QuantPlan
+from hawklet_converter.request import layout_for
 from hawklet_converter.write_onnx import OnnxActivations
-from hawklet_converter.write_variants import Identity, write_int8
+from hawklet_converter.write_variants import Identity, Layout, write_int8
 from hawklet_trainer.loop import as_input
 
 ZERO_POINT, SCALE = 116, 1 / 57
 
 
-def _written(stem: list[nn.Module], spec: PreprocessSpec) -> tuple[bytes, bytes]:
+def _written(stem: list[nn.Module], spec: PreprocessSpec, pixels: int) -> tuple[bytes, bytes]:
     """The int8 file of a small network, plain and packed."""
     torch.manual_seed(0)
-    layers = [*stem, nn.ReLU6(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(4 * 8, 5)]
-    net = fold_batch_norm(nn.Sequential(*layers))
-    pixels = np.random.default_rng(0).integers(0, 256, (4, spec.height, spec.width, spec.channels), dtype=np.uint8)
-    inputs = as_input(pixels, ZERO_POINT, SCALE)
+    layers = [*stem, nn.ReLU6(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.LazyLinear(5)]
+    network = nn.Sequential(*layers)
+    network(torch.zeros(1, spec.channels, spec.height, spec.width))
+    net = fold_batch_norm(network)
+    pictures = np.random.default_rng(0).integers(0, 256, (4, spec.height, spec.width, spec.channels), dtype=np.uint8)
+    inputs = as_input(pictures, ZERO_POINT, SCALE)
     export: FloatExport = export_float(net, spec, inputs, (ModelFormat.TFLITE,))[ModelFormat.TFLITE]
     given = {"input_1": ActivationQuant(float(np.float32(SCALE)), ZERO_POINT - 128)}
     grids = choose_ranges({**collect_ranges(net, inputs), **export.own}, "min-max", given)
     plan = QuantPlan("min-max", grids, weight_scales(net))
     identity = Identity("stem", tuple("abcde"), spec, ZERO_POINT, SCALE)
     plain, packed = (
-        write_int8(ModelFormat.TFLITE, export, net, plan, identity, OnnxActivations.UINT8, packed_stem=wanted)
-        for wanted in (False, True)
+        write_int8(ModelFormat.TFLITE, export, net, plan, identity, Layout(OnnxActivations.UINT8, wanted))
+        for wanted in (1, pixels)
     )
     return plain, packed
 
@@ -68,21 +73,39 @@ CASES = {
 }
 
 
+@pytest.mark.parametrize("pixels", [2, 4])
 @pytest.mark.parametrize("case", CASES)
-def test_a_packed_stem_gives_the_same_bytes_on_both_sets_of_kernels(case: str) -> None:
+def test_a_packed_stem_gives_the_same_bytes_on_both_sets_of_kernels(case: str, pixels: int) -> None:
     stem, spec = CASES[case]
-    plain, packed = _written(stem, spec)
-    assert _operators(packed).count("RESHAPE") >= _operators(plain).count("RESHAPE") + 2
-    pixels = np.random.default_rng(1).integers(0, 256, (6, spec.height, spec.width, spec.channels), dtype=np.uint8)
+    plain, packed = _written(stem, spec, pixels)
+    assert _operators(packed).count("RESHAPE") == _operators(plain).count("RESHAPE") + pixels // 2
+    pictures = np.random.default_rng(1).integers(0, 256, (6, spec.height, spec.width, spec.channels), dtype=np.uint8)
     for xnnpack in (True, False):
-        before, after = (_answers(content, pixels, xnnpack=xnnpack) for content in (plain, packed))
+        before, after = (_answers(content, pictures, xnnpack=xnnpack) for content in (plain, packed))
         np.testing.assert_array_equal(after, before)
 
 
-@pytest.mark.parametrize(
-    ("stem", "side"),
-    [([nn.Conv2d(3, 8, 3, 1, 1)], 32), ([nn.Conv2d(3, 8, 3, 2, 1)], 30), ([nn.Conv2d(3, 8, 3, 2, 2, 2)], 32)],
-)
-def test_what_cannot_be_packed_is_left_as_it_is(stem: list[nn.Module], side: int) -> None:
-    plain, packed = _written(stem, PreprocessSpec(side, side))
+LEFT = {
+    "stride 1": ([nn.Conv2d(3, 8, 3, 1, 1)], 32),
+    "a width that four does not divide": ([nn.Conv2d(3, 8, 3, 2, 1)], 30),
+    "dilated": ([nn.Conv2d(3, 8, 3, 2, 2, 2)], 32),
+    "grouped": ([nn.Conv2d(3, 9, 3, 2, 1, groups=3)], 32),
+}
+
+
+@pytest.mark.parametrize("case", LEFT)
+def test_what_cannot_be_packed_is_left_as_it_is(case: str) -> None:
+    stem, side = LEFT[case]
+    plain, packed = _written(stem, PreprocessSpec(side, side), 4)
     assert _operators(packed) == _operators(plain)
+
+
+def test_a_target_with_unknown_kernels_gets_no_packing_and_a_pc_never_more_than_pays(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for tiles, pixels in ((True, 4), (False, 2)):
+        monkeypatch.setattr(request, "has_matrix_tiles", lambda has=tiles: has)
+        assert layout_for("x86").stem_pixels == 2
+        assert layout_for("pi5").stem_pixels == 1
+        if platform.machine() in ("x86_64", "AMD64"):
+            assert layout_for("host").stem_pixels == pixels

@@ -297,6 +297,18 @@ def test_one_scale_for_a_layer_is_lifted_by_its_largest_bias(prepared: Prepared)
     assert 2.0 / (scale * plan.activations[input_of(net, "head")].scale) <= 2**30 * 1.001
 
 
+def test_weights_that_lie_channels_last_are_lifted_too() -> None:
+    net = fold_batch_norm(torch.nn.Sequential(torch.nn.Conv2d(8, 8, 3, groups=8), torch.nn.ReLU()))
+    layer = net.get_submodule("0")
+    with torch.no_grad():
+        layer.weight[2] = 0
+        layer.bias[2] = 1.0
+    layer.weight.data = torch.empty_strided((8, 1, 3, 3), (1, 1, 24, 8)).copy_(layer.weight)
+    (entry,) = (node.name for node in net.graph.nodes if node.op == "placeholder")
+    plan = lift_tiny_channels(net, QuantPlan("min-max", {entry: ActivationQuant(0.5, 0)}, weight_scales(net)))
+    assert plan.weight_scales["0"][2] == pytest.approx(weight_scales(net)["0"][2]) == pytest.approx(2.0 / 2**30)
+
+
 def input_of(net: fx.GraphModule, path: str) -> str:
     (node,) = (node for node in net.graph.nodes if str(node.target) == path)
     return str(node.all_input_nodes[0].name)

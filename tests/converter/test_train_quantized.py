@@ -25,7 +25,7 @@ from hawklet_converter.make_plan import FLOAT_OPS
 from hawklet_converter.plan import ActivationQuant, QuantPlan
 from hawklet_converter.train_quantized import QatConfig, QuantizedTraining, train_quantized
 from hawklet_converter.write_onnx import OnnxActivations
-from hawklet_converter.write_variants import Identity, write_int8
+from hawklet_converter.write_variants import Identity, Layout, write_int8
 from hawklet_trainer.augment import Augment
 from hawklet_trainer.data import load_pixels
 from hawklet_trainer.loop import as_input
@@ -134,7 +134,7 @@ def test_training_recovers_most_of_what_plain_int8_lost(case: Harsh, recipe: str
 def test_the_written_files_answer_as_the_training_saw_them(case: Harsh, trained: QuantizedTraining) -> None:
     simulated = case.simulated(trained.net, trained.plan)
     for model_format, export in case.exports.items():
-        content = write_int8(model_format, export, trained.net, trained.plan, IDENTITY, OnnxActivations.UINT8)
+        content = write_int8(model_format, export, trained.net, trained.plan, IDENTITY, Layout(OnnxActivations.UINT8))
         engine = open_engine(content, model_format, threads=1)
         written = np.stack([engine.infer(picture) for picture in case.pixels])
         assert (written.argmax(1) != simulated.argmax(1)).sum() <= 1

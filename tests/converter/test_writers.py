@@ -25,7 +25,7 @@ from hawklet_converter.place_layers import layers_of
 from hawklet_converter.plan import ActivationQuant, QuantPlan
 from hawklet_converter.write_onnx import OnnxActivations, write_onnx
 from hawklet_converter.write_tflite import write_tflite
-from hawklet_converter.write_variants import Identity, write_float, write_int8
+from hawklet_converter.write_variants import Identity, Layout, write_float, write_int8
 from hawklet_trainer.data import load_pixels
 from hawklet_trainer.loop import as_input
 from hawklet_trainer.run import load_run
@@ -55,7 +55,7 @@ class Prepared:
 
     def int8(self, model_format: ModelFormat, activations: OnnxActivations = OnnxActivations.UINT8) -> bytes:
         export = self.exports[model_format]
-        return write_int8(model_format, export, self.corrected, self.plan, IDENTITY, activations)
+        return write_int8(model_format, export, self.corrected, self.plan, IDENTITY, Layout(activations))
 
 
 @pytest.fixture(scope="module")
@@ -209,7 +209,9 @@ def test_the_onnx_file_says_what_its_pixels_and_outputs_are(int8_onnx: bytes) ->
 
 def test_the_files_hold_the_weights_and_biases_of_the_network_that_goes_with_the_plan(prepared: Prepared) -> None:
     export = prepared.exports[ModelFormat.TFLITE]
-    written = write_int8(ModelFormat.TFLITE, export, prepared.net, prepared.plan, IDENTITY, OnnxActivations.UINT8)
+    written = write_int8(
+        ModelFormat.TFLITE, export, prepared.net, prepared.plan, IDENTITY, Layout(OnnxActivations.UINT8)
+    )
     stored = _stored_biases(written)
     biases = {path: layer.bias.numpy() for path, layer in layers_of(prepared.net).items()}
     assert len(stored) == len(biases)
@@ -222,7 +224,7 @@ def test_the_files_hold_the_weights_and_biases_of_the_network_that_goes_with_the
 def test_layers_planned_to_stay_in_float_do_so_in_both_files(prepared: Prepared) -> None:
     plan = replace(prepared.plan, float_nodes=("head",))
     tflite, onnx = (
-        write_int8(f, prepared.exports[f], prepared.corrected, plan, IDENTITY, OnnxActivations.UINT8)
+        write_int8(f, prepared.exports[f], prepared.corrected, plan, IDENTITY, Layout(OnnxActivations.UINT8))
         for f in (ModelFormat.TFLITE, ModelFormat.ONNX)
     )
     assert "FULLY_CONNECTED" in tflite_file.float_ops(tflite_file.read_model(tflite))

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hawklet_hardware.detect import GENERIC, detect
+import pytest
+
+from hawklet_hardware.detect import GENERIC, detect, has_matrix_tiles
 
 
 def lay(root: Path, files: dict[str, str]) -> Path:
@@ -51,6 +53,11 @@ def test_a_pc_is_named_by_its_processor_and_a_virtual_one_is_told(tmp_path: Path
         "",
     )
     assert board.virtual
+
+
+@pytest.mark.parametrize(("flags", "has"), [("fpu avx512_vnni amx_tile amx_int8", True), ("fpu avx512_vnni", False)])
+def test_processors_with_matrix_tiles_are_told_from_others(tmp_path: Path, flags: str, has: bool) -> None:
+    assert has_matrix_tiles(lay(tmp_path, {"proc/cpuinfo": f"model name : Example CPU\nflags : {flags}\n"})) is has
 
 
 def test_a_machine_that_tells_nothing_and_is_of_no_known_kind_is_still_described(tmp_path: Path) -> None:
