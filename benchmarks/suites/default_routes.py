@@ -1,6 +1,6 @@
 """What the libraries' own ways to int8 make of a network, each set as its documentation begins, on the same pictures.
 
-Every route takes float32 network inputs of calibration pictures and answers the logits of others.
+They get the network as it was published, with its own normalization, and are judged by its own float answers.
 """
 
 from __future__ import annotations
@@ -16,9 +16,15 @@ import numpy as np
 import torch
 from torch import nn
 
-from hawklet.spec import Floats, ModelFormat
-from hawklet_converter.float_exports import FloatExport
+from hawklet.spec import Floats, Pixels, PreprocessSpec
+from hawklet_converter.export_onnx import INPUT, export_onnx
+from hawklet_converter.export_tflite import export_tflite
+from hawklet_converter.fold_batch_norm import fold_batch_norm
+from hawklet_converter.judge import agreement
 from hawklet_converter.quiet import quiet
+from hawklet_trainer.models import ModelEntry
+from hawklet_trainer.weights import fetch, read_tensors
+from quantized_subject import CLASSES, Sample, spec_of
 
 _AT_ONCE = 20
 """Pictures whose activations ONNX Runtime's histograms hold at once; all 100 would be some 10 GB."""
@@ -29,11 +35,11 @@ class RouteInput:
     """What every route begins with."""
 
     net: nn.Module
-    exports: dict[ModelFormat, FloatExport]
+    spec: PreprocessSpec
     calibration: Floats
-    """``float32 [N, C, H, W]``"""
+    """Normalized, ``float32 [N, C, H, W]``."""
     measured: Floats
-    """``float32 [N, C, H, W]``"""
+    """Likewise."""
 
 
 def by_pt2e(given: RouteInput) -> Floats:
@@ -61,7 +67,7 @@ def by_ai_edge_quantizer(given: RouteInput) -> Floats:
     from ai_edge_litert.interpreter import Interpreter
     from ai_edge_quantizer import quantizer, recipe
 
-    content = given.exports[ModelFormat.TFLITE].content
+    content = export_tflite(fold_batch_norm(given.net), given.spec)
     signatures = Interpreter(model_content=content).get_signature_list()
     (key,) = signatures
     (name,) = signatures[key]["inputs"]
@@ -79,12 +85,12 @@ def by_onnxruntime(given: RouteInput) -> Floats:
 
     with tempfile.TemporaryDirectory() as folder:
         plain, prepared, quantized = (Path(folder, f"{name}.onnx") for name in ("plain", "prepared", "quantized"))
-        plain.write_bytes(given.exports[ModelFormat.ONNX].content)
+        plain.write_bytes(export_onnx(fold_batch_norm(given.net), given.spec))
         quant_pre_process(str(plain), str(prepared))
         quantize_static(
             str(prepared),
             str(quantized),
-            _reader(_input_name(plain), given.calibration),
+            _reader(given.calibration),
             quant_format=QuantFormat.QDQ,
             per_channel=True,
             activation_type=QuantType.QUInt8,
@@ -93,8 +99,7 @@ def by_onnxruntime(given: RouteInput) -> Floats:
             extra_options={"CalibStridedMinMax": _AT_ONCE},
         )
         session = onnxruntime.InferenceSession(str(quantized), providers=["CPUExecutionProvider"])
-    name = session.get_inputs()[0].name
-    return np.concatenate([session.run(None, {name: picture[None]})[0] for picture in given.measured])
+    return np.concatenate([session.run(None, {INPUT: picture[None]})[0] for picture in given.measured])
 
 
 ROUTES: dict[str, Callable[[RouteInput], Floats]] = {
@@ -104,25 +109,39 @@ ROUTES: dict[str, Callable[[RouteInput], Floats]] = {
 }
 
 
-def answers_of_routes(given: RouteInput) -> Iterator[tuple[str, Floats]]:
-    """Name and logits of each route, one after the other."""
+def agreement_of_routes(entry: ModelEntry, sample: Sample) -> Iterator[tuple[str, float]]:
+    """Name of each route, and its agreement with the float network, percent.
+
+    Raises:
+        WeightsError: the network's weights cannot be had.
+    """
+    net, pictures = _as_published(entry), [_normalized(part, entry) for part in (sample.calibration, sample.measured)]
+    given = RouteInput(net, spec_of(entry), *pictures)
+    with torch.no_grad():
+        reference = np.concatenate([net(torch.from_numpy(picture[None])).numpy() for picture in given.measured])
     for name, route in ROUTES.items():
         with quiet():
             logits = route(given)
-        yield name, logits
+        yield name, agreement(logits, reference)
+
+
+def _as_published(entry: ModelEntry) -> nn.Module:
+    net = entry.build(CLASSES, entry.side, entry.side)
+    tensors, _ = read_tensors(fetch(entry.weights))
+    net.load_state_dict(entry.adapt(tensors, net) if entry.adapt else tensors)
+    return net.eval()
+
+
+def _normalized(pixels: Pixels, entry: ModelEntry) -> Floats:
+    mean, std = (np.asarray(values, dtype=np.float32) for values in (entry.mean, entry.std))
+    return np.ascontiguousarray(((pixels - mean) / std).transpose(0, 3, 1, 2))
 
 
 def _channels_last(pictures: Floats) -> Floats:
     return np.ascontiguousarray(pictures.transpose(0, 2, 3, 1))
 
 
-def _input_name(path: Path) -> str:
-    import onnx
-
-    return str(onnx.load(path).graph.input[0].name)
-
-
-def _reader(name: str, pictures: Floats) -> Any:
+def _reader(pictures: Floats) -> Any:
     """ONNX Runtime's way to be told pictures, in slices that it may ask for again."""
     from onnxruntime.quantization import CalibrationDataReader
 
@@ -138,7 +157,7 @@ def _reader(name: str, pictures: Floats) -> Any:
 
         def get_next(self) -> dict[str, Floats] | None:
             picture = next(self._waiting, None)
-            return None if picture is None else {name: picture[None]}
+            return None if picture is None else {INPUT: picture[None]}
 
     return Reader()
 
