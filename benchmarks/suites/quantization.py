@@ -15,7 +15,7 @@ from pathlib import Path
 from hawklet.errors import HawkletError, WeightsError
 from hawklet_benchmarks.conditions import read_moment
 from hawklet_converter.one_thread import one_thread
-from quantization_figures import Figure, Results, record_row, table_of
+from quantization_figures import Figure, Results, cells_of, record_row, table_of
 from quantization_rows import ROWS, Bench, Row
 
 
@@ -45,8 +45,11 @@ def main() -> int:
 
 def _measure(number: int, row: Row, bench: Bench, results: Results) -> list[Figure]:
     before, start = read_moment(), time.monotonic()
+    figures = []
     with one_thread():
-        figures = list(row.measure(bench))
+        for figure in row.measure(bench):
+            print(f"  {figure.what}: {cells_of(figure)[3]}", file=sys.stderr, flush=True)  # a row takes minutes
+            figures.append(figure)
     print(table_of(figures), flush=True)
     results.put(number, record_row(row.title, figures, before, time.monotonic() - start))
     return figures
