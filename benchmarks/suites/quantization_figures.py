@@ -173,8 +173,8 @@ def _page_lines(rows: dict[str, Any]) -> Iterator[str]:
         "  them is no validation accuracy. One picture is 0.25 %.",
         "- Latency: CPU time of the bare inference, 1 thread, contestants taking turns: the ratio of medians, its 95 %",
         "  interval, and both medians. The files are those of a bundle: `uint8` pixels in, `float32` logits out.",
-        "- The libraries' own ways to int8 get the network as it was published, with its own normalization, and are judged",
-        "  by its own float answers.",
+        "- The libraries' own ways to int8 get the network as it was published, with its own normalization, and are",
+        "  judged by its own float answers.",
         "- Wall times are of a machine that others use as well (see the load of each row), so they are pessimistic.",
         "",
     )
