@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+DATA ?= ../shared/data
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint acceptance benchmark clean
+.PHONY: help demo test lint acceptance benchmark benchmark-quantization clean
 
 help:
 	@echo "make demo        see the whole chain work: photos -> trained -> int8 -> benchmarked -> live (about 10 minutes)"
@@ -13,6 +14,7 @@ help:
 	@echo "make lint        ruff and mypy --strict"
 	@echo "make acceptance  the slow suites on real input (up to an hour)"
 	@echo "make benchmark   this project's own benchmarks; MODEL=FILE [LABELS=FILE] adds the frame path of that model"
+	@echo "make benchmark-quantization [ROWS=1,5] [DATA=FOLDER]  int8 files against float and against others' int8 (two hours)"
 	@echo "make clean       remove the environment and everything built"
 
 demo: $(READY)
@@ -32,6 +34,10 @@ acceptance: $(READY)
 benchmark: $(READY)
 	$(BIN)/python benchmarks/suites/startup.py
 	$(if $(MODEL),$(BIN)/python benchmarks/suites/frame_path.py --model $(MODEL) $(if $(LABELS),--labels $(LABELS)))
+
+benchmark-quantization: $(READY)
+	$(BIN)/python benchmarks/suites/quantization.py --data $(DATA) $(if $(ROWS),--rows $(ROWS)) \
+		-o benchmarks/results/quantization.json --page docs/quantization-results.md
 
 clean:
 	rm -rf $(VENV) build dist demo runs .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import fx, nn
 
@@ -14,9 +13,9 @@ from hawklet.bundle import Bundle
 from hawklet.errors import BudgetError, BundleError, UsageError
 from hawklet.safefiles import require_writable
 from hawklet.spec import ModelFormat, Precision
-from hawklet_converter.collect_ranges import Distribution
 from hawklet_converter.float_exports import FloatExport, export_float
 from hawklet_converter.fold_batch_norm import fold_batch_norm
+from hawklet_converter.gather_evidence import gather_evidence
 from hawklet_converter.latency_source import LatencySource
 from hawklet_converter.load_pictures import load_pictures
 from hawklet_converter.make_candidate import CandidateMaker, Judges
@@ -24,8 +23,6 @@ from hawklet_converter.make_plan import Evidence, PlanMaker, Planned, spread
 from hawklet_converter.measure_rows import doubts_of, measure_rows, notes_of, val_logits
 from hawklet_converter.one_thread import one_thread
 from hawklet_converter.pack import Packing, VariantFile, format_of, pack
-from hawklet_converter.place_layers import movable_layers
-from hawklet_converter.plan import LOWEST, ActivationQuant
 from hawklet_converter.provenance import library_versions, provenance_of
 from hawklet_converter.prune_run import prune_run, require_recovery
 from hawklet_converter.recipes import recipes_named
@@ -103,7 +100,7 @@ def _convert_net(net: nn.Module, work: Work, reference: float | None, latency: L
     float_logits = logits[ModelFormat.TFLITE]
     before = top1(float_logits, work.pictures.val_truth) if reference is None else reference
     if work.request.quantizes:
-        evidence = _evidence(folded, exports, inputs, work)
+        evidence = gather_evidence(folded, exports, inputs, work.identity, work.request.seed)
         judges = Judges(work.pictures.val, work.pictures.val_truth, float_logits, float_files, latency)
         store = SearchStore(work.target, _search_facts(work, judges), resume=work.request.resume)
         found = _search(evidence, exports, judges, before, (net, store), work)
@@ -111,24 +108,6 @@ def _convert_net(net: nn.Module, work: Work, reference: float | None, latency: L
         store.discard()
         return conversion
     return _measure_and_pack(float_files, None, (0.0, before), latency, work)
-
-
-def _evidence(
-    folded: fx.GraphModule, exports: Mapping[ModelFormat, FloatExport], inputs: torch.Tensor, work: Work
-) -> Evidence:
-    pixels = ActivationQuant(float(np.float32(work.run.pixel_scale)), work.run.pixel_zero_point + LOWEST)
-    own: dict[str, Distribution] = {}
-    for export in exports.values():
-        own.update(export.own)
-    return Evidence(
-        net=folded,
-        inputs=inputs,
-        given={_input_node(folded): pixels},
-        own=own,
-        movable=movable_layers(folded, *(export.places for export in exports.values())),
-        stored=frozenset(exports[ModelFormat.TFLITE].tensors.values()),
-        seed=work.request.seed,
-    )
 
 
 def _search(
@@ -179,10 +158,6 @@ def _refusal(work: Work, before: float, nearest: str) -> str:
         f"network on {pictures} validation pictures (one picture is {100 / pictures:.1f} points); {nearest}; nothing "
         f"was written; try {pruned}more --calibration pictures, a longer --budget, or allow a larger --max-drop"
     )
-
-
-def _input_node(net: fx.GraphModule) -> str:
-    return str(next(node.name for node in net.graph.nodes if node.op == "placeholder"))
 
 
 def _output_node(net: fx.GraphModule) -> str:
