@@ -7,8 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
+from onnx import numpy_helper
 
 from hawklet.engines import open_engine
 from hawklet.engines.tflite_metadata import read_metadata
@@ -205,6 +207,20 @@ def test_the_onnx_file_says_what_its_pixels_and_outputs_are(int8_onnx: bytes) ->
     assert info.input_dtype == "uint8"
     assert info.metadata["labels"].split("\n") == ["disc", "square", "triangle"]
     assert float(info.metadata["std"]) == pytest.approx(1 / SCALE)
+
+
+def test_the_onnx_file_keeps_to_the_specification_and_says_nothing_twice(int8_onnx: bytes) -> None:
+    onnx.checker.check_model(int8_onnx, full_check=True)
+    model = onnx.load_from_string(int8_onnx)
+    constants = {entry.name: numpy_helper.to_array(entry) for entry in model.graph.initializer}
+    assert len({(a.dtype.str, a.shape, a.tobytes()) for a in constants.values()}) == len(constants)
+    of_biases = [
+        node
+        for node in model.graph.node
+        if node.op_type == "DequantizeLinear" and constants.get(node.input[0], np.zeros(0)).dtype == np.int32
+    ]
+    assert of_biases
+    assert all(len(node.input) == 2 for node in of_biases)
 
 
 def test_the_files_hold_the_weights_and_biases_of_the_network_that_goes_with_the_plan(prepared: Prepared) -> None:
