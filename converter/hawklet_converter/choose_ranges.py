@@ -56,7 +56,7 @@ METHODS: dict[str, Callable[[Distribution], tuple[float, float]]] = {
     "min-max": min_max,
     "percentile": percentile,
 }
-"""Ways to choose ranges; all are tried, and the validation pictures decide."""
+"""Ways to choose ranges by the values alone."""
 
 
 def choose_ranges(

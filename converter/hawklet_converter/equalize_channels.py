@@ -5,14 +5,16 @@ Source: cross-layer equalization, Nagel et al., "Data-Free Quantization Through 
 have a scale per output channel anyway, and activations are where 8 bits lose most
 (docs/decisions/0024-ranges-by-what-they-do-to-the-answer.md).
 
-ReLU6 keeps its clip at 6: a channel that never reaches 6 is only ever scaled *up* to it, so that the clip then lies at
-the largest value that was seen, as the end of its range would anyway; a channel that reaches 6 is left alone.
+ReLU6 keeps its clip at 6, and a channel that is scaled up is clipped sooner. So it gets room: up to twice as far above
+its mean picture as any picture went, which is much for channels that few pictures excite. And it is scaled only where
+depthwise layers follow.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import fx, nn
@@ -48,15 +50,20 @@ def equalize_channels(
         calibration picture showed.
     """
     equalized = copy.deepcopy(net)
-    highest = _largest_magnitudes(net, inputs)
+    reaches = _reaches(net, inputs)
     layers = layers_of(equalized)
     for group in channel_groups(net, movable):
         watched = [name for name in group.relu6 or group.nodes if name in stored]
-        if not watched or not _same_width(group, layers, [highest.get(name) for name in watched]):
-            continue
-        ranges = torch.stack([highest[name] for name in watched]).amax(dim=0)
         free = all(is_depthwise(layers[path]) for path in group.consumers)
-        factors = _factors(ranges, _CLIP if group.relu6 else float(ranges.max()), _FREE if free else _SHARED)
+        seen = [reaches[name].largest if name in reaches else None for name in watched]
+        if not watched or not _same_width(group, layers, seen) or (group.relu6 and not free):
+            continue
+        if group.relu6:
+            ranges, target = torch.stack([reaches[name].with_room for name in watched]).amax(dim=0), _CLIP
+        else:
+            ranges = torch.stack([reaches[name].largest for name in watched]).amax(dim=0)
+            target = float(ranges.max())
+        factors = _factors(ranges, target, _FREE if free else _SHARED)
         for path in group.producers:
             _scale_outputs(layers[path], factors)
         for path in group.consumers:
@@ -64,20 +71,34 @@ def equalize_channels(
     return equalized
 
 
-def _largest_magnitudes(net: fx.GraphModule, inputs: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Largest absolute value of every channel of every activation, ``float32 [C]``."""
-    highest: dict[str, torch.Tensor] = {}
+@dataclass(frozen=True)
+class _Reach:
+    """How far the channels of an activation go, ``float32 [C]``."""
+
+    largest: torch.Tensor
+    """Largest absolute value in any picture."""
+    mean: torch.Tensor
+    """Mean of the pictures' largest."""
+
+    @property
+    def with_room(self) -> torch.Tensor:
+        """How far a picture that was not seen may go."""
+        return self.largest + (self.largest - self.mean)
+
+
+def _reaches(net: fx.GraphModule, inputs: torch.Tensor) -> dict[str, _Reach]:
+    by_picture: dict[str, list[torch.Tensor]] = {}
 
     def seen(name: str, value: torch.Tensor) -> None:
         if value.dim() in (2, 4):
-            largest = value.abs().amax(dim=[0, 2, 3] if value.dim() == 4 else [0])
-            highest[name] = torch.maximum(highest[name], largest) if name in highest else largest
+            by_picture.setdefault(name, []).append(value.abs().reshape(*value.shape[:2], -1).amax(dim=2))
 
     interpreter = RecordingInterpreter(net, seen)
-    with torch.inference_mode():
+    with torch.no_grad():
         for batch in batches(inputs):
             interpreter.run(batch)
-    return {name: value.clone() for name, value in highest.items()}
+    joined = {name: torch.cat(parts) for name, parts in by_picture.items()}
+    return {name: _Reach(largest.amax(dim=0), largest.mean(dim=0)) for name, largest in joined.items()}
 
 
 def _same_width(

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import fx
 
-from hawklet_converter.choose_ranges import METHODS, choose_ranges
+from hawklet_converter.choose_ranges import choose_ranges
 from hawklet_converter.collect_ranges import Distribution, collect_ranges
 from hawklet_converter.correct_bias import correct_bias, weight_scales
 from hawklet_converter.equalize_channels import equalize_channels
@@ -20,7 +20,7 @@ from hawklet_converter.float_segments import FloatSegment, choose_float_segment
 from hawklet_converter.lift_tiny_channels import lift_tiny_channels
 from hawklet_converter.plan import ActivationQuant, QuantPlan
 from hawklet_converter.range_noise import RangeChoice, choose_ranges_by_noise
-from hawklet_converter.recipes import Attempt
+from hawklet_converter.recipes import NOISE, Attempt
 from hawklet_converter.round_weights import round_weights
 
 FLOAT_OPS = {
@@ -75,7 +75,7 @@ class PlanMaker:
 
     def make(self, attempt: Attempt) -> Planned:
         """One attempt's plan, before any training."""
-        net = copy.deepcopy(self._rounded(attempt.equalize, attempt.adaptive_rounding, attempt.per_channel))
+        net = copy.deepcopy(self._rounded(attempt.adaptive_rounding, attempt.per_channel))
         segment = self._segment(attempt)
         plan = QuantPlan(
             attempt.name,
@@ -87,32 +87,32 @@ class PlanMaker:
         )
         return Planned(net, lift_tiny_channels(net, plan), segment)
 
-    @functools.cache  # noqa: B019 -- a maker lives as long as its conversion
-    def _moved(self, equalize: bool) -> fx.GraphModule:
+    @functools.cached_property
+    def _equalized(self) -> fx.GraphModule:
         known = self._evidence
-        return equalize_channels(known.net, known.inputs, known.movable, known.stored) if equalize else known.net
+        return equalize_channels(known.net, known.inputs, known.movable, known.stored)
 
-    @functools.cache  # noqa: B019
-    def _distributions(self, equalize: bool) -> dict[str, Distribution]:
-        found = collect_ranges(self._moved(equalize), self._evidence.inputs, self._evidence.seed)
+    @functools.cached_property
+    def _distributions(self) -> dict[str, Distribution]:
+        found = collect_ranges(self._equalized, self._evidence.inputs, self._evidence.seed)
         return {**found, **self._evidence.own}
 
-    @functools.cache  # noqa: B019
-    def _noise(self, equalize: bool) -> RangeChoice:
+    @functools.cached_property
+    def _by_noise(self) -> RangeChoice:
         pictures = _some(self._evidence.inputs, _NOISE_PICTURES)
         stored = self._evidence.stored - set(self._evidence.given)
-        return choose_ranges_by_noise(self._moved(equalize), pictures, self._distributions(equalize), stored)
+        return choose_ranges_by_noise(self._equalized, pictures, self._distributions, stored)
 
     def _grids(self, attempt: Attempt) -> dict[str, ActivationQuant]:
-        plain = attempt.ranges if attempt.ranges in METHODS else "mse"
-        grids = choose_ranges(self._distributions(attempt.equalize), plain, self._evidence.given)
-        if attempt.ranges == "noise":
-            grids.update(self._noise(attempt.equalize).grids)
+        by_values = "mse" if attempt.ranges == NOISE else attempt.ranges
+        grids = choose_ranges(self._distributions, by_values, self._evidence.given)
+        if attempt.ranges == NOISE:  # it knows only what a file stores
+            grids.update(self._by_noise.grids)
         return grids
 
-    @functools.cache  # noqa: B019
-    def _rounded(self, equalize: bool, adaptive: bool, per_channel: bool) -> fx.GraphModule:
-        net, known = self._moved(equalize), self._evidence
+    @functools.cache  # noqa: B019 -- a maker lives as long as its conversion
+    def _rounded(self, adaptive: bool, per_channel: bool) -> fx.GraphModule:
+        net, known = self._equalized, self._evidence
         if adaptive:
             pictures = _some(known.inputs, _ROUNDING_PICTURES)
             return round_weights(net, pictures, known.movable, per_channel=per_channel, seed=known.seed)
@@ -122,7 +122,7 @@ class PlanMaker:
         if not attempt.float_share:
             return FloatSegment()
         known = self._evidence
-        noise = self._noise(attempt.equalize).noise
+        noise = self._by_noise.noise
         return choose_float_segment(known.net, known.inputs[:1], noise, known.stored, attempt.float_share)
 
 

@@ -19,15 +19,16 @@ from dataclasses import dataclass
 from hawklet.errors import UsageError
 from hawklet.spec import Precision
 
+NOISE = "noise"
+"""Ranges by what they do to the answer."""
+
 
 @dataclass(frozen=True)
 class Attempt:
     """One way to make an int8 plan."""
 
-    equalize: bool = True
-    """Give channels like ranges first."""
-    ranges: str = "noise"
-    """``noise`` (by what they do to the answer), ``mse``, ``percentile`` or ``min-max``."""
+    ranges: str = NOISE
+    """``noise`` (by what they do to the answer), or a name of :data:`hawklet_converter.choose_ranges.METHODS`."""
     adaptive_rounding: bool = False
     """Round weights so that outputs stay; else to nearest, with corrected biases."""
     per_channel: bool = True
@@ -38,9 +39,8 @@ class Attempt:
 
     @property
     def name(self) -> str:
-        """The steps in words."""
+        """The steps in words, but for what all attempts begin with: channels are made alike."""
         words = [
-            "equalized channels" if self.equalize else "",
             f"ranges by {self.ranges}",
             "one scale a layer" if not self.per_channel else "",
             "adaptive rounding" if self.adaptive_rounding else "corrected biases",
@@ -64,7 +64,7 @@ class Recipe:
     """Empty where there is one way only."""
 
 
-_INT8 = (Attempt(), Attempt(adaptive_rounding=True), Attempt(equalize=False, ranges="mse"))
+_INT8 = (Attempt(), Attempt(adaptive_rounding=True), Attempt(ranges="mse", adaptive_rounding=True))
 
 _RECIPES = (
     Recipe("float32", Precision.FLOAT32, "nothing", "everything: the network as trained, 4 bytes a weight"),

@@ -90,6 +90,27 @@ def test_a_channel_that_reaches_6_keeps_its_clip(inputs: torch.Tensor) -> None:
     torch.testing.assert_close(got.max(), expected.max())
 
 
+def test_a_clip_at_6_before_a_dense_layer_is_left_alone_and_a_plain_rectifier_is_not(inputs: torch.Tensor) -> None:
+    for rectifier, left_alone in ((nn.ReLU6, True), (nn.ReLU, False)):
+        net = fold_batch_norm(Bottleneck(rectifier))
+        equalized = equalize_channels(net, inputs, set(layers_of(net)), _every_node(net))
+        before, after = (network.get_submodule("depthwise.0").bias for network in (net, equalized))
+        assert torch.equal(before, after) is left_alone
+
+
+def test_channels_that_few_pictures_excite_keep_room_below_the_clip(inputs: torch.Tensor) -> None:
+    torch.manual_seed(0)
+    net = fold_batch_norm(Bottleneck())
+    rare = torch.cat([inputs[:1], 0.01 * inputs[1:]])
+    tops = []
+    for pictures in (inputs[:1].repeat(16, 1, 1, 1), rare):
+        equalized = equalize_channels(net, pictures, set(layers_of(net)), _every_node(net))
+        highest = _values(equalized, pictures, "expand_1").amax(dim=[0, 2, 3])
+        tops.append(float(highest.max()))
+    assert tops[0] == pytest.approx(6.0, rel=1e-3)
+    assert tops[1] < 4.0
+
+
 def test_layers_that_may_not_be_moved_are_not(inputs: torch.Tensor) -> None:
     net = fold_batch_norm(Bottleneck())
     movable = set(layers_of(net)) - {"expand.0"}

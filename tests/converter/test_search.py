@@ -11,8 +11,9 @@ import pytest
 from hawklet.errors import BudgetError, UsageError
 from hawklet.spec import ModelFormat, Precision
 from hawklet_converter.candidate import Candidate
+from hawklet_converter.choose_ranges import METHODS
 from hawklet_converter.plan import ActivationQuant, QuantPlan
-from hawklet_converter.recipes import AUTO, RECIPES, Attempt, Recipe, recipes_named
+from hawklet_converter.recipes import AUTO, NOISE, RECIPES, Attempt, Recipe, recipes_named
 from hawklet_converter.search import Prefer, SearchLimits, search
 from hawklet_converter.search_store import SearchStore
 from hawklet_converter.steps import Steps
@@ -144,6 +145,11 @@ def test_a_row_is_plain_json_without_the_files() -> None:
     assert row["drop"] == 2.0
     assert row["bytes"] == {"tflite": 4, "onnx": 3}
     assert "files" not in row
+
+
+def test_every_recipe_names_ranges_that_exist() -> None:
+    named = {attempt.ranges for recipe in RECIPES.values() for attempt in recipe.attempts}
+    assert named <= {NOISE, *METHODS}
 
 
 def test_recipes_are_found_by_name_and_a_misspelt_one_is_answered_with_the_closest() -> None:
