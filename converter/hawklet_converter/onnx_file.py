@@ -101,8 +101,9 @@ def take_pixels(model: Any, zero_point: int, scale: float, *, activations: str |
         model: A graph whose input is ``x``, ``float32 [1, C, H, W]``; changed in place.
         zero_point: Pixel value that is 0 to the network.
         scale: Real units per pixel step.
-        activations: ``uint8`` or ``int8`` for a quantized graph: pixels then replace what its first QuantizeLinear
-            made; None for a float graph.
+        activations: ``uint8`` or ``int8`` for a quantized graph; None for a float graph. Pixels replace what the first
+            QuantizeLinear of a ``uint8`` graph made, unless something takes x as it is (a layer left in float, a
+            Flatten): then, as in all other graphs, they are dequantized.
 
     The pixels are ``[1, H, W, C]``, as pictures lie in memory: the transposition costs nothing, since ONNX Runtime
     turns integer convolutions to channels-last anyway.
@@ -113,8 +114,9 @@ def take_pixels(model: Any, zero_point: int, scale: float, *, activations: str |
     _, channels, height, width = (d.dim_value for d in graph.input[0].type.tensor_type.shape.dim)
     planes = "pixel_planes"
     front = [helper.make_node("Transpose", [_PIXELS], [planes], perm=[0, 3, 1, 2])]
-    if activations == "uint8":
-        _drop_first_quantize(graph, planes)
+    readers = [node for node in graph.node if _INPUT in node.input]
+    if activations == "uint8" and {node.op_type for node in readers} == {"QuantizeLinear"}:
+        _put_instead(graph, readers, planes)
     else:
         _add_scalars(graph, {"pixel_scale": np.float32(scale), "pixel_zero_point": np.uint8(zero_point)})
         front.append(helper.make_node("DequantizeLinear", [planes, "pixel_scale", "pixel_zero_point"], [_INPUT]))
@@ -123,11 +125,12 @@ def take_pixels(model: Any, zero_point: int, scale: float, *, activations: str |
     _replace(graph.node, [*front, *graph.node])
 
 
-def _drop_first_quantize(graph: Any, planes: str) -> None:
-    (first,) = (node for node in graph.node if node.op_type == "QuantizeLinear" and node.input[0] == _INPUT)
+def _put_instead(graph: Any, nodes: Sequence[Any], name: str) -> None:
+    made = {node.output[0] for node in nodes}
+    for node in nodes:
+        graph.node.remove(node)
     for node in graph.node:
-        node.input[:] = [planes if name == first.output[0] else name for name in node.input]
-    graph.node.remove(first)
+        node.input[:] = [name if entry in made else entry for entry in node.input]
 
 
 def _add_scalars(graph: Any, values: Mapping[str, np.generic]) -> None:

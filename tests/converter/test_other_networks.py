@@ -1,0 +1,109 @@
+"""Networks that the built-in ones are not: what int8 files make of their operations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from hawklet.engines import open_engine
+from hawklet.spec import Floats, ModelFormat, PreprocessSpec
+from hawklet_converter.convert import FORMATS
+from hawklet_converter.float_exports import export_float
+from hawklet_converter.fold_batch_norm import fold_batch_norm
+from hawklet_converter.gather_evidence import gather_evidence
+from hawklet_converter.make_plan import PlanMaker, Planned
+from hawklet_converter.recipes import Attempt
+from hawklet_converter.write_onnx import OnnxActivations
+from hawklet_converter.write_variants import Identity, Layout, float_ops, write_int8
+from hawklet_trainer.loop import as_input
+
+SIDE, ZERO_POINT, SCALE = 16, 120, 1 / 64
+SPEC = PreprocessSpec(SIDE, SIDE)
+IDENTITY = Identity("net", ("a", "b", "c", "d"), SPEC, ZERO_POINT, SCALE)
+
+
+class Case:
+    """A network, pictures that it answers differently, and what a conversion knows of both."""
+
+    def __init__(self, net: nn.Module, spec: PreprocessSpec = SPEC) -> None:
+        random = np.random.default_rng(0)
+        shape = (48, spec.height, spec.width, 3)
+        tinted = random.integers(0, 256, (48, 1, 1, 3)) + random.normal(0, 50, shape)
+        self.pixels = tinted.clip(0, 255).astype(np.uint8)
+        inputs = as_input(self.pixels, ZERO_POINT, SCALE)
+        self.net = fold_batch_norm(net).to(memory_format=torch.channels_last)
+        self.identity = replace(IDENTITY, spec=spec)
+        self.exports = export_float(self.net, spec, inputs, FORMATS)
+        self.evidence = gather_evidence(self.net, self.exports, inputs, self.identity, 0)
+        with torch.inference_mode():
+            self.exact: Floats = self.net(inputs).numpy()
+
+    def plan(self, attempt: Attempt | None = None) -> Planned:
+        return PlanMaker(self.evidence).make(attempt or Attempt())
+
+    def write(
+        self, planned: Planned, activations: OnnxActivations = OnnxActivations.UINT8
+    ) -> Mapping[ModelFormat, bytes]:
+        layout = Layout(activations)
+        return {
+            f: write_int8(f, export, planned.net, planned.plan, self.identity, layout)
+            for f, export in self.exports.items()
+        }
+
+    def answers(self, content: bytes, model_format: ModelFormat) -> Floats:
+        engine = open_engine(content, model_format, threads=1)
+        return np.stack([engine.infer(picture) for picture in self.pixels])
+
+
+def spread_out(net: nn.Module, side: int = SIDE) -> nn.Module:
+    """Random weights under which answers differ from picture to picture, as after training."""
+    torch.manual_seed(0)
+    for layer in net.modules():
+        if isinstance(layer, (nn.Conv2d, nn.Linear)):
+            nn.init.kaiming_normal_(layer.weight)
+            if layer.bias is not None:
+                nn.init.normal_(layer.bias, std=0.2)
+    return net.eval()
+
+
+def require_agreement(case: Case, files: Mapping[ModelFormat, bytes]) -> None:
+    for model_format, content in files.items():
+        got = case.answers(content, model_format)
+        assert (got.argmax(1) == case.exact.argmax(1)).mean() >= 0.9, model_format
+        assert np.abs(got - case.exact).mean() < 0.05 * np.ptp(case.exact), model_format
+
+
+class Linear(nn.Module):
+    """The pixels go into a Flatten, which no QuantizeLinear stands before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(3 * SIDE * SIDE, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(x.flatten(1))
+
+
+class Plain(nn.Module):
+    """Two convolutions and a head."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.body = nn.Conv2d(3, 8, 3, 2, 1), nn.Conv2d(8, 16, 3, 2, 1)
+        self.head = nn.Linear(16, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = functional.relu(self.body(functional.relu(self.stem(x))))
+        return self.head(x.mean([2, 3]))
+
+
+@pytest.mark.parametrize("activations", list(OnnxActivations))
+def test_a_network_that_flattens_its_pixels_becomes_both_int8_files(activations: OnnxActivations) -> None:
+    case = Case(spread_out(Linear()))
+    require_agreement(case, case.write(case.plan(), activations))
