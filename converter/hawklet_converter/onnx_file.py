@@ -232,6 +232,49 @@ _QUANTIZATION_OPS = frozenset({"QuantizeLinear", "DequantizeLinear", "Constant"}
 
 
 def float_ops(model: Any) -> tuple[str, ...]:
-    """Operations of a quantized graph that compute in float, each named once."""
-    present = {node.op_type for node in model.graph.node}
-    return tuple(sorted(present - INTEGER_OPS - FOLLOWING_OPS - _QUANTIZATION_OPS))
+    """Operations of a quantized graph that compute in float, each named once.
+
+    What computes in integers is a known operation between a DequantizeLinear of everything that it takes and the
+    QuantizeLinear of what it makes; a runtime fuses the three, and nothing else.
+    """
+    graph = model.graph
+    makers = {name: node for node in graph.node for name in node.output}
+    readers: dict[str, list[Any]] = {}
+    for node in graph.node:
+        for name in node.input:
+            readers.setdefault(name, []).append(node)
+    ignored = FOLLOWING_OPS | _QUANTIZATION_OPS
+    return tuple(
+        sorted(
+            {
+                node.op_type
+                for node in graph.node
+                if node.op_type not in ignored and not _computes_in_integers(node, makers, readers)
+            }
+        )
+    )
+
+
+def _computes_in_integers(node: Any, makers: Mapping[str, Any], readers: Mapping[str, Sequence[Any]]) -> bool:
+    return (
+        node.op_type in INTEGER_OPS
+        and all(_is_dequantized(name, makers) for name in node.input if name)
+        and all(_is_quantized(name, readers) for name in node.output)
+    )
+
+
+def _is_dequantized(name: str, makers: Mapping[str, Any]) -> bool:
+    maker = makers.get(name)
+    if maker is not None and maker.op_type in FOLLOWING_OPS:
+        return _is_dequantized(maker.input[0], makers)
+    return maker is not None and maker.op_type == "DequantizeLinear"
+
+
+def _is_quantized(name: str, readers: Mapping[str, Sequence[Any]]) -> bool:
+    ends = [
+        _is_quantized(reader.output[0], readers)
+        if reader.op_type in FOLLOWING_OPS
+        else reader.op_type == "QuantizeLinear"
+        for reader in readers.get(name, ())
+    ]
+    return bool(ends) and all(ends)

@@ -107,3 +107,17 @@ class Plain(nn.Module):
 def test_a_network_that_flattens_its_pixels_becomes_both_int8_files(activations: OnnxActivations) -> None:
     case = Case(spread_out(Linear()))
     require_agreement(case, case.write(case.plan(), activations))
+
+
+@pytest.mark.parametrize("activations", list(OnnxActivations))
+def test_a_first_layer_left_in_float_is_named_in_both_files(activations: OnnxActivations) -> None:
+    case = Case(spread_out(Plain()))
+    planned = case.plan()
+    stem = tuple(node.name for node in case.net.graph.nodes if node.name.startswith(("stem", "relu")))[:2]
+    kept = replace(planned, plan=replace(planned.plan, float_nodes=stem))
+    files = case.write(kept, activations)
+    require_agreement(case, files)
+    assert "CONV_2D" in float_ops(ModelFormat.TFLITE, files[ModelFormat.TFLITE])
+    assert "Conv" in float_ops(ModelFormat.ONNX, files[ModelFormat.ONNX])
+    whole = case.write(planned, activations)
+    assert "Conv" not in float_ops(ModelFormat.ONNX, whole[ModelFormat.ONNX])
