@@ -82,6 +82,11 @@ def distribution_of(values: list[npt.NDArray[np.float32]]) -> Distribution:
     return Distribution(float(min(v.min() for v in values)), float(max(v.max() for v in values)), samples)
 
 
+def spread(count: int, wanted: int) -> npt.NDArray[np.int64]:
+    """So many positions at even steps: pictures are sorted by class, and every class is to be among them."""
+    return np.asarray(np.linspace(0, count - 1, min(count, wanted)).round(), dtype=np.int64)
+
+
 def batches(inputs: torch.Tensor) -> Iterator[torch.Tensor]:
     """Cut ``[N, ...]`` into pieces small enough to stay in the cache of a small machine."""
     for start in range(0, len(inputs), _BATCH):

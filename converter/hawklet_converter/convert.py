@@ -13,13 +13,14 @@ from hawklet.bundle import Bundle
 from hawklet.errors import BudgetError, BundleError, UsageError
 from hawklet.safefiles import require_writable
 from hawklet.spec import ModelFormat, Precision
+from hawklet_converter.collect_ranges import spread
 from hawklet_converter.float_exports import FloatExport, export_float
 from hawklet_converter.fold_batch_norm import fold_batch_norm
 from hawklet_converter.gather_evidence import gather_evidence
 from hawklet_converter.latency_source import LatencySource
 from hawklet_converter.load_pictures import load_pictures
 from hawklet_converter.make_candidate import CandidateMaker, Judges
-from hawklet_converter.make_plan import Evidence, PlanMaker, Planned, spread
+from hawklet_converter.make_plan import Evidence, PlanMaker, Planned
 from hawklet_converter.measure_rows import doubts_of, measure_rows, notes_of, val_logits
 from hawklet_converter.one_thread import one_thread
 from hawklet_converter.pack import Packing, VariantFile, format_of, pack

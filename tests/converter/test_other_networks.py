@@ -103,6 +103,39 @@ class Plain(nn.Module):
         return self.head(x.mean([2, 3]))
 
 
+class Gated(nn.Module):
+    """A squeeze-and-excite as MobileNetV3 has it, and dropout-free head; ``gate`` is what its scale goes through."""
+
+    def __init__(self, gate: nn.Module) -> None:
+        super().__init__()
+        self.stem, self.body = nn.Conv2d(3, 8, 3, 2, 1), nn.Conv2d(8, 16, 3, 2, 1)
+        self.fc1, self.fc2 = nn.Conv2d(16, 8, 1), nn.Conv2d(8, 16, 1)
+        self.pool, self.gate, self.relu = nn.AdaptiveAvgPool2d(1), gate, nn.ReLU()
+        self.head = nn.Linear(16, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.relu(self.body(self.relu(self.stem(x))))
+        x = x * self.gate(self.fc2(self.relu(self.fc1(self.pool(x)))))
+        return self.head(x.mean([2, 3]))
+
+
+@pytest.fixture(scope="module")
+def gated() -> Case:
+    return Case(spread_out(Gated(nn.Hardsigmoid())))
+
+
+def test_what_an_exporter_makes_up_gets_its_range_from_pictures_of_every_class() -> None:
+    net = fold_batch_norm(spread_out(Gated(nn.Hardsigmoid())))
+    dim, bright = torch.full((40, 3, SIDE, SIDE), 0.01), torch.full((40, 3, SIDE, SIDE), 2.0)
+    ranges = [
+        {name: (values.low, values.high) for name, values in export.own.items()}
+        for inputs in (torch.cat([dim, bright]), torch.cat([bright, dim]))
+        for export in export_float(net, SPEC, inputs, (ModelFormat.TFLITE,)).values()
+    ]
+    assert ranges[0]
+    assert ranges[0] == ranges[1]
+
+
 @pytest.mark.parametrize("activations", list(OnnxActivations))
 def test_a_network_that_flattens_its_pixels_becomes_both_int8_files(activations: OnnxActivations) -> None:
     case = Case(spread_out(Linear()))
