@@ -15,7 +15,7 @@ from hawklet_converter import onnx_file, tflite_file
 from hawklet_converter.collect_ranges import Distribution, Fingerprint, fingerprint_net, spread
 from hawklet_converter.export_onnx import collect_ranges_onnx, export_onnx, fingerprint_onnx
 from hawklet_converter.export_tflite import collect_ranges_tflite, export_tflite, fingerprint_tflite
-from hawklet_converter.match_tensors import match_tensors
+from hawklet_converter.match_tensors import TOLERANCE, match_tensors
 from hawklet_converter.place_layers import Place, place_layers
 
 _PICTURES_TO_MATCH = 2
@@ -72,7 +72,8 @@ def _export_tflite(
     tensors = match_tensors(prints, found)
     model = tflite_file.read_model(content)
     graph = model.subgraphs[0]
-    _require_same_answer(ModelFormat.TFLITE, tensors, tflite_file.name_of(graph.tensors[int(graph.outputs[0])]))
+    output = tflite_file.name_of(graph.tensors[int(graph.outputs[0])])
+    _require_same_answer(ModelFormat.TFLITE, prints[_output_node(net)], found[output])
     unknown = set(found) - set(tensors) - set(tflite_file.value_keepers(model))
     own = collect_ranges_tflite(content, unknown, watched)
     places = place_layers(net, tflite_file.float_constants(model))
@@ -90,7 +91,7 @@ def _export_onnx(
     found = fingerprint_onnx(content, matched)
     tensors = match_tensors(prints, found)
     model = onnx_file.read_model(content)
-    _require_same_answer(ModelFormat.ONNX, tensors, model.graph.output[0].name)
+    _require_same_answer(ModelFormat.ONNX, prints[_output_node(net)], found[model.graph.output[0].name])
     own = collect_ranges_onnx(content, sorted(set(found) - set(tensors)), watched)
     places = place_layers(net, onnx_file.initializers(model))
     return _understood(ModelFormat.ONNX, content, tensors, places, own)
@@ -110,8 +111,13 @@ def _understood(
     return FloatExport(content, {**tensors, **keys}, places, {keys[name]: values for name, values in own.items()})
 
 
-def _require_same_answer(model_format: ModelFormat, tensors: Mapping[str, str], output: str) -> None:
-    if output not in tensors:
+def _output_node(net: fx.GraphModule) -> str:
+    output = next(node for node in net.graph.nodes if node.op == "output")
+    return str(output.all_input_nodes[0].name)
+
+
+def _require_same_answer(model_format: ModelFormat, wanted: Fingerprint, got: Fingerprint) -> None:
+    if wanted.distance(got) > TOLERANCE:
         raise ModelError(
             f"an exported file must answer as the network does, and the .{model_format.value} file's logits differ; "
             "this is a fault of the exporter, please report it with the network"

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import fx, nn
 from torch.nn import functional
 
 from hawklet.engines import open_engine
+from hawklet.errors import ModelError
 from hawklet.spec import Floats, ModelFormat, PreprocessSpec
+from hawklet_converter import float_exports
+from hawklet_converter.collect_ranges import Fingerprint, fingerprint, join_fingerprints
 from hawklet_converter.convert import FORMATS
+from hawklet_converter.export_onnx import export_onnx
 from hawklet_converter.float_exports import export_float
 from hawklet_converter.fold_batch_norm import fold_batch_norm
 from hawklet_converter.gather_evidence import gather_evidence
 from hawklet_converter.make_plan import PlanMaker, Planned
+from hawklet_converter.match_tensors import TOLERANCE
 from hawklet_converter.recipes import Attempt
 from hawklet_converter.write_onnx import OnnxActivations
 from hawklet_converter.write_variants import Identity, Layout, float_ops, write_int8
@@ -154,3 +160,41 @@ def test_a_first_layer_left_in_float_is_named_in_both_files(activations: OnnxAct
     assert "Conv" in float_ops(ModelFormat.ONNX, files[ModelFormat.ONNX])
     whole = case.write(planned, activations)
     assert "Conv" not in float_ops(ModelFormat.ONNX, whole[ModelFormat.ONNX])
+
+
+def test_logits_that_are_nearly_equal_on_a_picture_are_no_fault_of_the_exporter() -> None:
+    def logits(*pairs: tuple[float, float]) -> Fingerprint:
+        return join_fingerprints([{"logits": fingerprint(np.array(pair))} for pair in pairs])["logits"]
+
+    wanted = logits((-0.0144, 0.0433), (-0.0183825, -0.0183669))
+    assert wanted.distance(logits((-0.01440, 0.04330), (-0.0183879, -0.0183609))) < TOLERANCE
+    assert wanted.distance(logits((-0.0144, 0.0443), (-0.0183825, -0.0183669))) > TOLERANCE
+    alike = logits((1000.0, 1000.0001), (1000.0, 1000.0))
+    assert alike.distance(logits((1000.0001, 1000.0), (1000.0001, 1000.0))) < TOLERANCE
+
+
+def test_logits_that_only_look_like_another_activation_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Doubling(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = Linear()
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.body(x) * 2.0
+
+    net = fold_batch_norm(spread_out(Doubling()))
+    half = _undoubled(net)
+    monkeypatch.setattr(float_exports, "export_onnx", lambda _, spec: export_onnx(half, spec))
+    with pytest.raises(ModelError, match="logits differ"):
+        export_float(net, SPEC, torch.randn(4, 3, SIDE, SIDE), (ModelFormat.ONNX,))
+
+
+def _undoubled(net: fx.GraphModule) -> fx.GraphModule:
+    """The same network, whose answer is the logits before they are doubled."""
+    copied = copy.deepcopy(net)
+    output = next(node for node in copied.graph.nodes if node.op == "output")
+    doubled = output.all_input_nodes[0]
+    output.replace_input_with(doubled, doubled.all_input_nodes[0])
+    copied.graph.eliminate_dead_code()
+    copied.recompile()
+    return copied
