@@ -22,13 +22,12 @@ from hawklet.errors import ModelError
 from hawklet_converter.correct_bias import WEIGHT_LIMIT
 from hawklet_converter.place_layers import LAYERS
 from hawklet_converter.plan import QuantPlan
+from hawklet_converter.value_keepers import keeps_values
 
 _LARGEST_BIAS = 2**30
 """Steps. One bit is left to what the weights add to the 32-bit sum."""
 _SMALLEST_SCALE = 1e-9
 """Both writers invent a scale for a channel of zeros, each its own: none may be left to them."""
-_KEEP_VALUES = frozenset({"flatten", "reshape", "view", "pad", "max_pool2d", "squeeze", "unsqueeze", "permute"})
-_KEEPING_LAYERS = (nn.Flatten, nn.MaxPool2d, nn.ZeroPad2d, nn.Identity, nn.Dropout)
 
 
 @torch.no_grad()
@@ -91,13 +90,6 @@ def _sources(node: fx.Node, modules: Mapping[str, nn.Module]) -> Iterator[str]:
     """The nodes whose grid a layer's input may lie on: its input, and back through what only moves values."""
     source = node.all_input_nodes[0]
     yield source.name
-    while _keeps_values(source, modules):
+    while keeps_values(source, modules):
         source = source.all_input_nodes[0]
         yield source.name
-
-
-def _keeps_values(node: fx.Node, modules: Mapping[str, nn.Module]) -> bool:
-    if node.op == "call_module":
-        return isinstance(modules[str(node.target)], _KEEPING_LAYERS)
-    name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
-    return node.op in ("call_function", "call_method") and name in _KEEP_VALUES

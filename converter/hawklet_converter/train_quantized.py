@@ -11,7 +11,7 @@ import torch
 from torch import fx, nn
 
 from hawklet.spec import PreprocessSpec
-from hawklet_converter.fake_quantize import with_fake_quantization, without_fake_quantization
+from hawklet_converter.fake_quantized_net import with_fake_quantization, without_fake_quantization
 from hawklet_converter.plan import QuantPlan
 from hawklet_trainer.augment import Augment
 from hawklet_trainer.data import PhotoSet

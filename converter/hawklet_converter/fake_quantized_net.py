@@ -26,19 +26,13 @@ from torch.nn.utils import parametrize
 from hawklet_converter.correct_bias import WEIGHT_LIMIT, weight_scales
 from hawklet_converter.place_layers import LAYERS
 from hawklet_converter.plan import LEVELS, LOWEST, ActivationQuant, QuantPlan
+from hawklet_converter.value_keepers import keeps_values
 
 _HIGHEST = LOWEST + LEVELS - 1
 _RELU6 = 6.0
 _GRID_PACE = 10.0
 """Grids move this many times as fast as weights (docs/decisions/0028-rounding-in-the-loop.md)."""
 _SMALLEST_STEP = 1e-12
-
-_KEEPING_MODULES = (nn.MaxPool2d, nn.Flatten, nn.ZeroPad2d)
-_KEEPING_FUNCTIONS = frozenset(
-    {torch.flatten, torch.reshape, torch.permute, torch.squeeze}
-    | {functional.max_pool2d, torch.max_pool2d, functional.pad}
-)
-_KEEPING_METHODS = frozenset({"flatten", "reshape", "view", "permute", "squeeze", "contiguous"})
 
 
 class _PassThrough(torch.autograd.Function):
@@ -228,20 +222,12 @@ def _grid_owners(net: fx.GraphModule, quantized: Collection[str]) -> dict[str, s
     owners: dict[str, str] = {}
     modules = dict(net.named_modules())
     for node in net.graph.nodes:
-        source = owners.get(node.all_input_nodes[0].name) if _keeps_values(node, modules) else None
+        source = owners.get(node.all_input_nodes[0].name) if keeps_values(node, modules) else None
         if source is not None:
             owners[node.name] = source
         elif node.name in quantized or node.op == "placeholder":
             owners[node.name] = node.name
     return owners
-
-
-def _keeps_values(node: fx.Node, modules: dict[str, nn.Module]) -> bool:
-    if node.op == "call_module":
-        return isinstance(modules[str(node.target)], _KEEPING_MODULES)
-    if node.op == "call_function":
-        return node.target in _KEEPING_FUNCTIONS
-    return node.op == "call_method" and node.target in _KEEPING_METHODS
 
 
 def without_fake_quantization(
