@@ -113,6 +113,7 @@ class LearnedGrid(nn.Module):
             return scale, self.start[1]
         return scale, _within(_round(self.start[1] - _GRID_PACE * self.moved[1] * LOWEST), LOWEST + 1, _HIGHEST - 1)
 
+    @torch.no_grad()
     def grid(self) -> ActivationQuant:
         """As it is now."""
         scale, zero_point = self._current()

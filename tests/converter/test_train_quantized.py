@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,9 +19,10 @@ from hawklet.spec import ModelFormat
 from hawklet_converter.choose_ranges import choose_ranges
 from hawklet_converter.collect_ranges import collect_ranges
 from hawklet_converter.correct_bias import weight_scales
-from hawklet_converter.fake_quantize import LearnedGrid, with_fake_quantization, without_fake_quantization
+from hawklet_converter.fake_quantized_net import LearnedGrid, with_fake_quantization, without_fake_quantization
 from hawklet_converter.float_exports import FloatExport, export_float
 from hawklet_converter.fold_batch_norm import fold_batch_norm
+from hawklet_converter.lift_tiny_channels import lift_tiny_channels
 from hawklet_converter.make_plan import FLOAT_OPS
 from hawklet_converter.plan import ActivationQuant, QuantPlan
 from hawklet_converter.train_quantized import QatConfig, QuantizedTraining, train_quantized
@@ -253,3 +255,31 @@ def test_pooling_padding_and_flattening_stay_on_the_grid_of_what_they_read() -> 
     after = without_fake_quantization(fake, net, plan, quantized)[1].activations
     assert {after[name] for name in names[1:-1]} == {grids[names[1]]}
     assert after[names[-1]] == grids[names[-1]]
+
+
+def test_what_only_moves_values_gets_no_grid_of_its_own_however_it_is_written() -> None:
+    class Moves(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.head = nn.Conv2d(3, 4, 1), nn.Linear(4, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = torch.unsqueeze(self.conv(x).amax((2, 3)), 1)
+            return self.head(torch.flatten(x.squeeze(1), 1))
+
+    net = fold_batch_norm(Moves())
+    names = [node.name for node in net.graph.nodes if node.op not in ("placeholder", "output")]
+    plan = QuantPlan("min-max", {name: ActivationQuant(0.1, 0) for name in names}, weight_scales(net))
+    fake = with_fake_quantization(net, plan, names)
+    owned = [path.removeprefix("grid_of_") for path, module in fake.named_modules() if isinstance(module, LearnedGrid)]
+    assert sorted(owned) == ["amax", "conv", "head"]
+    assert lift_tiny_channels(
+        net, replace(plan, activations={"x": ActivationQuant(0.1, 0), "amax": ActivationQuant(0.1, 0)})
+    )
+
+
+def test_reading_a_trained_grid_says_nothing_to_the_user() -> None:
+    grid = LearnedGrid(ActivationQuant.covering(-1.0, 1.0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert grid.grid() == ActivationQuant.covering(-1.0, 1.0)
