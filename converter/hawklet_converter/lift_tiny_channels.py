@@ -17,10 +17,11 @@ from dataclasses import replace
 
 import torch
 from torch import fx, nn
+from torch.nn import functional
 
 from hawklet.errors import ModelError
 from hawklet_converter.correct_bias import WEIGHT_LIMIT
-from hawklet_converter.place_layers import LAYERS
+from hawklet_converter.place_layers import HARD_SIGMOID_ADDS, LAYERS
 from hawklet_converter.plan import QuantPlan
 from hawklet_converter.value_keepers import keeps_values
 
@@ -45,19 +46,33 @@ def lift_tiny_channels(net: fx.GraphModule, plan: QuantPlan) -> QuantPlan:
         ModelError: no activation that a layer takes has a grid.
     """
     raised = {}
+    shifted = _before_hard_sigmoids(net)
     for path, input_scale in _input_scales(net, plan).items():
         layer = net.get_submodule(path)
         assert isinstance(layer, LAYERS)  # noqa: S101 -- narrows the type; the caller looked
         scales = torch.tensor(plan.weight_scales[path])
-        wanted = _scales_for(layer, input_scale, len(scales))
+        largest_added = HARD_SIGMOID_ADDS if path in shifted else 0.0
+        wanted = _scales_for(layer, input_scale, len(scales), largest_added)
         if (scales < wanted).any():
             raised[path] = _lift(layer, scales, wanted)
     return replace(plan, weight_scales={**plan.weight_scales, **raised}) if raised else plan
 
 
-def _scales_for(layer: nn.Conv2d | nn.Linear, input_scale: float, count: int) -> torch.Tensor:
-    """The smallest weight scales that hold a layer's bias: ``float32 [count]``, one per channel or one for all."""
+def _before_hard_sigmoids(net: fx.GraphModule) -> set[str]:
+    """Layers to whose bias a file may have to add :data:`HARD_SIGMOID_ADDS`."""
+    modules = dict(net.named_modules())
+    return {
+        str(node.all_input_nodes[0].target)
+        for node in net.graph.nodes
+        if node.target is functional.hardsigmoid or isinstance(modules.get(str(node.target)), nn.Hardsigmoid)
+    }
+
+
+def _scales_for(layer: nn.Conv2d | nn.Linear, input_scale: float, count: int, added: float) -> torch.Tensor:
+    """The smallest weight scales that hold a layer's bias and what is added to it: ``float32 [count]``, one per channel
+    or one for all."""
     bias = layer.bias.abs() if layer.bias is not None else torch.zeros(layer.weight.shape[0])
+    bias = bias + added
     return (bias.reshape(count, -1).amax(1) / (input_scale * _LARGEST_BIAS)).clamp_min(_SMALLEST_SCALE)
 
 

@@ -114,6 +114,7 @@ def train_quantized(
     config: QatConfig,
     deadline: float | None,
     note: Callable[[str], None],
+    trained: Collection[str] | None = None,
 ) -> QuantizedTraining:
     """Train weights, biases and activation grids of a quantized network on the run's training pictures.
 
@@ -132,15 +133,17 @@ def train_quantized(
         config: How to train.
         deadline: When to be done, in seconds of :func:`time.monotonic`; None = when the epochs are over.
         note: Told about every epoch.
+        trained: Module paths of the layers that may change; None = all.
 
     Raises:
         DataError: there are no train or no val pictures.
     """
     left = math.inf if deadline is None else deadline - time.monotonic()
-    fake = with_fake_quantization(net, plan, quantized)
+    fake = with_fake_quantization(net, plan, quantized, trained)
     if left <= 0:
         note("no time is left for training with rounding")
-        return QuantizedTraining(*without_fake_quantization(fake, net, plan, quantized), History(stopped_by="minutes"))
+        untrained = without_fake_quantization(fake, net, plan, quantized, trained)
+        return QuantizedTraining(*untrained, History(stopped_by="minutes"))
     settings = config.training(None if deadline is None else _SHARE_OF_TIME * left / 60.0)
     watch = _Watch(math.inf if deadline is None else deadline, note)
     history = fine_tune(
@@ -153,4 +156,4 @@ def train_quantized(
         teacher=_Float32(teacher),
         progress=watch,
     )
-    return QuantizedTraining(*without_fake_quantization(fake, net, plan, quantized), history)
+    return QuantizedTraining(*without_fake_quantization(fake, net, plan, quantized, trained), history)

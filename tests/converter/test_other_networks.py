@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,20 +15,27 @@ from torch.nn import functional
 
 from hawklet.engines import open_engine
 from hawklet.errors import ModelError
-from hawklet.spec import Floats, ModelFormat, PreprocessSpec
+from hawklet.spec import Floats, ModelFormat, Pixels, PreprocessSpec
 from hawklet_converter import float_exports
 from hawklet_converter.collect_ranges import Fingerprint, fingerprint, join_fingerprints
 from hawklet_converter.convert import FORMATS
 from hawklet_converter.export_onnx import export_onnx
+from hawklet_converter.fake_quantized_net import with_fake_quantization, without_fake_quantization
 from hawklet_converter.float_exports import export_float
 from hawklet_converter.fold_batch_norm import fold_batch_norm
 from hawklet_converter.gather_evidence import gather_evidence
+from hawklet_converter.lift_tiny_channels import lift_tiny_channels
 from hawklet_converter.make_plan import PlanMaker, Planned
 from hawklet_converter.match_tensors import TOLERANCE
+from hawklet_converter.place_layers import held_layers
 from hawklet_converter.recipes import Attempt
+from hawklet_converter.train_quantized import QatConfig, train_quantized
 from hawklet_converter.write_onnx import OnnxActivations
 from hawklet_converter.write_variants import Identity, Layout, float_ops, write_int8
+from hawklet_trainer.augment import Augment
+from hawklet_trainer.data import load_pixels
 from hawklet_trainer.loop import as_input
+from hawklet_trainer.run import load_run
 
 SIDE, ZERO_POINT, SCALE = 16, 120, 1 / 64
 SPEC = PreprocessSpec(SIDE, SIDE)
@@ -37,11 +45,8 @@ IDENTITY = Identity("net", ("a", "b", "c", "d"), SPEC, ZERO_POINT, SCALE)
 class Case:
     """A network, pictures that it answers differently, and what a conversion knows of both."""
 
-    def __init__(self, net: nn.Module, spec: PreprocessSpec = SPEC) -> None:
-        random = np.random.default_rng(0)
-        shape = (48, spec.height, spec.width, 3)
-        tinted = random.integers(0, 256, (48, 1, 1, 3)) + random.normal(0, 50, shape)
-        self.pixels = tinted.clip(0, 255).astype(np.uint8)
+    def __init__(self, net: nn.Module, spec: PreprocessSpec = SPEC, pixels: Pixels | None = None) -> None:
+        self.pixels = tinted_noise(spec) if pixels is None else pixels
         inputs = as_input(self.pixels, ZERO_POINT, SCALE)
         self.net = fold_batch_norm(net).to(memory_format=torch.channels_last)
         self.identity = replace(IDENTITY, spec=spec)
@@ -67,7 +72,13 @@ class Case:
         return np.stack([engine.infer(picture) for picture in self.pixels])
 
 
-def spread_out(net: nn.Module, side: int = SIDE) -> nn.Module:
+def tinted_noise(spec: PreprocessSpec) -> Pixels:
+    random = np.random.default_rng(0)
+    tinted = random.integers(0, 256, (48, 1, 1, 3)) + random.normal(0, 50, (48, spec.height, spec.width, 3))
+    return tinted.clip(0, 255).astype(np.uint8)
+
+
+def spread_out(net: nn.Module) -> nn.Module:
     """Random weights under which answers differ from picture to picture, as after training."""
     torch.manual_seed(0)
     for layer in net.modules():
@@ -110,7 +121,7 @@ class Plain(nn.Module):
 
 
 class Gated(nn.Module):
-    """A squeeze-and-excite as MobileNetV3 has it, and dropout-free head; ``gate`` is what its scale goes through."""
+    """A squeeze-and-excite as MobileNetV3 has it; ``gate`` is what its scales go through."""
 
     def __init__(self, gate: nn.Module) -> None:
         super().__init__()
@@ -123,11 +134,6 @@ class Gated(nn.Module):
         x = self.relu(self.body(self.relu(self.stem(x))))
         x = x * self.gate(self.fc2(self.relu(self.fc1(self.pool(x)))))
         return self.head(x.mean([2, 3]))
-
-
-@pytest.fixture(scope="module")
-def gated() -> Case:
-    return Case(spread_out(Gated(nn.Hardsigmoid())))
 
 
 def test_what_an_exporter_makes_up_gets_its_range_from_pictures_of_every_class() -> None:
@@ -198,3 +204,58 @@ def _undoubled(net: fx.GraphModule) -> fx.GraphModule:
     copied.graph.eliminate_dead_code()
     copied.recompile()
     return copied
+
+
+def test_training_with_rounding_reaches_both_files_of_a_hard_sigmoid_gate(tiny_run: Path) -> None:
+    run = load_run(tiny_run)
+    photos = run.photos()
+    pixels, _ = load_pixels(photos.items("train"), run.spec, limit=48)
+    net = spread_out(Gated(nn.Hardsigmoid()))
+    case = Case(net, run.spec, pixels)
+    start = case.plan()
+    held = held_layers(*(export.places for export in case.exports.values()))
+    assert "fc2" in held
+    config = QatConfig(epochs=2, batch=16, lr=2e-3, augment=Augment.LIGHT)
+    trained = train_quantized(
+        start.net,
+        start.plan,
+        case.evidence.stored,
+        net,
+        photos,
+        run.spec,
+        ZERO_POINT,
+        SCALE,
+        config,
+        None,
+        lambda text: None,
+        held,
+    )
+    assert trained.history.best_epoch > 0
+    assert not torch.equal(trained.net.get_submodule("fc2").weight, start.net.get_submodule("fc2").weight)
+    with torch.inference_mode():
+        case.exact = trained.net(as_input(pixels, ZERO_POINT, SCALE)).numpy()
+    plan = lift_tiny_channels(trained.net, trained.plan)
+    require_agreement(case, case.write(replace(start, net=trained.net, plan=plan)))
+
+
+def test_a_layer_that_a_file_does_not_hold_is_not_trained() -> None:
+    case = Case(spread_out(Plain()))
+    planned, held = case.plan(), {"stem", "head"}
+    fake = with_fake_quantization(planned.net, planned.plan, case.evidence.stored, held)
+    with torch.no_grad():
+        for weight in fake.parameters():
+            if weight.requires_grad:
+                weight.mul_(0.9)
+    net, plan = without_fake_quantization(fake, planned.net, planned.plan, case.evidence.stored, held)
+    assert torch.equal(net.get_submodule("body").weight, planned.net.get_submodule("body").weight)
+    assert plan.weight_scales["body"] == planned.plan.weight_scales["body"]
+    assert plan.weight_scales["stem"] != planned.plan.weight_scales["stem"]
+
+
+def test_a_dead_channel_before_a_hard_sigmoid_keeps_its_bias_in_both_files() -> None:
+    net = spread_out(Gated(nn.Hardsigmoid()))
+    with torch.no_grad():
+        net.fc2.weight[3] = 0
+        net.fc2.bias[3] = 0
+    case = Case(net)
+    require_agreement(case, case.write(case.plan()))
