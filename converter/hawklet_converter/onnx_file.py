@@ -54,6 +54,12 @@ def layer_weights(model: Any) -> dict[str, tuple[npt.NDArray[Any], int]]:
     }
 
 
+def weights_by_channel(model: Any) -> dict[str, npt.NDArray[Any]]:
+    """Weights of a float graph's convolutions and dense layers, ``[output channels, n]``, by name."""
+    turned = {name: np.moveaxis(weight, axis, 0) for name, (weight, axis) in layer_weights(model).items()}
+    return {name: weight.reshape(len(weight), -1) for name, weight in turned.items()}
+
+
 def _channel_axis(node: Any) -> int:
     transposed = any(entry.name == "transB" and entry.i for entry in node.attribute)
     return 0 if node.op_type == "Conv" or transposed else 1

@@ -259,3 +259,42 @@ def test_a_dead_channel_before_a_hard_sigmoid_keeps_its_bias_in_both_files() -> 
         net.fc2.bias[3] = 0
     case = Case(net)
     require_agreement(case, case.write(case.plan()))
+
+
+class Smooth(nn.Module):
+    """SiLU, and a squeeze-and-excite by a sigmoid."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.gated = nn.Conv2d(3, 8, 3, 2, 1), Gated(nn.Sigmoid())
+        self.gated.stem = nn.Conv2d(8, 8, 3, 1, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.gated(functional.silu(self.stem(x)))
+
+
+class Halved(Plain):
+    """A product with a constant, which exporters fold into the layer before it."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = functional.relu(self.stem(x))
+        return self.head((self.body(x) * 0.5 + 1.0).mean([2, 3]))
+
+
+@pytest.mark.parametrize("net", [Smooth, Halved])
+@pytest.mark.parametrize("per_channel", [True, False])
+def test_sigmoids_and_folded_products_become_int8(net: type[nn.Module], per_channel: bool) -> None:
+    case = Case(spread_out(net()))
+    files = case.write(case.plan(Attempt(per_channel=per_channel)))
+    require_agreement(case, files)
+    assert not {"CONV_2D", "LOGISTIC"} & set(float_ops(ModelFormat.TFLITE, files[ModelFormat.TFLITE]))
+    assert "Conv" not in float_ops(ModelFormat.ONNX, files[ModelFormat.ONNX])
+
+
+def test_a_dead_channel_in_a_layer_that_exporters_changed_is_laid_to_the_network() -> None:
+    net = spread_out(Halved())
+    with torch.no_grad():
+        net.body.weight[5] = 0
+    case = Case(net)
+    with pytest.raises(ModelError, match="channel 5 of the network's layer with 16 channels"):
+        case.write(case.plan())
