@@ -17,6 +17,7 @@ from hawklet_converter.export_onnx import collect_ranges_onnx, export_onnx, fing
 from hawklet_converter.export_tflite import collect_ranges_tflite, export_tflite, fingerprint_tflite
 from hawklet_converter.match_tensors import TOLERANCE, match_tensors
 from hawklet_converter.place_layers import Place, place_layers
+from hawklet_converter.plain_pools import with_plain_pools
 
 _PICTURES_TO_MATCH = 2
 _PICTURES_TO_WATCH = 32
@@ -53,10 +54,11 @@ def export_float(
     watched = inputs[spread(len(inputs), _PICTURES_TO_WATCH)]
     matched = inputs[spread(len(inputs), _PICTURES_TO_MATCH)]
     prints = fingerprint_net(net, matched)
+    plain = with_plain_pools(net, inputs[:1])
     made = {}
     for model_format in formats:
         export = _EXPORTS[model_format]
-        made[model_format] = export(net, spec, (watched, matched), prints)
+        made[model_format] = export(plain, spec, (watched, matched), prints)
     return made
 
 

@@ -21,7 +21,7 @@ _SMALLEST_SCALE = 1e-9
 def with_scales_of_unknown(
     plan: QuantPlan, weights: Mapping[Any, npt.NDArray[np.float32]], known: Collection[Any]
 ) -> QuantPlan:
-    """Plan the weights that an exporter made out of the network's own, as of a layer and the product after it.
+    """Plan the weights that are not the network's own: what exporters made of a layer and the product after it, or cannot be told apart.
 
     Args:
         plan: Of the network's layers.
@@ -42,7 +42,7 @@ def with_scales_of_unknown(
                 raise ModelError(
                     f"every output channel of a layer needs a weight that is not 0 to become int8; channel "
                     f"{int(largest.argmin())} of the network's layer with {len(weight)} channels (weight {key} of the "
-                    "exported file) has none, and an exporter changed that layer so that it cannot be mended here; "
+                    "exported file) has none, and that layer is not the network's own there, so it cannot be mended; "
                     "take the channel out of the network, or take --recipe float16"
                 )
             scales[f"file:{key}"] = tuple((largest / WEIGHT_LIMIT).tolist())

@@ -16,7 +16,7 @@ from torch.nn import functional
 from hawklet.engines import open_engine
 from hawklet.errors import ModelError
 from hawklet.spec import Floats, ModelFormat, Pixels, PreprocessSpec
-from hawklet_converter import float_exports
+from hawklet_converter import float_exports, tflite_file
 from hawklet_converter.collect_ranges import Fingerprint, fingerprint, join_fingerprints
 from hawklet_converter.convert import FORMATS
 from hawklet_converter.export_onnx import export_onnx
@@ -28,6 +28,7 @@ from hawklet_converter.lift_tiny_channels import lift_tiny_channels
 from hawklet_converter.make_plan import PlanMaker, Planned
 from hawklet_converter.match_tensors import TOLERANCE
 from hawklet_converter.place_layers import held_layers
+from hawklet_converter.plain_pools import with_plain_pools
 from hawklet_converter.recipes import Attempt
 from hawklet_converter.train_quantized import QatConfig, train_quantized
 from hawklet_converter.write_onnx import OnnxActivations
@@ -298,3 +299,41 @@ def test_a_dead_channel_in_a_layer_that_exporters_changed_is_laid_to_the_network
     case = Case(net)
     with pytest.raises(ModelError, match="channel 5 of the network's layer with 16 channels"):
         case.write(case.plan())
+
+
+class Pooled(nn.Module):
+    """A pooling to ``size``, as VGG has one before its dense layers."""
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        super().__init__()
+        self.stem, self.pool = nn.Conv2d(3, 8, 3, 2, 1), nn.AdaptiveAvgPool2d(size)
+        self.head = nn.Linear(8 * size[0] * size[1], 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.pool(functional.relu(self.stem(x))).flatten(1))
+
+
+@pytest.mark.parametrize(("side", "size"), [(16, (7, 7)), (30, (2, 1)), (16, (4, 8))])
+def test_poolings_with_overlapping_windows_become_plain_ones_in_both_files(side: int, size: tuple[int, int]) -> None:
+    case = Case(spread_out(Pooled(size)), PreprocessSpec(side, side))
+    files = case.write(case.plan())
+    require_agreement(case, files)
+    assert not float_ops(ModelFormat.ONNX, files[ModelFormat.ONNX])
+    assert "GATHER_ND" not in operations(files[ModelFormat.TFLITE])
+
+
+def operations(content: bytes) -> set[str]:
+    model = tflite_file.read_model(content)
+    return {tflite_file.operator_name(model, operator) for operator in model.subgraphs[0].operators}
+
+
+def test_a_pooling_with_unequal_windows_is_refused_by_its_name() -> None:
+    with pytest.raises(ModelError, match=r"pool pools 10 x 10 values to 7 x 7; take an input size at which"):
+        Case(spread_out(Pooled((7, 7))), PreprocessSpec(20, 20))
+
+
+def test_plain_poolings_compute_what_adaptive_ones_do() -> None:
+    for side, wanted in ((8, 7), (15, 2), (9, 4), (6, 3), (5, 1), (4, 4)):
+        net = fx.symbolic_trace(nn.Sequential(nn.AdaptiveAvgPool2d(wanted)))
+        x = torch.randn(1, 2, side, side)
+        torch.testing.assert_close(with_plain_pools(net, x)(x), net(x))
