@@ -21,7 +21,7 @@ _SMALLEST_SCALE = 1e-9
 def with_scales_of_unknown(
     plan: QuantPlan, weights: Mapping[Any, npt.NDArray[np.float32]], known: Collection[Any]
 ) -> QuantPlan:
-    """Plan the weights that are not the network's own: what exporters made of a layer and the product after it, or cannot be told apart.
+    """Plan the weights that are not told to be the network's own, as what exporters make of a layer and a product.
 
     Args:
         plan: Of the network's layers.

@@ -28,8 +28,9 @@ from hawklet_converter.plan import ActivationQuant, QuantPlan
 from hawklet_converter.train_quantized import QatConfig, QuantizedTraining, train_quantized
 from hawklet_converter.write_onnx import OnnxActivations
 from hawklet_converter.write_variants import Identity, Layout, write_int8
+from hawklet_trainer import loop
 from hawklet_trainer.augment import Augment
-from hawklet_trainer.data import load_pixels
+from hawklet_trainer.data import PixelSource, load_pixels
 from hawklet_trainer.loop import as_input
 from hawklet_trainer.run import load_run
 from tiny_networks import SCALE, SPEC, ZERO_POINT
@@ -288,3 +289,15 @@ def test_reading_a_trained_grid_says_nothing_to_the_user() -> None:
     finally:
         torch.set_warn_always(False)
     assert learned == ActivationQuant.covering(-1.0, 1.0)
+
+
+def test_only_the_time_that_judging_takes_is_held_back(case: Harsh, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow_source(*arguments: object) -> loop.PixelSource:
+        time.sleep(1.0)  # stands for pictures that take long to decode
+        return PixelSource(*arguments)
+
+    monkeypatch.setattr(loop, "PixelSource", slow_source)
+    begun = time.monotonic()
+    result = case.train(case.harsh, replace(CONFIG, epochs=10_000), deadline=begun + 6.0)
+    assert result.history.precision == "float32"
+    assert 5.0 < time.monotonic() - begun < 7.0
