@@ -10,6 +10,7 @@ from hawklet.spec import ModelFormat, PreprocessSpec
 from hawklet_converter import onnx_file, tflite_file
 from hawklet_converter.float_exports import FloatExport
 from hawklet_converter.foreign_scales import with_scales_of_unknown
+from hawklet_converter.inspect.read_onnx import read_onnx
 from hawklet_converter.pack_stem import pack_stem
 from hawklet_converter.place_layers import constants_of
 from hawklet_converter.plan import QuantPlan
@@ -119,4 +120,4 @@ def float_ops(model_format: ModelFormat, content: bytes) -> tuple[str, ...]:
     """Operations that compute in float although the variant is int8."""
     if model_format is ModelFormat.TFLITE:
         return tflite_file.float_ops(tflite_file.read_model(content))
-    return onnx_file.float_ops(onnx_file.read_model(content))
+    return read_onnx(content).float_ops
