@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import functools
-import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, median
-
-import torch
 
 from conversion_cost import PER_CLASS, cost_of_conversion
 from default_routes import agreement_of_routes
@@ -198,7 +195,6 @@ _SEEDS = 3
 
 
 def _drop_of_trained(_: Bench) -> Iterator[Figure]:
-    torch.set_num_threads(len(os.sched_getaffinity(0)))  # no latency is read here
     with tempfile.TemporaryDirectory() as folder:
         for name, goal in _TRAINED.items():
             measured = [drops_of(name, seed, Path(folder)) for seed in range(_SEEDS)]

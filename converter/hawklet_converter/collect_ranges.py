@@ -15,6 +15,9 @@ Doubles = npt.NDArray[np.float64]
 
 _BATCH = 8
 _SAMPLES_PER_PICTURE = 2048
+_ROUNDING = 2.0**-20
+"""Of the largest value: eight of float32's own, since each runtime sums in an order of its own."""
+_SMALLEST_SPREAD = 1e-6
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,11 @@ def distribution_of(values: list[npt.NDArray[np.float32]]) -> Distribution:
     return Distribution(float(min(v.min() for v in values)), float(max(v.max() for v in values)), samples)
 
 
+def spread(count: int, wanted: int) -> npt.NDArray[np.int64]:
+    """So many positions at even steps: pictures are sorted by class, and every class is to be among them."""
+    return np.asarray(np.linspace(0, count - 1, min(count, wanted)).round(), dtype=np.int64)
+
+
 def batches(inputs: torch.Tensor) -> Iterator[torch.Tensor]:
     """Cut ``[N, ...]`` into pieces small enough to stay in the cache of a small machine."""
     for start in range(0, len(inputs), _BATCH):
@@ -98,11 +106,15 @@ class Fingerprint:
     """``float64 [pictures, 5]``: mean, deviation, mean of cubes (as a third root), minimum, maximum."""
 
     def distance(self, other: Fingerprint) -> float:
-        """Largest difference of a moment, as a share of the larger spread; infinite when sizes differ."""
+        """Largest difference of a moment beyond what two float32 runtimes may differ by; infinite when sizes differ.
+
+        Counted in the spread over all pictures: two logits that are nearly equal on one of them hardly spread there.
+        """
         if self.size != other.size:
             return float("inf")
-        spread = np.maximum(self.moments[:, 4] - self.moments[:, 3], 1e-6)[:, None]
-        return float((np.abs(self.moments - other.moments) / spread).max())
+        rounding = _ROUNDING * np.abs(self.moments).max()
+        span = max(float(self.moments[:, 4].max() - self.moments[:, 3].min()), _SMALLEST_SPREAD)
+        return max(float(np.abs(self.moments - other.moments).max() - rounding), 0.0) / span
 
 
 def fingerprint(values: npt.NDArray[Any]) -> tuple[int, Doubles]:

@@ -13,16 +13,18 @@ from hawklet.bundle import Bundle
 from hawklet.errors import BudgetError, BundleError, UsageError
 from hawklet.safefiles import require_writable
 from hawklet.spec import ModelFormat, Precision
+from hawklet_converter.collect_ranges import spread
 from hawklet_converter.float_exports import FloatExport, export_float
 from hawklet_converter.fold_batch_norm import fold_batch_norm
 from hawklet_converter.gather_evidence import gather_evidence
 from hawklet_converter.latency_source import LatencySource
 from hawklet_converter.load_pictures import load_pictures
 from hawklet_converter.make_candidate import CandidateMaker, Judges
-from hawklet_converter.make_plan import Evidence, PlanMaker, Planned, spread
+from hawklet_converter.make_plan import Evidence, PlanMaker, Planned
 from hawklet_converter.measure_rows import doubts_of, measure_rows, notes_of, val_logits
 from hawklet_converter.one_thread import one_thread
 from hawklet_converter.pack import Packing, VariantFile, format_of, pack
+from hawklet_converter.place_layers import held_layers
 from hawklet_converter.provenance import library_versions, provenance_of
 from hawklet_converter.prune_run import prune_run, require_recovery
 from hawklet_converter.recipes import recipes_named
@@ -121,10 +123,11 @@ def _search(
     """Find a plan; ``given`` is the network that teaches, and where candidates are kept."""
     request = work.request
     teacher, store = given
+    held = held_layers(*(export.places for export in exports.values()))
 
     def train(planned: Planned, deadline: float) -> Planned:
         stored = evidence.stored - set(planned.plan.float_nodes)
-        return train_planned(planned, stored, teacher, deadline, work)
+        return train_planned(planned, stored, held, teacher, deadline, work)
 
     maker = CandidateMaker(PlanMaker(evidence), exports, work.identity, layout_for(request.target), judges, train)
     limits = SearchLimits(before, request.max_drop, request.budget_s, request.prefer)

@@ -17,18 +17,18 @@ from dataclasses import replace
 
 import torch
 from torch import fx, nn
+from torch.nn import functional
 
 from hawklet.errors import ModelError
 from hawklet_converter.correct_bias import WEIGHT_LIMIT
-from hawklet_converter.place_layers import LAYERS
+from hawklet_converter.place_layers import HARD_SIGMOID_ADDS, LAYERS
 from hawklet_converter.plan import QuantPlan
+from hawklet_converter.value_keepers import keeps_values
 
 _LARGEST_BIAS = 2**30
 """Steps. One bit is left to what the weights add to the 32-bit sum."""
 _SMALLEST_SCALE = 1e-9
 """Both writers invent a scale for a channel of zeros, each its own: none may be left to them."""
-_KEEP_VALUES = frozenset({"flatten", "reshape", "view", "pad", "max_pool2d", "squeeze", "unsqueeze", "permute"})
-_KEEPING_LAYERS = (nn.Flatten, nn.MaxPool2d, nn.ZeroPad2d, nn.Identity, nn.Dropout)
 
 
 @torch.no_grad()
@@ -46,19 +46,33 @@ def lift_tiny_channels(net: fx.GraphModule, plan: QuantPlan) -> QuantPlan:
         ModelError: no activation that a layer takes has a grid.
     """
     raised = {}
+    shifted = _before_hard_sigmoids(net)
     for path, input_scale in _input_scales(net, plan).items():
         layer = net.get_submodule(path)
         assert isinstance(layer, LAYERS)  # noqa: S101 -- narrows the type; the caller looked
         scales = torch.tensor(plan.weight_scales[path])
-        wanted = _scales_for(layer, input_scale, len(scales))
+        largest_added = HARD_SIGMOID_ADDS if path in shifted else 0.0
+        wanted = _scales_for(layer, input_scale, len(scales), largest_added)
         if (scales < wanted).any():
             raised[path] = _lift(layer, scales, wanted)
     return replace(plan, weight_scales={**plan.weight_scales, **raised}) if raised else plan
 
 
-def _scales_for(layer: nn.Conv2d | nn.Linear, input_scale: float, count: int) -> torch.Tensor:
-    """The smallest weight scales that hold a layer's bias: ``float32 [count]``, one per channel or one for all."""
+def _before_hard_sigmoids(net: fx.GraphModule) -> set[str]:
+    """Layers to whose bias a file may have to add :data:`HARD_SIGMOID_ADDS`."""
+    modules = dict(net.named_modules())
+    return {
+        str(node.all_input_nodes[0].target)
+        for node in net.graph.nodes
+        if node.target is functional.hardsigmoid or isinstance(modules.get(str(node.target)), nn.Hardsigmoid)
+    }
+
+
+def _scales_for(layer: nn.Conv2d | nn.Linear, input_scale: float, count: int, added: float) -> torch.Tensor:
+    """The smallest weight scales that hold a layer's bias and what is added to it: ``float32 [count]``, one per channel
+    or one for all."""
     bias = layer.bias.abs() if layer.bias is not None else torch.zeros(layer.weight.shape[0])
+    bias = bias + added
     return (bias.reshape(count, -1).amax(1) / (input_scale * _LARGEST_BIAS)).clamp_min(_SMALLEST_SCALE)
 
 
@@ -91,13 +105,6 @@ def _sources(node: fx.Node, modules: Mapping[str, nn.Module]) -> Iterator[str]:
     """The nodes whose grid a layer's input may lie on: its input, and back through what only moves values."""
     source = node.all_input_nodes[0]
     yield source.name
-    while _keeps_values(source, modules):
+    while keeps_values(source, modules):
         source = source.all_input_nodes[0]
         yield source.name
-
-
-def _keeps_values(node: fx.Node, modules: Mapping[str, nn.Module]) -> bool:
-    if node.op == "call_module":
-        return isinstance(modules[str(node.target)], _KEEPING_LAYERS)
-    name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
-    return node.op in ("call_function", "call_method") and name in _KEEP_VALUES

@@ -7,13 +7,11 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import fx
 
 from hawklet_converter.choose_ranges import choose_ranges
-from hawklet_converter.collect_ranges import Distribution, collect_ranges
+from hawklet_converter.collect_ranges import Distribution, collect_ranges, spread
 from hawklet_converter.correct_bias import correct_bias, weight_scales
 from hawklet_converter.equalize_channels import equalize_channels
 from hawklet_converter.float_segments import FloatSegment, choose_float_segment
@@ -128,8 +126,3 @@ class PlanMaker:
 
 def _some(inputs: torch.Tensor, count: int) -> torch.Tensor:
     return inputs[spread(len(inputs), count)]
-
-
-def spread(count: int, wanted: int) -> npt.NDArray[np.int64]:
-    """So many positions at even steps: pictures are sorted by class, and every class is to be among them."""
-    return np.asarray(np.linspace(0, count - 1, min(count, wanted)).round(), dtype=np.int64)

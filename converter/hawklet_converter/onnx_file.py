@@ -54,6 +54,12 @@ def layer_weights(model: Any) -> dict[str, tuple[npt.NDArray[Any], int]]:
     }
 
 
+def weights_by_channel(model: Any) -> dict[str, npt.NDArray[Any]]:
+    """Weights of a float graph's convolutions and dense layers, ``[output channels, n]``, by name."""
+    turned = {name: np.moveaxis(weight, axis, 0) for name, (weight, axis) in layer_weights(model).items()}
+    return {name: weight.reshape(len(weight), -1) for name, weight in turned.items()}
+
+
 def _channel_axis(node: Any) -> int:
     transposed = any(entry.name == "transB" and entry.i for entry in node.attribute)
     return 0 if node.op_type == "Conv" or transposed else 1
@@ -101,8 +107,9 @@ def take_pixels(model: Any, zero_point: int, scale: float, *, activations: str |
         model: A graph whose input is ``x``, ``float32 [1, C, H, W]``; changed in place.
         zero_point: Pixel value that is 0 to the network.
         scale: Real units per pixel step.
-        activations: ``uint8`` or ``int8`` for a quantized graph: pixels then replace what its first QuantizeLinear
-            made; None for a float graph.
+        activations: ``uint8`` or ``int8`` for a quantized graph; None for a float graph. Pixels replace what the first
+            QuantizeLinear of a ``uint8`` graph made, unless something takes x as it is (a layer left in float, a
+            Flatten): then, as in all other graphs, they are dequantized.
 
     The pixels are ``[1, H, W, C]``, as pictures lie in memory: the transposition costs nothing, since ONNX Runtime
     turns integer convolutions to channels-last anyway.
@@ -113,8 +120,9 @@ def take_pixels(model: Any, zero_point: int, scale: float, *, activations: str |
     _, channels, height, width = (d.dim_value for d in graph.input[0].type.tensor_type.shape.dim)
     planes = "pixel_planes"
     front = [helper.make_node("Transpose", [_PIXELS], [planes], perm=[0, 3, 1, 2])]
-    if activations == "uint8":
-        _drop_first_quantize(graph, planes)
+    readers = [node for node in graph.node if _INPUT in node.input]
+    if activations == "uint8" and {node.op_type for node in readers} == {"QuantizeLinear"}:
+        _put_instead(graph, readers, planes)
     else:
         _add_scalars(graph, {"pixel_scale": np.float32(scale), "pixel_zero_point": np.uint8(zero_point)})
         front.append(helper.make_node("DequantizeLinear", [planes, "pixel_scale", "pixel_zero_point"], [_INPUT]))
@@ -123,11 +131,12 @@ def take_pixels(model: Any, zero_point: int, scale: float, *, activations: str |
     _replace(graph.node, [*front, *graph.node])
 
 
-def _drop_first_quantize(graph: Any, planes: str) -> None:
-    (first,) = (node for node in graph.node if node.op_type == "QuantizeLinear" and node.input[0] == _INPUT)
+def _put_instead(graph: Any, nodes: Sequence[Any], name: str) -> None:
+    made = {node.output[0] for node in nodes}
+    for node in nodes:
+        graph.node.remove(node)
     for node in graph.node:
-        node.input[:] = [planes if name == first.output[0] else name for name in node.input]
-    graph.node.remove(first)
+        node.input[:] = [name if entry in made else entry for entry in node.input]
 
 
 def _add_scalars(graph: Any, values: Mapping[str, np.generic]) -> None:
@@ -225,10 +234,3 @@ INTEGER_OPS = frozenset(
 """Operations that are quantized."""
 FOLLOWING_OPS = frozenset({"Relu", "Clip", "Flatten", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Pad"})
 """Operations that take the type of their input, or vanish into what is before them."""
-_QUANTIZATION_OPS = frozenset({"QuantizeLinear", "DequantizeLinear", "Constant"})
-
-
-def float_ops(model: Any) -> tuple[str, ...]:
-    """Operations of a quantized graph that compute in float, each named once."""
-    present = {node.op_type for node in model.graph.node}
-    return tuple(sorted(present - INTEGER_OPS - FOLLOWING_OPS - _QUANTIZATION_OPS))

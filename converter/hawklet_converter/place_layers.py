@@ -17,6 +17,8 @@ Array = npt.NDArray[Any]
 LAYERS = (nn.Conv2d, nn.Linear)
 """Modules that hold weights which are quantized."""
 
+HARD_SIGMOID_ADDS = 3.0
+"""Hard-sigmoid is ``relu6(x + 3) / 6``, and litert_torch folds the sum into the bias of the layer before it."""
 _RELATIVE, _ABSOLUTE = 1e-4, 1e-6
 _ORDERS = {4: ((0, 1, 2, 3), (0, 2, 3, 1), (1, 2, 3, 0)), 2: ((0, 1), (1, 0))}
 """Orders of a weight's axes by their number: torch's own, channels last, and depthwise channels last."""
@@ -30,6 +32,8 @@ class Place(Generic[Key]):
     order: tuple[int, ...]
     """Order of the weight's axes there."""
     bias: Key
+    added: float = 0.0
+    """What the file's bias holds besides the layer's."""
 
 
 def layers_of(net: fx.GraphModule) -> dict[str, nn.Conv2d | nn.Linear]:
@@ -37,11 +41,15 @@ def layers_of(net: fx.GraphModule) -> dict[str, nn.Conv2d | nn.Linear]:
     return {path: module for path, module in net.named_modules() if isinstance(module, LAYERS)}
 
 
+def held_layers(*places: Mapping[str, Place[Any]]) -> frozenset[str]:
+    """The layers found in every file: what is changed in another would reach no file, or one of them."""
+    return frozenset.intersection(*(frozenset(each) for each in places))
+
+
 def movable_layers(net: fx.GraphModule, *places: Mapping[str, Place[Any]]) -> frozenset[str]:
-    """The layers that may be changed: found in every file, and run once only, so that a change has one effect."""
+    """The layers that may be moved: held by every file, and run once only, so that a change has one effect."""
     uses = Counter(str(node.target) for node in net.graph.nodes if node.op == "call_module")
-    found = frozenset.intersection(*(frozenset(each) for each in places))
-    return frozenset(path for path in found if uses[path] == 1)
+    return frozenset(path for path in held_layers(*places) if uses[path] == 1)
 
 
 def place_layers(net: fx.GraphModule, constants: Mapping[Key, Array]) -> dict[str, Place[Key]]:
@@ -56,9 +64,9 @@ def place_layers(net: fx.GraphModule, constants: Mapping[Key, Array]) -> dict[st
         may move what it computes.
     """
     layers = layers_of(net)
-    biases = _for_certain({path: _find_bias(layer, constants) for path, layer in layers.items()}, lambda found: found)
+    biases = _for_certain({path: _find_bias(layer, constants) for path, layer in layers.items()}, lambda f: f[0])
     weights = _for_certain({path: _find_weight(layer, constants) for path, layer in layers.items()}, lambda f: f[0])
-    return {path: Place(*weights[path], biases[path]) for path in layers if path in weights and path in biases}
+    return {path: Place(*weights[path], *biases[path]) for path in layers if path in weights and path in biases}
 
 
 def constants_of(net: fx.GraphModule, places: Mapping[str, Place[Any]]) -> dict[Any, npt.NDArray[np.float32]]:
@@ -69,7 +77,7 @@ def constants_of(net: fx.GraphModule, places: Mapping[str, Place[Any]]) -> dict[
         layer = layers[path]
         assert layer.bias is not None  # noqa: S101 -- folding gave every layer one
         values[place.weight] = np.ascontiguousarray(_plain(layer.weight).transpose(place.order))
-        values[place.bias] = _plain(layer.bias)
+        values[place.bias] = _plain(layer.bias) + np.float32(place.added)
     return values
 
 
@@ -83,13 +91,17 @@ def _for_certain(found: Mapping[str, list[Found]], key: Callable[[Found], object
     return {path: hit for path, hit in single.items() if owners[key(hit)] == 1}
 
 
-def _find_bias(layer: nn.Module, constants: Mapping[Key, Array]) -> list[Key]:
+def _find_bias(layer: nn.Module, constants: Mapping[Key, Array]) -> list[tuple[Key, float]]:
     bias = _plain(layer.bias)
-    return [
-        key
-        for key, value in constants.items()
-        if value.size == bias.size and np.allclose(value.reshape(-1), bias, _RELATIVE, _ABSOLUTE)
-    ]
+    for added in (0.0, HARD_SIGMOID_ADDS):
+        found = [
+            (key, added)
+            for key, value in constants.items()
+            if value.size == bias.size and np.allclose(value.reshape(-1), bias + added, _RELATIVE, _ABSOLUTE)
+        ]
+        if found:
+            return found
+    return []
 
 
 def _find_weight(layer: nn.Module, constants: Mapping[Key, Array]) -> list[tuple[Key, tuple[int, ...]]]:

@@ -97,6 +97,20 @@ def layer_weights(model: Any) -> dict[str, npt.NDArray[np.float32]]:
     return {name_of(t): np.asarray(model.buffers[t.buffer].data).view(np.float32) for t in _weight_tensors(model)}
 
 
+def weights_by_channel(model: Any) -> dict[int, npt.NDArray[np.float32]]:
+    """Weights of a float model's convolutions and dense layers, ``float32 [output channels, n]``, by buffer number."""
+    graph = model.subgraphs[0]
+    found = {}
+    for operator in graph.operators:
+        kind = operator_name(model, operator)
+        tensor = graph.tensors[int(operator.inputs[1])] if kind in _LAYERS else None
+        if tensor is not None and (data := constant(model, tensor)) is not None:
+            weight = data.view(np.float32).reshape(tensor.shape)
+            channels_first = np.moveaxis(weight, -1 if kind == "DEPTHWISE_CONV_2D" else 0, 0)
+            found[int(tensor.buffer)] = channels_first.reshape(len(channels_first), -1)
+    return found
+
+
 def weight_scales(model: Any) -> dict[str, npt.NDArray[np.float32]]:
     """Scales of an int8 model's convolutions and dense layers, ``float32 [channels]`` or ``[1]``, by tensor name."""
     from ai_edge_litert import schema_py_generated as schema
@@ -108,6 +122,21 @@ def weight_scales(model: Any) -> dict[str, npt.NDArray[np.float32]]:
 
 KEEP_VALUES = frozenset({"PAD", "PADV2", "RESHAPE", "TRANSPOSE", "MAX_POOL_2D", "SQUEEZE"})
 """Operations whose output lies on their input's grid."""
+
+
+FIXED_GRIDS = {"LOGISTIC": (1 / 256, -128), "SOFTMAX": (1 / 256, -128), "TANH": (1 / 128, 0)}
+"""Scale and zero point that the specification prescribes for the int8 output of an operation."""
+
+
+def fixed_grids(model: Any) -> dict[str, tuple[float, int]]:
+    """The grids that are prescribed, by the name of the tensor that lies on each."""
+    graph = model.subgraphs[0]
+    named = ((operator_name(model, operator), operator) for operator in graph.operators)
+    return {
+        name_of(graph.tensors[int(operator.outputs[0])]): FIXED_GRIDS[name]
+        for name, operator in named
+        if name in FIXED_GRIDS
+    }
 
 
 def value_keepers(model: Any) -> dict[str, str]:

@@ -15,13 +15,19 @@ from hawklet_converter.work import Work
 
 
 def train_planned(
-    planned: Planned, quantized: Collection[str], teacher: nn.Module, deadline: float, work: Work
+    planned: Planned,
+    quantized: Collection[str],
+    held: Collection[str],
+    teacher: nn.Module,
+    deadline: float,
+    work: Work,
 ) -> Planned:
     """Train a plan's network with rounding in the loop.
 
     Args:
         planned: Where to start; left alone.
         quantized: fx nodes whose values the files hold as int8.
+        held: Module paths of the layers that every file holds, recognised; nothing else is trained.
         teacher: The float network.
         deadline: When to be done, in seconds of :func:`time.monotonic`.
         work: The run, its photos and the seed.
@@ -44,6 +50,7 @@ def train_planned(
             config,
             deadline,
             work.steps.note,
+            held,
         )
     finally:
         torch.set_num_threads(threads)

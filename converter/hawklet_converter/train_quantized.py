@@ -11,7 +11,7 @@ import torch
 from torch import fx, nn
 
 from hawklet.spec import PreprocessSpec
-from hawklet_converter.fake_quantize import with_fake_quantization, without_fake_quantization
+from hawklet_converter.fake_quantized_net import with_fake_quantization, without_fake_quantization
 from hawklet_converter.plan import QuantPlan
 from hawklet_trainer.augment import Augment
 from hawklet_trainer.data import PhotoSet
@@ -68,31 +68,17 @@ class QuantizedTraining:
     """Epochs judged through rounding; epoch 0 is the start."""
 
 
-class _Float32(nn.Module):
-    """A network that computes in float32 whatever the loop finds faster: bfloat16 would round once more."""
-
-    def __init__(self, net: nn.Module) -> None:
-        super().__init__()
-        self.net = net
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        with torch.autocast(x.device.type, enabled=False):
-            answers: torch.Tensor = self.net(x)
-        return answers
-
-
 class _Watch(Progress):
     """Says how each epoch went, and stops in time to judge the last one."""
 
     def __init__(self, deadline: float, note: Callable[[str], None]) -> None:
         self._deadline = deadline
         self._note = note
-        self._begun = time.monotonic()
         self._reserve = 0.0
 
     def epoch(self, record: EpochRecord, net: nn.Module, best: bool) -> None:
-        if record.epoch == 0:  # reading and judging the pictures took this long, so judging them again takes no longer
-            self._reserve = time.monotonic() - self._begun
+        if record.epoch == 0:  # judging took this long, and only judging comes after the last step
+            self._reserve = record.seconds
         self._note(
             f"epoch {record.epoch:2d}  int8 val top-1 {record.val_top1:5.1f} %  loss {record.val_loss:.4f}"
             f"  {record.seconds:6.1f} s{'' if best else '  (not kept)'}"
@@ -114,6 +100,7 @@ def train_quantized(
     config: QatConfig,
     deadline: float | None,
     note: Callable[[str], None],
+    trained: Collection[str] | None = None,
 ) -> QuantizedTraining:
     """Train weights, biases and activation grids of a quantized network on the run's training pictures.
 
@@ -132,25 +119,28 @@ def train_quantized(
         config: How to train.
         deadline: When to be done, in seconds of :func:`time.monotonic`; None = when the epochs are over.
         note: Told about every epoch.
+        trained: Module paths of the layers that may change; None = all.
 
     Raises:
         DataError: there are no train or no val pictures.
     """
     left = math.inf if deadline is None else deadline - time.monotonic()
-    fake = with_fake_quantization(net, plan, quantized)
+    fake = with_fake_quantization(net, plan, quantized, trained)
     if left <= 0:
         note("no time is left for training with rounding")
-        return QuantizedTraining(*without_fake_quantization(fake, net, plan, quantized), History(stopped_by="minutes"))
+        untrained = without_fake_quantization(fake, net, plan, quantized, trained)
+        return QuantizedTraining(*untrained, History(stopped_by="minutes"))
     settings = config.training(None if deadline is None else _SHARE_OF_TIME * left / 60.0)
     watch = _Watch(math.inf if deadline is None else deadline, note)
     history = fine_tune(
-        _Float32(fake),
+        fake,
         photos,
         spec,
         pixel_zero_point,
         pixel_scale,
         settings,
-        teacher=_Float32(teacher),
+        teacher=teacher,
         progress=watch,
+        dtype=torch.float32,  # bfloat16 would round once more
     )
-    return QuantizedTraining(*without_fake_quantization(fake, net, plan, quantized), history)
+    return QuantizedTraining(*without_fake_quantization(fake, net, plan, quantized, trained), history)

@@ -73,7 +73,10 @@ def _grids(model: Any, plan: QuantPlan, tensors: Mapping[str, str]) -> dict[str,
 
 def _refuse_foreign_grids(model: Any, grids: Mapping[str, ActivationQuant]) -> None:
     known = {(np.float32(grid.scale), grid.zero_point) for grid in grids.values()}
+    prescribed = tflite_file.fixed_grids(model)
     for name, (scale, zero_point) in tflite_file.activation_grids(model).items():
+        if prescribed.get(name) == (scale, zero_point):
+            continue
         if not any(zero_point == zero and abs(scale - s) <= 1e-5 * s for s, zero in known):
             raise ModelError(
                 "every int8 activation must lie on a grid of the quantization plan, got another one "

@@ -9,6 +9,8 @@ from torch import fx
 from hawklet.spec import ModelFormat, PreprocessSpec
 from hawklet_converter import onnx_file, tflite_file
 from hawklet_converter.float_exports import FloatExport
+from hawklet_converter.foreign_scales import with_scales_of_unknown
+from hawklet_converter.inspect.read_onnx import read_onnx
 from hawklet_converter.pack_stem import pack_stem
 from hawklet_converter.place_layers import constants_of
 from hawklet_converter.plan import QuantPlan
@@ -80,13 +82,16 @@ def write_int8(
         identity: What the file says of itself.
         layout: What the target runs fastest; it moves no number.
     """
+    held = {place.weight for place in export.places.values()}
     if model_format is ModelFormat.TFLITE:
         tflite = tflite_file.read_model(export.content)
         tflite_file.set_constants(tflite, constants_of(net, export.places))
+        plan = with_scales_of_unknown(plan, tflite_file.weights_by_channel(tflite), held)
         quantized = write_tflite(tflite_file.write_model(tflite), plan, export.tensors)
         return _finish_tflite(quantized, identity, layout.stem_pixels)
     onnx = onnx_file.read_model(export.content)
     onnx_file.set_initializers(onnx, constants_of(net, export.places))
+    plan = with_scales_of_unknown(plan, onnx_file.weights_by_channel(onnx), held)
     quantized = write_onnx(onnx_file.write_model(onnx), plan, export.tensors, layout.activations)
     return _finish_onnx(quantized, identity, layout.activations)
 
@@ -115,4 +120,4 @@ def float_ops(model_format: ModelFormat, content: bytes) -> tuple[str, ...]:
     """Operations that compute in float although the variant is int8."""
     if model_format is ModelFormat.TFLITE:
         return tflite_file.float_ops(tflite_file.read_model(content))
-    return onnx_file.float_ops(onnx_file.read_model(content))
+    return read_onnx(content).float_ops

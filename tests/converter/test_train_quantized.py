@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,16 +19,18 @@ from hawklet.spec import ModelFormat
 from hawklet_converter.choose_ranges import choose_ranges
 from hawklet_converter.collect_ranges import collect_ranges
 from hawklet_converter.correct_bias import weight_scales
-from hawklet_converter.fake_quantize import LearnedGrid, with_fake_quantization, without_fake_quantization
+from hawklet_converter.fake_quantized_net import LearnedGrid, with_fake_quantization, without_fake_quantization
 from hawklet_converter.float_exports import FloatExport, export_float
 from hawklet_converter.fold_batch_norm import fold_batch_norm
+from hawklet_converter.lift_tiny_channels import lift_tiny_channels
 from hawklet_converter.make_plan import FLOAT_OPS
 from hawklet_converter.plan import ActivationQuant, QuantPlan
 from hawklet_converter.train_quantized import QatConfig, QuantizedTraining, train_quantized
 from hawklet_converter.write_onnx import OnnxActivations
 from hawklet_converter.write_variants import Identity, Layout, write_int8
+from hawklet_trainer import loop
 from hawklet_trainer.augment import Augment
-from hawklet_trainer.data import load_pixels
+from hawklet_trainer.data import PixelSource, load_pixels
 from hawklet_trainer.loop import as_input
 from hawklet_trainer.run import load_run
 from tiny_networks import SCALE, SPEC, ZERO_POINT
@@ -253,3 +256,48 @@ def test_pooling_padding_and_flattening_stay_on_the_grid_of_what_they_read() -> 
     after = without_fake_quantization(fake, net, plan, quantized)[1].activations
     assert {after[name] for name in names[1:-1]} == {grids[names[1]]}
     assert after[names[-1]] == grids[names[-1]]
+
+
+def test_what_only_moves_values_gets_no_grid_of_its_own_however_it_is_written() -> None:
+    class Moves(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.head = nn.Conv2d(3, 4, 1), nn.Linear(4, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = torch.unsqueeze(self.conv(x).amax((2, 3)), 1)
+            return self.head(torch.flatten(x.squeeze(1), 1))
+
+    net = fold_batch_norm(Moves())
+    names = [node.name for node in net.graph.nodes if node.op not in ("placeholder", "output")]
+    plan = QuantPlan("min-max", {name: ActivationQuant(0.1, 0) for name in names}, weight_scales(net))
+    fake = with_fake_quantization(net, plan, names)
+    owned = [path.removeprefix("grid_of_") for path, module in fake.named_modules() if isinstance(module, LearnedGrid)]
+    assert sorted(owned) == ["amax", "conv", "head"]
+    assert lift_tiny_channels(
+        net, replace(plan, activations={"x": ActivationQuant(0.1, 0), "amax": ActivationQuant(0.1, 0)})
+    )
+
+
+def test_reading_a_trained_grid_says_nothing_to_the_user() -> None:
+    grid = LearnedGrid(ActivationQuant.covering(-1.0, 1.0))
+    torch.set_warn_always(True)  # else torch says it once a process
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            learned = grid.grid()
+    finally:
+        torch.set_warn_always(False)
+    assert learned == ActivationQuant.covering(-1.0, 1.0)
+
+
+def test_only_the_time_that_judging_takes_is_held_back(case: Harsh, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow_source(*arguments: object) -> loop.PixelSource:
+        time.sleep(1.0)  # stands for pictures that take long to decode
+        return PixelSource(*arguments)
+
+    monkeypatch.setattr(loop, "PixelSource", slow_source)
+    begun = time.monotonic()
+    result = case.train(case.harsh, replace(CONFIG, epochs=10_000), deadline=begun + 6.0)
+    assert result.history.precision == "float32"
+    assert 5.0 < time.monotonic() - begun < 7.0

@@ -26,19 +26,13 @@ from torch.nn.utils import parametrize
 from hawklet_converter.correct_bias import WEIGHT_LIMIT, weight_scales
 from hawklet_converter.place_layers import LAYERS
 from hawklet_converter.plan import LEVELS, LOWEST, ActivationQuant, QuantPlan
+from hawklet_converter.value_keepers import keeps_values
 
 _HIGHEST = LOWEST + LEVELS - 1
 _RELU6 = 6.0
 _GRID_PACE = 10.0
 """Grids move this many times as fast as weights (docs/decisions/0028-rounding-in-the-loop.md)."""
 _SMALLEST_STEP = 1e-12
-
-_KEEPING_MODULES = (nn.MaxPool2d, nn.Flatten, nn.ZeroPad2d)
-_KEEPING_FUNCTIONS = frozenset(
-    {torch.flatten, torch.reshape, torch.permute, torch.squeeze}
-    | {functional.max_pool2d, torch.max_pool2d, functional.pad}
-)
-_KEEPING_METHODS = frozenset({"flatten", "reshape", "view", "permute", "squeeze", "contiguous"})
 
 
 class _PassThrough(torch.autograd.Function):
@@ -119,6 +113,7 @@ class LearnedGrid(nn.Module):
             return scale, self.start[1]
         return scale, _within(_round(self.start[1] - _GRID_PACE * self.moved[1] * LOWEST), LOWEST + 1, _HIGHEST - 1)
 
+    @torch.no_grad()
     def grid(self) -> ActivationQuant:
         """As it is now."""
         scale, zero_point = self._current()
@@ -165,7 +160,9 @@ class _InUnits(nn.Module):
         return bias / self._unit
 
 
-def with_fake_quantization(net: fx.GraphModule, plan: QuantPlan, quantized: Collection[str]) -> fx.GraphModule:
+def with_fake_quantization(
+    net: fx.GraphModule, plan: QuantPlan, quantized: Collection[str], trained: Collection[str] | None = None
+) -> fx.GraphModule:
     """A trainable copy that computes as the plan's int8 files do.
 
     Args:
@@ -173,6 +170,7 @@ def with_fake_quantization(net: fx.GraphModule, plan: QuantPlan, quantized: Coll
         plan: Grids and weight scales to start from; a layer without weight scales stays as it is.
         quantized: Names of the fx nodes whose values the files hold as int8. The input's pixels are exact and stay so,
             and what an operation only moves or picks out of a quantized value lies on its grid already.
+        trained: Module paths of the layers whose weights and biases may be trained; None = all. The others round too.
     """
     fake = copy.deepcopy(net).requires_grad_(False)
     modules = dict(fake.named_modules())
@@ -180,6 +178,7 @@ def with_fake_quantization(net: fx.GraphModule, plan: QuantPlan, quantized: Coll
     for node in list(fake.graph.nodes):
         layer = modules.get(str(node.target)) if node.op == "call_module" else None
         if isinstance(layer, LAYERS) and node.target in plan.weight_scales and not parametrize.is_parametrized(layer):
+            layer.requires_grad_(trained is None or node.target in trained)
             _quantize_layer(layer, str(node.target), plan, _half_range(node, plan))
         if owners.get(node.name) == node.name and node.op != "placeholder":
             _quantize_output(fake, node, LearnedGrid(plan.activations[node.name], _ceiling(node, modules)))
@@ -190,7 +189,6 @@ def with_fake_quantization(net: fx.GraphModule, plan: QuantPlan, quantized: Coll
 
 def _quantize_layer(layer: nn.Conv2d | nn.Linear, path: str, plan: QuantPlan, half_range: float) -> None:
     scales = torch.tensor(plan.weight_scales[path], dtype=torch.float32)
-    layer.requires_grad_(True)
     parametrize.register_parametrization(layer, "weight", _SymmetricGrid(scales, layer.weight.dim()))
     if layer.bias is not None:
         parametrize.register_parametrization(layer, "bias", _InUnits(half_range))
@@ -228,7 +226,7 @@ def _grid_owners(net: fx.GraphModule, quantized: Collection[str]) -> dict[str, s
     owners: dict[str, str] = {}
     modules = dict(net.named_modules())
     for node in net.graph.nodes:
-        source = owners.get(node.all_input_nodes[0].name) if _keeps_values(node, modules) else None
+        source = owners.get(node.all_input_nodes[0].name) if keeps_values(node, modules) else None
         if source is not None:
             owners[node.name] = source
         elif node.name in quantized or node.op == "placeholder":
@@ -236,16 +234,12 @@ def _grid_owners(net: fx.GraphModule, quantized: Collection[str]) -> dict[str, s
     return owners
 
 
-def _keeps_values(node: fx.Node, modules: dict[str, nn.Module]) -> bool:
-    if node.op == "call_module":
-        return isinstance(modules[str(node.target)], _KEEPING_MODULES)
-    if node.op == "call_function":
-        return node.target in _KEEPING_FUNCTIONS
-    return node.op == "call_method" and node.target in _KEEPING_METHODS
-
-
 def without_fake_quantization(
-    fake: fx.GraphModule, net: fx.GraphModule, plan: QuantPlan, quantized: Collection[str]
+    fake: fx.GraphModule,
+    net: fx.GraphModule,
+    plan: QuantPlan,
+    quantized: Collection[str],
+    trained: Collection[str] | None = None,
 ) -> tuple[fx.GraphModule, QuantPlan]:
     """What was trained, as a plain network and the plan that goes with it.
 
@@ -254,22 +248,24 @@ def without_fake_quantization(
         net: The folded network.
         plan: The plan that training started from.
         quantized: Names of the fx nodes whose values the files hold as int8.
+        trained: Module paths of the layers that were trained; None = all. The others stay as they are.
 
     Returns:
-        A copy of ``net`` whose weights lie on their int8 grids, the largest of each at 127 steps, and a plan of the
-        trained grids and scales.
+        A copy of ``net`` whose trained weights lie on their int8 grids, the largest of each at 127 steps, and a plan of
+        the trained grids and scales.
     """
-    trained = copy.deepcopy(net)
-    for path in plan.weight_scales:
-        _take_values(trained.get_submodule(path), fake.get_submodule(path))
-    found = weight_scales(trained)
-    scales = {path: _as_many(found[path], before) for path, before in plan.weight_scales.items()}
+    result = copy.deepcopy(net)
+    moved = set(plan.weight_scales) if trained is None else set(plan.weight_scales) & set(trained)
+    for path in moved:
+        _take_values(result.get_submodule(path), fake.get_submodule(path))
+    found = weight_scales(result)
+    scales = dict(plan.weight_scales) | {path: _as_many(found[path], plan.weight_scales[path]) for path in moved}
     grids = dict(plan.activations)
     for name, owner in _grid_owners(net, quantized).items():
         learned = getattr(fake, grid_path(owner), None)
         if isinstance(learned, LearnedGrid):
             grids[name] = learned.grid()
-    return trained, replace(plan, activations=grids, weight_scales=scales)
+    return result, replace(plan, activations=grids, weight_scales=scales)
 
 
 @torch.no_grad()
