@@ -36,20 +36,17 @@ class Candidate:
     float_macs_share: float
     seconds: float
     """Making and measuring it."""
+    finished: bool = True
+    """False: the time ended before its training did, so that a resumed search makes it again."""
 
     def drop(self, before: float) -> float:
         """Points of top-1 that the worse of the files loses against ``before`` percent."""
         return before - min(self.top1.values())
 
-    @property
-    def slower(self) -> tuple[ModelFormat, ...]:
-        """Formats in which it is no faster than float32."""
-        return tuple(f for f, ms in self.ms.items() if ms >= self.float_ms[f])
-
     def to_row(self, before: float) -> dict[str, Any]:
         """The row of the search's table: plain JSON types, without the files and the plan."""
         data = asdict(self)
-        del data["files"], data["plan"]
+        del data["files"], data["plan"], data["finished"]
         data = {key: _plain(value) for key, value in data.items()}
         sizes = {model_format.value: len(content) for model_format, content in self.files.items()}
         return {**data, "bytes": sizes, "drop": round(self.drop(before), 4)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 import torch
 from torch import fx, nn
 
+from hawklet import __version__
 from hawklet.bundle import Bundle
-from hawklet.errors import BudgetError, BundleError, UsageError
+from hawklet.errors import BudgetError, BundleError, RunError, UsageError
 from hawklet.safefiles import require_writable
 from hawklet.spec import ModelFormat, Precision
 from hawklet_converter.collect_ranges import spread
@@ -21,7 +23,7 @@ from hawklet_converter.latency_source import LatencySource
 from hawklet_converter.load_pictures import load_pictures
 from hawklet_converter.make_candidate import CandidateMaker, Judges
 from hawklet_converter.make_plan import Evidence, PlanMaker, Planned
-from hawklet_converter.measure_rows import doubts_of, measure_rows, notes_of, val_logits
+from hawklet_converter.measure_rows import doubts_of, measure_rows, notes_of, times_count, val_logits
 from hawklet_converter.one_thread import one_thread
 from hawklet_converter.pack import Packing, VariantFile, format_of, pack
 from hawklet_converter.place_layers import held_layers
@@ -29,17 +31,19 @@ from hawklet_converter.provenance import library_versions, provenance_of
 from hawklet_converter.prune_run import prune_run, require_recovery
 from hawklet_converter.recipes import recipes_named
 from hawklet_converter.request import Conversion, ConvertRequest, layout_for
-from hawklet_converter.search import Found, SearchLimits, search
-from hawklet_converter.search_store import SearchStore
+from hawklet_converter.search import Found, NothingKeptError, SearchLimits, search
+from hawklet_converter.search_store import SearchStore, digest_of
 from hawklet_converter.steps import Steps
+from hawklet_converter.table import search_table
 from hawklet_converter.train_planned import train_planned
 from hawklet_converter.verify import logits_of, top1
 from hawklet_converter.work import Work
 from hawklet_converter.write_variants import float_ops, write_float
-from hawklet_trainer.run import load_run
+from hawklet_trainer.run import MANIFEST, load_run
 
 FORMATS = (ModelFormat.TFLITE, ModelFormat.ONNX)
 _GOLDEN_PICTURES = 8
+_SLACK_POINTS, _SLACK_PICTURES = 2.0, 3
 
 
 def convert(request: ConvertRequest, steps: Steps) -> Conversion:
@@ -70,13 +74,32 @@ def convert(request: ConvertRequest, steps: Steps) -> Conversion:
         net = run.build()
     work = Work(request, run, photos, pictures, target, steps, torch.get_num_threads())
     reference: float | None = None
+    teacher = net
     if request.prune:
+        with work.latency():
+            pass  # a board that does not answer is told now, not after the epochs
         reference = work.accuracy(net)
+        _require_known_accuracy(work, reference)
         with steps.step(f"pruning {request.prune:.0%} of the channels, {request.prune_epochs} epochs of recovery"):
             net = prune_run(net, work)
         require_recovery(work, work.accuracy(net), reference)
     with one_thread(), work.latency() as latency:
-        return _convert_net(net, work, reference, latency)
+        return _convert_net(net, teacher, reference, latency, work)
+
+
+def _require_known_accuracy(work: Work, top1_percent: float) -> None:
+    """Refuse weights that do not do as the run says they did: they are not those that it wrote.
+
+    The two may differ by what kernels of another machine round otherwise, not by more.
+    """
+    known = work.run.manifest.get("metrics", {}).get("val", {}).get("top1")
+    slack = max(_SLACK_POINTS, _SLACK_PICTURES * 100 / len(work.pictures.val))
+    if known is not None and abs(top1_percent - known) > slack:
+        raise RunError(
+            f"a run's weights must do as its {MANIFEST} says, {known:.1f} % on the validation pictures; those in "
+            f"{work.run.folder} reach {top1_percent:.1f} %, so they are not the ones that were trained there; "
+            "put them back, or train again"
+        )
 
 
 def _require_place(target: Path) -> Path:
@@ -92,7 +115,9 @@ def _require_place(target: Path) -> Path:
     return target
 
 
-def _convert_net(net: nn.Module, work: Work, reference: float | None, latency: LatencySource) -> Conversion:
+def _convert_net(
+    net: nn.Module, teacher: nn.Module, reference: float | None, latency: LatencySource, work: Work
+) -> Conversion:
     folded = fold_batch_norm(net).to(memory_format=torch.channels_last)
     inputs = work.as_input(work.pictures.calibration)
     with work.steps.step("exporting float32 TFLite and ONNX"):
@@ -100,56 +125,69 @@ def _convert_net(net: nn.Module, work: Work, reference: float | None, latency: L
         float_files = {f: write_float(f, export, work.identity) for f, export in exports.items()}
         logits = {f: logits_of(work.open(content, f), work.pictures.val) for f, content in float_files.items()}
     float_logits = logits[ModelFormat.TFLITE]
-    before = top1(float_logits, work.pictures.val_truth) if reference is None else reference
+    before = reference
+    if before is None:
+        before = top1(float_logits, work.pictures.val_truth)
+        _require_known_accuracy(work, before)
     if work.request.quantizes:
         evidence = gather_evidence(folded, exports, inputs, work.identity, work.request.seed)
         judges = Judges(work.pictures.val, work.pictures.val_truth, float_logits, float_files, latency)
-        store = SearchStore(work.target, _search_facts(work, judges), resume=work.request.resume)
-        found = _search(evidence, exports, judges, before, (net, store), work)
+        store = SearchStore(work.target, _search_facts(folded, judges, work), resume=work.request.resume)
+        maker = _maker(evidence, exports, judges, teacher, work)
+        found = _search(maker, before, store, work)
         conversion = _measure_and_pack(float_files, found, (_output_step(found, folded), before), latency, work)
         store.discard()
         return conversion
     return _measure_and_pack(float_files, None, (0.0, before), latency, work)
 
 
-def _search(
+def _maker(
     evidence: Evidence,
     exports: Mapping[ModelFormat, FloatExport],
     judges: Judges,
-    before: float,
-    given: tuple[nn.Module, SearchStore],
+    teacher: nn.Module,
     work: Work,
-) -> Found:
-    """Find a plan; ``given`` is the network that teaches, and where candidates are kept."""
-    request = work.request
-    teacher, store = given
+) -> CandidateMaker:
     held = held_layers(*(export.places for export in exports.values()))
 
     def train(planned: Planned, deadline: float) -> Planned:
         stored = evidence.stored - set(planned.plan.float_nodes)
         return train_planned(planned, stored, held, teacher, deadline, work)
 
-    maker = CandidateMaker(PlanMaker(evidence), exports, work.identity, layout_for(request.target), judges, train)
-    limits = SearchLimits(before, request.max_drop, request.budget_s, request.prefer)
+    layout = layout_for(work.request.target)
+    return CandidateMaker(PlanMaker(evidence), exports, work.identity, layout, judges, train)
+
+
+def _search(maker: CandidateMaker, before: float, store: SearchStore, work: Work) -> Found:
+    request = work.request
+    limits = SearchLimits(before, request.max_drop, request.budget_s, request.prefer, times_count(request))
     try:
         found = search(recipes_named(request.recipe), limits, maker, store, work.steps)
-    except BudgetError as error:
+    except NothingKeptError as error:
+        work.steps.table(search_table([candidate.to_row(before) for candidate in error.tried]))
         raise BudgetError(_refusal(work, before, str(error))) from error
+    except KeyboardInterrupt:
+        if store.count:
+            work.steps.note(f"{store.count} finished candidates are kept in {store.folder}; --resume goes on with them")
+        raise
     work.steps.note(f"taken: {found.chosen.recipe}: {found.chosen.method}")
     return found
 
 
-def _search_facts(work: Work, judges: Judges) -> dict[str, Any]:
-    """What the candidates of a search depend on."""
+def _search_facts(folded: fx.GraphModule, judges: Judges, work: Work) -> dict[str, Any]:
+    """What the candidates of a search depend on, by the words that tell a user which of it has changed."""
     request = work.request
+    layout = layout_for(request.target)
     return {
-        "float_files": {f.value: len(content) for f, content in judges.float_files.items()},
-        "reference": judges.reference.tobytes().hex()[:4096],
-        "calibration": len(work.pictures.calibration),
-        "data": work.photos.digest,
-        "target": request.target,
-        "seed": request.seed,
-        "versions": library_versions(),
+        "the network": digest_of(tensor.numpy() for tensor in folded.state_dict().values()),
+        "its name, labels or preprocessing": repr(work.identity),
+        "the pictures": work.photos.digest,
+        "the float network's answers": digest_of([judges.reference]),
+        "--calibration": len(work.pictures.calibration),
+        "--target": [request.target, layout.activations.value, layout.stem_pixels],
+        "--measure-on": request.measure_on or f"this machine, {platform.machine()}",
+        "--seed": request.seed,
+        "the versions": {"hawklet": __version__, **library_versions()},
     }
 
 

@@ -10,9 +10,11 @@ import numpy as np
 import numpy.typing as npt
 from torch import fx
 
+from hawklet.errors import ModelError
 from hawklet.spec import Floats, ModelFormat, Pixels, Precision
 from hawklet_converter.candidate import Candidate
 from hawklet_converter.float_exports import FloatExport
+from hawklet_converter.float_segments import FloatSegment
 from hawklet_converter.judge import judge
 from hawklet_converter.latency_source import LatencySource
 from hawklet_converter.make_plan import PlanMaker, Planned
@@ -64,18 +66,29 @@ class CandidateMaker:
         self._layout = layout
         self._judges = judges
         self._train = train
+        self._left_in_float: set[tuple[str, ...]] = {()}  # int8 has been tried without
 
     def make(self, recipe: Recipe, attempt: Attempt | None, deadline: float) -> Candidate:
         """See :class:`hawklet_converter.search.Maker`."""
         start = time.monotonic()
         if attempt is None:
             files = {f: self._write_plain(recipe.precision, f) for f in self._exports}
-            return self._measure(recipe, recipe.keeps, files, None, start)
+            return self._measure(recipe, recipe.method, files, None, start)
         planned = self._plans.make(attempt)
+        if attempt.float_share:
+            self._require_new(planned.segment, attempt)
         if attempt.train:
             planned = self._train(planned, deadline)
         files = {f: self._write_int8(f, planned.net, planned) for f in self._exports}
         return self._measure(recipe, attempt.name, files, planned, start)
+
+    def _require_new(self, segment: FloatSegment, attempt: Attempt) -> None:
+        if segment.layers in self._left_in_float:
+            raise ModelError(
+                f"an attempt must differ from those before it; what fits into {attempt.float_share:.0%} of the "
+                f"multiplications was tried already ({', '.join(segment.layers) or 'nothing does'})"
+            )
+        self._left_in_float.add(segment.layers)
 
     def _write_plain(self, precision: Precision, model_format: ModelFormat) -> bytes:
         return _PLAIN_WRITERS[precision](model_format, self._exports[model_format], self._identity)
@@ -107,6 +120,7 @@ class CandidateMaker:
             float_layers=planned.segment.layers if planned else (),
             float_macs_share=planned.segment.macs_share if planned else 0.0,
             seconds=time.monotonic() - start,
+            finished=planned.finished if planned else True,
         )
 
     def _logits(self, content: bytes, model_format: ModelFormat) -> Floats:

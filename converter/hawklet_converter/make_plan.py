@@ -63,6 +63,8 @@ class Planned:
     plan: QuantPlan
     segment: FloatSegment
     """What stays in float by choice."""
+    finished: bool = True
+    """False: the time ended before its training did."""
 
 
 class PlanMaker:

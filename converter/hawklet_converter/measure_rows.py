@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 from collections.abc import Iterator, Mapping
 
@@ -12,6 +13,7 @@ from hawklet_converter.judge import agreement
 from hawklet_converter.latency_source import LatencySource
 from hawklet_converter.pack import format_of
 from hawklet_converter.request import ConvertRequest, Row
+from hawklet_converter.search import SAME_SPEED
 from hawklet_converter.verify import logits_of, top1
 from hawklet_converter.work import Work
 from hawklet_hardware.targets import target_named
@@ -51,17 +53,22 @@ def measure_rows(files: Mapping[str, bytes], latency: LatencySource, work: Work)
         )
         for name, content in files.items()
     )
-    return in_order_of_preference(rows) if _is_timed_where_it_runs(work.request) else rows
+    return in_order_of_preference(rows) if times_count(work.request) else rows
 
 
-def _is_timed_where_it_runs(request: ConvertRequest) -> bool:
+def times_count(request: ConvertRequest) -> bool:
     """Whether the times are those of the target, or of a processor of its kind."""
     return request.measure_on is not None or platform.machine().lower() in target_named(request.target).arch
 
 
 def in_order_of_preference(rows: tuple[Row, ...]) -> tuple[Row, ...]:
-    """Smaller precisions first, unless a file is slower than the float32 file of its format."""
-    return tuple(sorted(rows, key=lambda row: (_is_slower(row, rows), row.variant.startswith("float32"))))
+    """The fastest first, as far as times can be told apart; else in the order given. What was not timed comes last."""
+    waiting, ordered = [row for row in rows if row.ms is not None], []
+    while waiting:
+        fastest = min(row.ms for row in waiting if row.ms is not None)
+        ordered.append(next(row for row in waiting if row.ms is not None and row.ms <= fastest * SAME_SPEED))
+        waiting.remove(ordered[-1])
+    return (*ordered, *(row for row in rows if row.ms is None))
 
 
 def _is_slower(row: Row, rows: tuple[Row, ...]) -> bool:
@@ -71,7 +78,7 @@ def _is_slower(row: Row, rows: tuple[Row, ...]) -> bool:
 
 def notes_of(rows: tuple[Row, ...], request: ConvertRequest) -> Iterator[str]:
     """What a reader of the times must know."""
-    if not _is_timed_where_it_runs(request):
+    if not times_count(request):
         yield (
             f"the times are this machine's, which is no {target_named(request.target).name}, and say little of it; "
             "--measure-on user@host takes them there"
@@ -80,15 +87,15 @@ def notes_of(rows: tuple[Row, ...], request: ConvertRequest) -> Iterator[str]:
     for row in rows:
         if _is_slower(row, rows):
             plain = f"float32-{format_of(row.variant).value}"
-            yield f"{row.variant} is no faster than {plain} where it was measured, which comes before it in the bundle"
+            yield f"{row.variant} is no faster than {plain} where it was measured"
 
 
 def doubts_of(work: Work) -> Iterator[str]:
     """Whether there are pictures enough to tell a drop."""
     request, pictures = work.request, len(work.pictures.val)
     step = 100 / pictures
-    if (request.quantizes or request.prune) and step > request.max_drop / 2:
-        enough = round(200 / max(request.max_drop, 0.1))
+    if (request.quantizes or request.prune) and request.max_drop > 0 and step > request.max_drop / 2:
+        enough = math.ceil(200 / request.max_drop)
         yield (
             f"accuracy was measured on {pictures} validation pictures, of which one is {step:.1f} points: too few to "
             f"tell a drop of {request.max_drop:g} (--max-drop); {enough} or more would do"

@@ -29,7 +29,8 @@ def model_card(name: str, labels: Sequence[str], provenance: Mapping[str, Any], 
         "All files take `uint8 [1, H, W, 3]` RGB pixels, 0..255, and return `float32` logits.",
     ]
     if quantization:
-        lines += ["", f"Integer files: {quantization['method']}, on {quantization['calibration']} training pictures."]
+        on = f", on {quantization['calibration']} training pictures" if quantization["calibration"] else ""
+        lines += ["", f"The {quantization['recipe']} files: {quantization['method']}{on}."]
     if provenance["prune"]:
         lines += ["", f"{provenance['prune']:.0%} of the channels were pruned away."]
     return "\n".join(lines) + "\n"

@@ -50,12 +50,13 @@ def provenance_of(work: Work, found: Found | None, rows: tuple[Row, ...], before
         facts["quantization"] = {
             "recipe": found.chosen.recipe,
             "method": found.chosen.method,
-            "calibration": len(work.pictures.calibration),
+            "calibration": len(work.pictures.calibration) if found.chosen.plan else 0,
             "float_layers": list(found.chosen.float_layers),
             "float_macs_share": found.chosen.float_macs_share,
             "budget_s": request.budget_s,
             "prefer": request.prefer.value,
             "tried": [candidate.to_row(before) for candidate in found.tried],
             "left_out": list(found.left_out),
+            "failed": dict(found.failed),
         }
     return facts

@@ -62,13 +62,21 @@ class Recipe:
     """What it gives and keeps."""
     attempts: tuple[Attempt, ...] = ()
     """Empty where there is one way only."""
+    method: str = ""
+    """That way in words."""
 
 
 _INT8 = (Attempt(), Attempt(adaptive_rounding=True), Attempt(ranges="mse", adaptive_rounding=True))
 
 _RECIPES = (
     Recipe("float32", Precision.FLOAT32, "nothing", "everything: the network as trained, 4 bytes a weight"),
-    Recipe("float16", Precision.FLOAT16, "seconds", "all accuracy, half the size; no faster on a CPU"),
+    Recipe(
+        "float16",
+        Precision.FLOAT16,
+        "seconds",
+        "all accuracy, half the size; no faster on a CPU",
+        method="weights stored in 16 bits",
+    ),
     Recipe(
         "int8",
         Precision.INT8,
@@ -102,6 +110,7 @@ _RECIPES = (
         Precision.DYNAMIC_INT8,
         "seconds",
         "weights alone in 8 bits: a quarter of the size, computes in float, mostly slower than float32",
+        method="weights stored in 8 bits, a scale per channel",
     ),
 )
 

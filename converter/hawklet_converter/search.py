@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from hawklet.errors import BudgetError
+from hawklet.errors import BudgetError, ModelError
 from hawklet_converter.candidate import Candidate
 from hawklet_converter.recipes import Attempt, Recipe
 from hawklet_converter.search_store import SearchStore
 from hawklet_converter.steps import Steps
 
-_SAME_SPEED = 1.03
+SAME_SPEED = 1.03
 """Times within this factor are not told apart."""
 
 
@@ -38,13 +38,19 @@ class SearchLimits:
     budget_s: float
     """Seconds after which nothing new is begun; the first attempt is always made."""
     prefer: Prefer = Prefer.FIRST
+    times_count: bool = True
+    """Whether times are those of the target; if not, they decide nothing."""
 
 
 class Maker(Protocol):
     """Makes and measures candidates."""
 
     def make(self, recipe: Recipe, attempt: Attempt | None, deadline: float) -> Candidate:
-        """One candidate; ``attempt`` is None where a recipe has one way only."""
+        """One candidate; ``attempt`` is None where a recipe has one way only.
+
+        Raises:
+            ModelError: this attempt does not work on this network; others may.
+        """
 
 
 @dataclass(frozen=True)
@@ -56,29 +62,60 @@ class Found:
     """In the order of trying, the chosen one among them."""
     left_out: tuple[str, ...]
     """Attempts that the time did not allow."""
+    failed: Mapping[str, str]
+    """Attempts that do not work on this network, each with the reason."""
+
+
+class NothingKeptError(BudgetError):
+    """No candidate keeps the accuracy.
+
+    Args:
+        message: How near they came.
+        tried: In the order of trying.
+    """
+
+    def __init__(self, message: str, tried: Sequence[Candidate]) -> None:
+        super().__init__(message)
+        self.tried = tuple(tried)
 
 
 def search(recipes: Sequence[Recipe], limits: SearchLimits, maker: Maker, store: SearchStore, steps: Steps) -> Found:
     """Try attempts until one keeps the accuracy, or the time is spent.
 
     Raises:
-        BudgetError: none of them keeps it; the message has the nearest, and the candidates are left in the store.
+        NothingKeptError: none of them keeps it; the message has the nearest, and the candidates are left in the store.
+        BudgetError: there is no time for the only attempts, which train.
+        ModelError: no attempt works on this network; the reason is that of the first.
     """
     start = time.monotonic()
     tried: list[Candidate] = []
+    failed: dict[str, str] = {}
     waiting = list(_attempts(recipes))
-    while waiting:
-        if tried and _content(tried, limits):
+    while waiting and not _content(tried, limits):
+        recipe, attempt, name = waiting[0]
+        trains = attempt is not None and attempt.train
+        if (tried or trains) and time.monotonic() - start >= limits.budget_s:
             break
-        if tried and time.monotonic() - start >= limits.budget_s:
-            break
-        recipe, attempt, name = waiting.pop(0)
-        tried.append(_made(name, store, steps, lambda: maker.make(recipe, attempt, start + limits.budget_s)))  # noqa: B023 -- called at once
+        del waiting[0]
+        try:
+            tried.append(_made(name, store, steps, lambda: maker.make(recipe, attempt, start + limits.budget_s)))  # noqa: B023 -- called at once
+        except ModelError as error:
+            failed[name] = str(error)
+            steps.note(f"{name} does not work on this network: {error}")
+    left_out = () if _content(tried, limits) else tuple(name for _, _, name in waiting)
+    if not tried:
+        raise _nothing_made(failed, limits)
     kept = [candidate for candidate in tried if _keeps(candidate, limits)]
     if not kept:
-        raise BudgetError(_shortfall(tried, limits, [name for _, _, name in waiting]))
-    chosen = _fastest(kept) if limits.prefer is Prefer.LATENCY else kept[0]
-    return Found(chosen, tuple(tried), () if _content(tried, limits) else tuple(name for _, _, name in waiting))
+        raise NothingKeptError(_shortfall(tried, limits, left_out), tried)
+    chosen = _best(kept, limits) if limits.prefer is Prefer.LATENCY else kept[0]
+    return Found(chosen, tuple(tried), left_out, failed)
+
+
+def _nothing_made(failed: Mapping[str, str], limits: SearchLimits) -> ModelError | BudgetError:
+    for reason in failed.values():
+        return ModelError(reason)
+    return BudgetError(f"training needs time, got --budget {limits.budget_s:g}s; allow some minutes, as --budget 10m")
 
 
 def _attempts(recipes: Sequence[Recipe]) -> Iterator[tuple[Recipe, Attempt | None, str]]:
@@ -96,7 +133,8 @@ def _made(name: str, store: SearchStore, steps: Steps, make: Callable[[], Candid
         return done
     with steps.step(f"trying {name}"):
         candidate = make()
-    store.put(name, candidate)
+    if candidate.finished:
+        store.put(name, candidate)
     return candidate
 
 
@@ -108,10 +146,10 @@ def _keeps(candidate: Candidate, limits: SearchLimits) -> bool:
     return candidate.drop(limits.before) <= limits.max_drop + 1e-9
 
 
-def _fastest(kept: Sequence[Candidate]) -> Candidate:
+def _best(kept: Sequence[Candidate], limits: SearchLimits) -> Candidate:
     """The one nearest to the float network of those that are as fast as the fastest, as far as one can tell."""
     fastest = min(map(_speed, kept))
-    level = [candidate for candidate in kept if _speed(candidate) <= fastest * _SAME_SPEED]
+    level = [c for c in kept if not limits.times_count or _speed(c) <= fastest * SAME_SPEED]
     return min(level, key=lambda candidate: max(candidate.divergence.values()))
 
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from hawklet.errors import UsageError
 from hawklet.safefiles import write_bytes, write_json
 from hawklet.spec import ModelFormat, Precision
 from hawklet_converter.candidate import Candidate
 from hawklet_converter.plan import QuantPlan
 
 _KEY = "key.json"
-_SCHEMA = "hawklet-search/1"
+_SCHEMA = "hawklet-search/2"
 
 
 class SearchStore:
@@ -23,24 +28,51 @@ class SearchStore:
 
     Args:
         bundle: Where the bundle will be.
-        facts: What the candidates depend on; those of another search are not taken for this one's.
+        facts: What the candidates depend on, in plain JSON types.
         resume: Keep what is there. Without it the folder is emptied.
+
+    Raises:
+        UsageError: what is there is no search's, or with ``resume`` another search's.
     """
 
     def __init__(self, bundle: Path, facts: Mapping[str, Any], *, resume: bool) -> None:
         self.folder = bundle.with_name(bundle.name + ".partial")
-        self._key = hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
-        self.resumed = resume and self._is_ours()
-        if not self.resumed:
-            self.discard()
-            write_json(self.folder / _KEY, {"schema": _SCHEMA, "key": self._key})
+        self._facts = dict(facts)
+        self._key = _digest(json.dumps(self._facts, sort_keys=True).encode())
+        found = self._found()
+        if resume and found is not None:
+            self._require_same(found)
+            return
+        self.discard()
+        write_json(self.folder / _KEY, {"schema": _SCHEMA, "facts": self._facts})
 
-    def _is_ours(self) -> bool:
+    def _found(self) -> dict[str, Any] | None:
+        """The facts of the search that is there; None where nothing is."""
+        if not self.folder.exists() and not self.folder.is_symlink():
+            return None
         try:
             found = json.loads((self.folder / _KEY).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return False
-        return bool(found == {"schema": _SCHEMA, "key": self._key})
+            if found["schema"] == _SCHEMA and not self.folder.is_symlink():
+                return dict(found["facts"])
+        except (OSError, ValueError, KeyError, TypeError):
+            pass  # told below
+        raise UsageError(
+            f"{self.folder} is where a search keeps what it has tried, and something else is there; "
+            "move it away, or name another bundle (-o)"
+        )
+
+    def _require_same(self, found: Mapping[str, Any]) -> None:
+        differing = [name for name in {**found, **self._facts} if found.get(name) != self._facts.get(name)]
+        if differing:
+            raise UsageError(
+                f"--resume goes on with the same search; what {self.folder} holds differs in {', '.join(differing)}; "
+                "give the same options again, or leave --resume out to begin anew"
+            )
+
+    @property
+    def count(self) -> int:
+        """How many candidates are kept."""
+        return sum(path.suffix == ".json" and path.name != _KEY for path in self.folder.iterdir())
 
     def get(self, name: str) -> Candidate | None:
         """A finished candidate, or None; one that was not written to its end does not count."""
@@ -64,10 +96,19 @@ class SearchStore:
 
     def discard(self) -> None:
         """Remove the folder."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(self.folder)
 
     def _path(self, name: str, suffix: str) -> Path:
-        return self.folder / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.{suffix}"
+        return self.folder / f"{_digest((self._key + name).encode())[:16]}.{suffix}"
+
+
+def digest_of(arrays: Iterable[npt.NDArray[Any]]) -> str:
+    """SHA-256 of arrays, one after the other."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
 
 
 def _digest(content: bytes) -> str:

@@ -37,6 +37,11 @@ class Steps:
         if not self._silent:
             click.echo(f"    {text}", err=True)
 
+    def table(self, text: str) -> None:
+        """Show a table of what a step came to."""
+        if not self._silent:
+            click.echo(f"\n{text}\n", err=True)
+
     def _announce(self, title: str) -> None:
         if not self._silent and sys.stderr.isatty():
             click.echo(f"  {title} ...\r", err=True, nl=False)

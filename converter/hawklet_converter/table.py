@@ -32,7 +32,7 @@ def _tried_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
         f"{row['drop']:.1f}",
         f"{min(row['agreement'].values()):.1f}",
         f"{row['bytes']['tflite'] / 1e6:.2f}",
-        *(f"{row[key]['tflite']:.2f}" if row[key] else "-" for key in ("ms", "float_ms")),
+        *(f"{row[key]['tflite']:.2f}" if "tflite" in row[key] else "-" for key in ("ms", "float_ms")),
         f"{share:.1%}" if share else "-",
     )
 

@@ -54,4 +54,6 @@ def train_planned(
         )
     finally:
         torch.set_num_threads(threads)
-    return replace(planned, net=result.net, plan=lift_tiny_channels(result.net, result.plan))
+    plan = lift_tiny_channels(result.net, result.plan)
+    in_time = result.history.stopped_by not in ("minutes", "request")
+    return replace(planned, net=result.net, plan=plan, finished=in_time)

@@ -6,20 +6,23 @@ import errno
 import json
 import os
 import platform
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
 import numpy as np
 import pytest
+import torch
 
 import hawklet
 from hawklet.bundle import Bundle
 from hawklet.classifier import Classifier
 from hawklet.cli import main
-from hawklet.errors import BudgetError, UsageError
+from hawklet.errors import BudgetError, RunError, UsageError
 from hawklet.golden import replay
 from hawklet.images import read_image
+from hawklet.safefiles import write_json
 from hawklet_converter.convert import convert
 from hawklet_converter.measure_rows import in_order_of_preference
 from hawklet_converter.pack import PLAN_FILE, REPORT_FILE
@@ -27,6 +30,8 @@ from hawklet_converter.plan import ActivationQuant, QuantPlan
 from hawklet_converter.recipes import RECIPES
 from hawklet_converter.request import Conversion, ConvertRequest, Row
 from hawklet_converter.steps import Steps
+from hawklet_trainer.models import model_entry
+from hawklet_trainer.run import BEST, MANIFEST, load_run, save_weights
 
 VARIANTS = ["int8-tflite", "int8-onnx", "float32-tflite", "float32-onnx"]
 
@@ -50,6 +55,8 @@ def test_int8_comes_first_but_behind_a_float_file_that_is_faster() -> None:
         "float32-onnx",
         "int8-onnx",
     ]
+    level = tuple(replace(row, ms=2.0 if row.variant != "int8-tflite" else 2.05) for row in rows)
+    assert in_order_of_preference(level) == level
     untimed = tuple(replace(row, ms=None) for row in rows)
     assert in_order_of_preference(untimed) == untimed
 
@@ -236,6 +243,27 @@ def test_a_full_disk_leaves_no_bundle_and_the_search_goes_on_from_what_was_finis
     monkeypatch.setattr("hawklet_converter.make_plan.PlanMaker.make", full)  # nothing may be made again
     convert(replace(request, resume=True), Steps(silent=True))
     assert output.exists()
+
+
+def test_weights_that_do_not_do_as_the_run_says_are_refused(tiny_run: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(tiny_run, copy)
+    run = load_run(copy)
+    write_json(copy / MANIFEST, {**run.manifest, "metrics": {"val": {"top1": 95.0}}})
+    torch.manual_seed(0)
+    foreign = model_entry(run.model).build(len(run.labels), run.spec.height, run.spec.width)
+    save_weights(copy / BEST, foreign, run.pixel_zero_point, run.pixel_scale)
+    with pytest.raises(RunError, match="so they are not the ones that were trained there"):
+        convert(ConvertRequest(copy, tmp_path / "x.hawklet", calibration=16), Steps(silent=True))
+    assert not (tmp_path / "x.hawklet").exists()
+
+
+def test_files_that_were_not_planned_are_not_called_integer_files(tiny_run: Path, tmp_path: Path) -> None:
+    request = ConvertRequest(tiny_run, tmp_path / "x.hawklet", recipe="float16", max_drop=20.0)
+    bundle = Bundle.open(convert(request, Steps(silent=True)).path)
+    card = bundle.read("MODEL_CARD.md").decode()
+    assert "The float16 files: weights stored in 16 bits." in card
+    assert bundle.manifest.provenance["quantization"]["calibration"] == 0
 
 
 @pytest.mark.parametrize("recipe", ["float16", "int8-dynamic", "int8-pertensor", "int8-mixed", "int8-qat"])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hawklet.errors import BudgetError, UsageError
+from hawklet.errors import BudgetError, ModelError, UsageError
 from hawklet.spec import ModelFormat, Precision
 from hawklet_converter.candidate import Candidate
 from hawklet_converter.choose_ranges import METHODS
@@ -121,9 +121,24 @@ def test_an_interrupted_search_goes_on_from_the_last_finished_candidate(tmp_path
 def test_candidates_of_another_search_are_not_taken_for_this_ones(tmp_path: Path) -> None:
     bundle = tmp_path / "x.hawklet"
     SearchStore(bundle, {"seed": 0}, resume=False).put("a", _candidate("a", 90))
-    other = SearchStore(bundle, {"seed": 1}, resume=True)
-    assert not other.resumed
-    assert other.get("a") is None
+    with pytest.raises(UsageError, match="differs in seed"):
+        SearchStore(bundle, {"seed": 1}, resume=True)
+    assert SearchStore(bundle, {"seed": 0}, resume=True).get("a") is not None
+    assert SearchStore(bundle, {"seed": 1}, resume=False).get("a") is None
+
+
+def test_a_folder_of_the_users_own_is_never_emptied(tmp_path: Path) -> None:
+    folder = tmp_path / "x.hawklet.partial"
+    folder.mkdir()
+    (folder / "thesis.txt").write_text("years of work")
+    with pytest.raises(UsageError, match="something else is there"):
+        SearchStore(tmp_path / "x.hawklet", {}, resume=False)
+    linked = tmp_path / "y.hawklet.partial"
+    SearchStore(tmp_path / "z.hawklet", {}, resume=False)
+    linked.symlink_to(tmp_path / "z.hawklet.partial")
+    with pytest.raises(UsageError, match="something else is there"):
+        SearchStore(tmp_path / "y.hawklet", {}, resume=False)
+    assert (folder / "thesis.txt").read_text() == "years of work"
 
 
 def test_a_candidate_that_was_not_written_to_its_end_does_not_count(store: SearchStore) -> None:
@@ -132,9 +147,42 @@ def test_a_candidate_that_was_not_written_to_its_end_does_not_count(store: Searc
     assert store.get("a") is None
 
 
-def test_a_file_slower_than_float_is_called_slower() -> None:
-    assert _candidate("a", 90, ms=5).slower == BOTH
-    assert _candidate("a", 90, ms=3).slower == ()
+def test_an_attempt_that_does_not_work_is_told_and_the_others_are_tried(store: SearchStore) -> None:
+    class Failing(Scripted):
+        def make(self, recipe: Recipe, attempt: Attempt | None, deadline: float) -> Candidate:
+            if attempt is not None and attempt.ranges == "mse":
+                raise ModelError("no grid for it")
+            return super().make(recipe, attempt, deadline)
+
+    maker = Failing(_candidate("a", 80), _candidate("c", 90))
+    found = search([RECIPE], LIMITS, maker, store, Steps(silent=True))
+    assert found.chosen.recipe == "c"
+    assert list(found.failed.values()) == ["no grid for it"]
+    only = replace(RECIPE, attempts=(Attempt(ranges="mse"),))
+    with pytest.raises(ModelError, match="no grid for it"):
+        search([only], LIMITS, Failing(), store, Steps(silent=True))
+
+
+def test_times_of_another_processor_decide_nothing(store: SearchStore) -> None:
+    near = replace(_candidate("b", 89.5, ms=3.0), divergence=dict.fromkeys(BOTH, 0.001))
+    maker = Scripted(_candidate("a", 89.5, ms=2.0), near, _candidate("c", 89.5, ms=2.5))
+    limits = replace(LIMITS, prefer=Prefer.LATENCY, times_count=False)
+    assert search([RECIPE], limits, maker, store, Steps(silent=True)).chosen.recipe == "b"
+
+
+def test_training_that_the_time_cut_short_is_taken_up_again_by_resume(store: SearchStore) -> None:
+    maker = Scripted(replace(_candidate("a", 89.5), finished=False))
+    found = search([RECIPE], LIMITS, maker, store, Steps(silent=True))
+    assert found.chosen.recipe == "a"
+    assert store.count == 0
+
+
+def test_without_time_to_train_nothing_is_called_trained(store: SearchStore) -> None:
+    trains = replace(RECIPE, attempts=(Attempt(train=True),))
+    maker = Scripted(_candidate("a", 90))
+    with pytest.raises(BudgetError, match="--budget 0s"):
+        search([trains], replace(LIMITS, budget_s=0.0), maker, store, Steps(silent=True))
+    assert maker.made == 0
 
 
 def test_a_row_is_plain_json_without_the_files() -> None:

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from hawklet.errors import DataError, RunError, UsageError
 from hawklet_trainer.augment import Augment
 from hawklet_trainer.data import load_pixels
 from hawklet_trainer.evaluate import accuracy_of
-from hawklet_trainer.run import load_run, new_run_folder, run_name
+from hawklet_trainer.run import Run, load_run, new_run_folder, run_name, save_weights
 from hawklet_trainer.weights import read_tensors
 
 TINY = ("--weights", "none", "--imgsz", "64", "--batch", "8", "--no-flip")
@@ -144,7 +145,10 @@ def test_a_name_that_is_a_path_is_refused(name: str) -> None:
         run_name(name, Path("photos"), "resnet18")
 
 
-@pytest.mark.parametrize(("folder", "name"), [("my photos!", "my-photos-resnet18"), ("/", "photos-resnet18")])
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [("my photos!", "my-photos-resnet18"), ("/", "photos-resnet18"), ("_raw", "raw-resnet18")],
+)
 def test_without_a_name_the_run_is_named_after_folder_and_model(folder: str, name: str) -> None:
     assert run_name(None, Path(folder), "resnet18") == name
 
@@ -185,6 +189,40 @@ def test_weights_of_another_network_in_a_run_are_refused(run_folder: Path, tmp_p
     (run / "manifest.json").write_text(json.dumps({**manifest, "model": "mobilenet_v2"}))
     with pytest.raises(RunError, match="must hold the weights of mobilenet_v2"):
         load_run(run).build()
+
+
+def _with_weights(run: Path, spoil: Callable[[dict[str, torch.Tensor]], None], zero_point: int, scale: float) -> Run:
+    net = load_run(run).build()
+    state = net.state_dict()
+    spoil(state)
+    net.load_state_dict(state)
+    save_weights(run / "weights" / "best.safetensors", net, zero_point, scale)
+    return load_run(run)
+
+
+def test_weights_that_are_no_numbers_or_for_other_pixels_are_refused(run_folder: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(run_folder, run)
+    known = load_run(run)
+    other = _with_weights(run, lambda state: None, known.pixel_zero_point + 1, known.pixel_scale)
+    with pytest.raises(RunError, match="they are another run's"):
+        other.build()
+    shutil.rmtree(run)
+    shutil.copytree(run_folder, run)
+    broken = _with_weights(
+        run, lambda state: state["fc.bias"].fill_(float("nan")), known.pixel_zero_point, known.pixel_scale
+    )
+    with pytest.raises(RunError, match=r"must be finite numbers; fc\.bias"):
+        broken.build()
+
+
+def test_a_run_whose_name_is_a_path_is_refused(run_folder: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(run_folder, run)
+    manifest = json.loads((run / "manifest.json").read_text())
+    (run / "manifest.json").write_text(json.dumps({**manifest, "name": "../evil"}))
+    with pytest.raises(RunError, match="a run's name must be letters"):
+        load_run(run)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from hawklet_trainer.weights import FOLDED_KEY, read_tensors
 SCHEMA = "hawklet-run/1"
 MANIFEST = "manifest.json"
 BEST = "weights/best.safetensors"
+_ZERO_POINT_KEY = "hawklet_pixel_zero_point"
 LAST = "weights/last.safetensors"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -57,13 +59,28 @@ class Run:
         if not path.is_file():
             raise RunError(f"a run needs {BEST}, there is none in {self.folder}; train again")
         net = model_entry(self.model).build(len(self.labels), self.spec.height, self.spec.width)
+        tensors, metadata = read_tensors(path)
+        self._require_sound(tensors, metadata)
         try:
-            net.load_state_dict(read_tensors(path)[0])
+            net.load_state_dict(tensors)
         except RuntimeError as error:
             raise RunError(
                 f"{path} must hold the weights of {self.model}; it does not: {_first_line(error)}"
             ) from error
         return net.eval()
+
+    def _require_sound(self, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> None:
+        place = self.folder / BEST
+        for name, tensor in tensors.items():
+            if not bool(torch.isfinite(tensor).all()):
+                raise RunError(f"weights must be finite numbers; {name} in {place} is not; train again")
+        wanted = {_ZERO_POINT_KEY: str(self.pixel_zero_point), FOLDED_KEY: repr(self.pixel_scale)}
+        said = [metadata.get(key, value) for key, value in wanted.items()]
+        if said != list(wanted.values()):
+            raise RunError(
+                f"weights must be for the pixels of the run's {MANIFEST} (zero point {self.pixel_zero_point}, scale "
+                f"{self.pixel_scale!r}), got weights for {' and '.join(said)} in {place}; they are another run's"
+            )
 
     def config(self, **changes: Any) -> TrainConfig:
         """How the run's loop was set, such as whether its pictures may be mirrored, with ``changes`` applied.
@@ -126,6 +143,8 @@ def _from_manifest(folder: Path, manifest: Any) -> Run:
     if manifest["model"] not in MODELS:
         raise RunError(f"a run's model must be one of {', '.join(MODELS)}, got {manifest['model']!r} in {folder}")
     manifest["data"]["path"]  # absent: not a manifest of ours
+    if not _NAME.fullmatch(str(manifest["name"])):
+        raise RunError(f"a run's name must be letters, digits, '.', '_' and '-', got {manifest['name']!r} in {folder}")
     return Run(
         folder=folder,
         name=str(manifest["name"]),
@@ -145,7 +164,7 @@ def run_name(given: str | None, photos: Path, model: str) -> str:
         UsageError: the given one is no plain file name.
     """
     if given is None:
-        stem = re.sub(r"[^A-Za-z0-9._-]+", "-", photos.expanduser().resolve().name).strip("-.")
+        stem = re.sub(r"[^A-Za-z0-9._-]+", "-", photos.expanduser().resolve().name).strip("-._")
         return f"{stem[:60] or 'photos'}-{model}"
     if not _NAME.fullmatch(given):
         raise UsageError(f"--name must be letters, digits, '.', '_' and '-' (100 at most), got {given!r}")
@@ -170,7 +189,7 @@ def save_weights(path: Path, net: nn.Module, zero_point: int, scale: float) -> N
     from safetensors.torch import save
 
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in net.state_dict().items()}
-    metadata = {"hawklet_pixel_zero_point": str(zero_point), FOLDED_KEY: repr(scale)}
+    metadata = {_ZERO_POINT_KEY: str(zero_point), FOLDED_KEY: repr(scale)}
     with atomic_file(path) as stream:
         stream.write(save(state, metadata))
 
