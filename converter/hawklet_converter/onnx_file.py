@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hawklet import __version__
+
 _PIXELS, _INPUT = "pixels", "x"
 
 
@@ -22,6 +24,13 @@ def read_model(content: bytes) -> Any:
 def write_model(model: Any) -> bytes:
     """Pack a ``ModelProto`` into a file."""
     return bytes(model.SerializeToString())
+
+
+def has_external_data(model: Any) -> bool:
+    """Whether weights lie in other files."""
+    from onnx.external_data_helper import uses_external_data
+
+    return any(uses_external_data(tensor) for tensor in model.graph.initializer)
 
 
 def initializers(model: Any) -> dict[str, npt.NDArray[Any]]:
@@ -213,7 +222,7 @@ def add_metadata(model: Any, name: str, labels: Sequence[str], mean: float, std:
     """Write the file with ``labels`` (newline-separated), ``mean`` and ``std`` as metadata properties."""
     from onnx import helper
 
-    model.producer_name, model.graph.name = "hawklet", name
+    model.producer_name, model.producer_version, model.graph.name = "hawklet", __version__, name
     helper.set_model_props(model, {"labels": "\n".join(labels), "mean": repr(mean), "std": repr(std)})
     return write_model(model)
 

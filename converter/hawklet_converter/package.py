@@ -22,9 +22,12 @@ from hawklet.errors import BundleError, ModelError, UsageError
 from hawklet.golden import record
 from hawklet.safefiles import require_writable
 from hawklet.spec import Fit, Floats, InputTransform, ModelFormat, OutputKind, Pixels, Precision
+from hawklet_converter import onnx_file
+from hawklet_converter.distinct_labels import distinct_labels
 from hawklet_converter.golden_tolerance import float_tolerance, tolerance_between
+from hawklet_converter.inspect import inspect_model
+from hawklet_converter.inspect.claims import LABELS_GIVEN, PACKAGED_FROM, claim_of
 from hawklet_converter.package_photos import PackagePictures, drawn_pictures, read_pictures
-from hawklet_converter.precision_of import precision_of
 
 _GRID = 255
 """Steps of an 8-bit output."""
@@ -72,6 +75,7 @@ class _Opened:
     content: bytes
     format: ModelFormat
     precision: Precision
+    float_ops: tuple[str, ...]
     classifier: Classifier
     transform: InputTransform | None
 
@@ -102,7 +106,11 @@ def package(request: PackageRequest) -> Packaged:
         variants=tuple(_variant(one, outputs[one.variant], pictures) for one in opened),
         created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         hawklet_version=__version__,
-        provenance={"packaged_from": {one.variant: one.path.name for one in opened}, **request.provenance},
+        provenance={
+            PACKAGED_FROM: {one.variant: one.path.name for one in opened},
+            LABELS_GIVEN: request.labels is not None,
+            **request.provenance,
+        },
     )
     if request.approve:
         request.approve(manifest)
@@ -127,13 +135,24 @@ def require_replaceable(target: Path) -> None:
 def _open(path: Path, request: PackageRequest) -> _Opened:
     if not path.is_file():
         raise UsageError(f"there is no model at {path}")
-    model_format = format_of(path)
+    model_format, content = format_of(path), path.read_bytes()
+    if model_format is ModelFormat.ONNX and onnx_file.has_external_data(onnx_file.read_model(content)):
+        raise ModelError(
+            f"a bundle holds whole models, and {path.name} keeps its weights in another file; write it anew with "
+            "onnx.save(onnx.load(PATH), PATH, save_as_external_data=False)"
+        )
     classifier = Classifier.open(path, labels=request.labels, fit=request.fit, normalize=request.normalize, threads=1)
-    content = path.read_bytes()
     transform = NORMALIZATIONS[request.normalize] if request.normalize else None
     if transform is None and classifier.engine_info.input_dtype.startswith("float"):
         transform = transform_of(classifier.engine_info.metadata)
-    return _Opened(path, content, model_format, precision_of(content, model_format), classifier, transform)
+    facts = inspect_model(content, model_format)
+    precision = claim_of(facts.precision)
+    if precision is None:
+        raise ModelError(
+            f"a classifier computes here in floats or in 8-bit integers; {path.name} is {facts.precision.value}"
+        )
+    float_ops = facts.float_ops if precision is Precision.INT8 else ()
+    return _Opened(path, content, model_format, precision, float_ops, classifier, transform)
 
 
 def _require_alike(opened: Sequence[_Opened]) -> None:
@@ -150,9 +169,9 @@ def _require_alike(opened: Sequence[_Opened]) -> None:
 
 
 def _distinct(labels: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Labels that occur twice, as ImageNet's crane, are told apart by their output's number, and that is said."""
+    """Labels that are all different, and what is to be said of it."""
     counts = Counter(labels)
-    told = tuple(f"{label} ({i})" if counts[label] > 1 else label for i, label in enumerate(labels))
+    told = distinct_labels(labels)
     if len(set(told)) != len(told):
         raise UsageError("labels must be all different, and stay alike here with their number added; change --labels")
     doubles = ", ".join(label for label, count in counts.items() if count > 1)
@@ -165,6 +184,7 @@ def _variant(one: _Opened, outputs: Floats, pictures: PackagePictures) -> Varian
         file=f"models/{one.variant}.{one.format.value}",
         format=one.format,
         precision=one.precision,
+        float_ops=one.float_ops,
         bytes=len(one.content),
         sha256=hashlib.sha256(one.content).hexdigest(),
         accuracy=_top1(one.classifier, pictures),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import onnx
 import pytest
+from onnx import numpy_helper
 from PIL import Image
 
 import tiny_models
@@ -13,8 +15,12 @@ from hawklet.classifier import Classifier
 from hawklet.errors import BudgetError, DataError, ModelError, UsageError
 from hawklet.golden import replay
 from hawklet.spec import ModelFormat, OutputKind, Precision
+from hawklet_converter import tflite_file
+from hawklet_converter.inspect import inspect_model
+from hawklet_converter.inspect.claims import check_claims, claim_of
+from hawklet_converter.inspect.facts import Severity
 from hawklet_converter.package import PackageRequest, package
-from hawklet_converter.precision_of import precision_of
+from hawklet_converter.request import Conversion
 
 
 @pytest.fixture
@@ -80,6 +86,55 @@ def test_labels_that_occur_twice_are_told_apart_and_that_is_said(models: tuple[P
     assert "crane" in made.notes[0]
 
 
+def _lies(bundle: Bundle) -> list[str]:
+    """What ``hawklet inspect`` would say the manifest claims wrongly."""
+    found = []
+    for variant in bundle.manifest.variants:
+        content = bundle.read(variant.file)
+        facts = inspect_model(content, variant.format)
+        found += check_claims(variant, bundle.manifest, facts, len(content))
+    return [finding.text for finding in found if finding.severity is Severity.WRONG]
+
+
+def _with_labels(folder: Path, *labels: str) -> Path:
+    """A file that has labels inside."""
+    model = tflite_file.read_model(tiny_models.colour_tflite())
+    file = folder / "labelled.tflite"
+    file.write_bytes(tflite_file.add_metadata(model, "labelled", labels, 0.0, 1.0, 3))
+    return file
+
+
+def test_a_packaged_bundle_is_what_it_claims_whatever_its_labels(labels: Path, tmp_path: Path) -> None:
+    file = _with_labels(tmp_path, "crane", "green", "crane")
+    for given in (None, labels):
+        made = package(PackageRequest((file,), given, output=tmp_path / "made.hawklet"))
+        assert _lies(Bundle.open(made.path)) == []
+
+
+def test_a_packaged_int8_file_names_what_it_computes_in_float(converted: Conversion, tmp_path: Path) -> None:
+    source = Bundle.open(converted.path)
+    files = []
+    for variant in source.manifest.variants:
+        files.append(tmp_path / variant.file.rpartition("/")[2])
+        files[-1].write_bytes(source.read(variant.file))
+    made = package(PackageRequest(tuple(files), output=tmp_path / "made.hawklet"))
+    packaged = Bundle.open(made.path)
+    assert _lies(packaged) == []
+    for variant in source.manifest.variants:
+        assert packaged.variant(variant.name).float_ops == variant.float_ops
+
+
+def test_a_model_whose_weights_lie_in_another_file_is_refused(tmp_path: Path, labels: Path) -> None:
+    model = onnx.load_from_string(tiny_models.colour_onnx())
+    for tensor in model.graph.initializer:
+        tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor), tensor.name))
+    file = tmp_path / "split.onnx"
+    onnx.save(model, file, save_as_external_data=True, size_threshold=0)
+    with pytest.raises(ModelError, match="keeps its weights in another file"):
+        package(PackageRequest((file,), labels, output=tmp_path / "made.hawklet"))
+    assert not (tmp_path / "made.hawklet").exists()
+
+
 def test_two_files_of_one_precision_and_format_are_refused(
     models: tuple[Path, Path], labels: Path, tmp_path: Path
 ) -> None:
@@ -107,7 +162,7 @@ def test_what_was_measured_can_be_refused_before_anything_is_written(
 @pytest.mark.parametrize("operators", [("weights",), ("weights", "pixels")])
 def test_quantized_weights_alone_are_never_called_int8(operators: tuple[str, ...]) -> None:
     expected = Precision.INT8 if "pixels" in operators else Precision.DYNAMIC_INT8
-    assert precision_of(_onnx_with_quantized(operators), ModelFormat.ONNX) is expected
+    assert claim_of(inspect_model(_onnx_with_quantized(operators), ModelFormat.ONNX).precision) is expected
 
 
 def _onnx_with_quantized(inputs: tuple[str, ...]) -> bytes:
@@ -117,5 +172,11 @@ def _onnx_with_quantized(inputs: tuple[str, ...]) -> bytes:
     names = [f"real_{name}" if name in inputs else name for name in ("pixels", "weights")]
     nodes = [helper.make_node("DequantizeLinear", [name, "scale"], [f"real_{name}"]) for name in inputs]
     nodes.append(helper.make_node("MatMul", names, ["out"]))
-    graph = helper.make_graph(nodes, "g", [], [], [helper.make_tensor("scale", TensorProto.FLOAT, [], [1.0])])
+    constants = [
+        helper.make_tensor("scale", TensorProto.FLOAT, [], [1.0]),
+        helper.make_tensor("weights", TensorProto.INT8 if "weights" in inputs else TensorProto.FLOAT, [2, 2], [1] * 4),
+    ]
+    pixels = helper.make_tensor_value_info("pixels", TensorProto.INT8 if "pixels" in inputs else 1, [1, 2])
+    out = helper.make_tensor_value_info("out", TensorProto.FLOAT, [1, 2])
+    graph = helper.make_graph(nodes, "g", [pixels], [out], constants)
     return bytes(helper.make_model(graph).SerializeToString())

@@ -11,6 +11,7 @@ from numpy.lib import format as npy
 from hawklet.bundle import Bundle, Manifest, Variant
 from hawklet.errors import BundleError
 from hawklet.spec import Precision
+from hawklet_converter.distinct_labels import distinct_labels
 from hawklet_converter.inspect.facts import Finding, ModelFacts, PrecisionKind, Severity
 from hawklet_converter.inspect.judge import counted
 
@@ -21,6 +22,15 @@ _MEANS = {
     Precision.DYNAMIC_INT8: {PrecisionKind.DYNAMIC_INT8, PrecisionKind.INT8_WEIGHTS},
 }
 """What a file may really be, for each precision that a manifest claims; int8 may be mixed if it names its float_ops."""
+
+
+PACKAGED_FROM, LABELS_GIVEN = "packaged_from", "labels_given"
+"""Provenance of a packaged bundle: the files that it was made of, and whether its labels were given beside them."""
+
+
+def claim_of(kind: PrecisionKind) -> Precision | None:
+    """What a manifest may call a file of this kind; None where a bundle knows no word for it."""
+    return next((precision for precision, kinds in _MEANS.items() if kind in kinds), None)
 
 
 def check_claims(variant: Variant, manifest: Manifest, facts: ModelFacts, size: int) -> Iterator[Finding]:
@@ -68,7 +78,14 @@ def _classes(manifest: Manifest, facts: ModelFacts) -> Iterator[Finding]:
 
 
 def _labels(manifest: Manifest, facts: ModelFacts) -> Iterator[Finding]:
-    if facts.labels and facts.labels != manifest.labels:
+    packaged = PACKAGED_FROM in manifest.provenance
+    inside = distinct_labels(facts.labels) if packaged else facts.labels
+    if not inside or inside == manifest.labels:
+        return
+    if packaged and manifest.provenance.get(LABELS_GIVEN):
+        text = "the labels inside the file are others than those that were given when it was packaged"
+        yield Finding(Severity.NOTE, "labels", text)
+    else:
         yield _lie("the labels inside the file are not the manifest's")
 
 
