@@ -7,6 +7,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from hawklet.spec import ModelFormat
 from hawklet_converter.request import Row
 
 
@@ -39,4 +40,12 @@ def _shown(row: Mapping[str, Any], found: Mapping[str, Any], max_drop: float) ->
         "agreement": min(row["agreement"].values()),
         "divergence": max(row["divergence"].values()),
         "speed": min(share) if share else None,
+        "megabytes": _both({f: size / 1e6 for f, size in row["bytes"].items()}),
+        "times": _both(row["ms"]),
+        "float_times": _both(row["float_ms"]),
     }
+
+
+def _both(numbers: Mapping[str, float]) -> str:
+    """Of TFLite and of ONNX; a dash where a file was not timed."""
+    return " / ".join(f"{numbers[f.value]:.2f}" if f.value in numbers else "-" for f in ModelFormat)
