@@ -121,6 +121,8 @@ def _short(text: str) -> str:
 def _runs(trial: Trial | None) -> str:
     if trial is None:
         return ""
+    if trial.not_tried:
+        return f"not tried in {trial.runtime}: {trial.not_tried}"
     if not trial.runs:
         return f"NO, not in {trial.runtime}: see below"
     if trial.executed:

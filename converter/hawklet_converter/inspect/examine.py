@@ -101,7 +101,7 @@ def examine(path: Path, depth: Depth, announce: Callable[[str], object]) -> Exam
         )
     content = _read(path)
     announce(path.name)
-    return Examination(path, (_examine_model(path.name, content, format_in(content, path), depth),))
+    return Examination(path, (_examine_model(path.name, content, format_in(content, path), depth, beside=path.parent),))
 
 
 def _is_bundle(path: Path) -> bool:
@@ -148,16 +148,25 @@ def format_in(content: bytes, path: Path) -> ModelFormat:
 
 
 def _examine_model(
-    name: str, content: bytes, model_format: ModelFormat, depth: Depth, claim: Variant | None = None
+    name: str,
+    content: bytes,
+    model_format: ModelFormat,
+    depth: Depth,
+    claim: Variant | None = None,
+    *,
+    beside: Path | None = None,
 ) -> ModelExamination:
     facts = inspect_model(content, model_format)
-    trial = try_model(content, model_format, latency=depth.latency) if depth.run else None
+    trial = try_model(content, model_format, latency=depth.latency, beside=beside) if depth.run else None
     findings = (*judge.judge(facts), *(_trial_findings(facts, trial) if trial else _refused_by_table(facts)))
     return ModelExamination(name, facts, trial, findings, claim)
 
 
 def _trial_findings(facts: ModelFacts, trial: Trial) -> Iterator[Finding]:
-    if not trial.runs:
+    if trial.not_tried:
+        text = f"{trial.runtime} loads it; whether it runs was not tried: {trial.not_tried}"
+        yield Finding(Severity.NOTE, "not-tried", text, Source.MEASURED)
+    elif not trial.runs:
         yield Finding(Severity.WRONG, "cannot-run", f"{trial.runtime} cannot run it: {trial.error}", Source.MEASURED)
     if trial.undelegated:
         yield _undelegated_finding(facts, trial, set(trial.undelegated))

@@ -61,6 +61,8 @@ class Trial:
     """Library and version."""
     runs: bool
     error: str = ""
+    not_tried: str = ""
+    """Why nothing is known of whether it runs, as "the file leaves open ..."."""
     delegate: str = ""
     """What takes operations over, as ``XNNPACK``; empty where nothing does."""
     partitions: int = 0
@@ -74,21 +76,23 @@ class Trial:
     latency: Latency | None = None
 
 
-def try_model(content: bytes, model_format: ModelFormat, *, latency: bool) -> Trial:
+def try_model(content: bytes, model_format: ModelFormat, *, latency: bool, beside: Path | None = None) -> Trial:
     """Load a model in its runtime, run it once, and measure its layers if asked to.
 
     Args:
         content: The whole file.
         model_format: Which runtime.
         latency: Whether to measure; some seconds.
+        beside: Folder that the file lies in, where an .onnx one may keep weights; None for one out of a bundle.
     """
     with tempfile.TemporaryDirectory(prefix="hawklet-inspect-") as folder:
         model, answer = Path(folder) / f"model.{model_format.value}", Path(folder) / "answer.json"
         model.write_bytes(content)
         words = [sys.executable, "-m", "hawklet_converter.inspect.trial_worker", str(model), str(answer)]
+        words += (["--latency"] if latency else []) + ([f"--beside={beside.absolute()}"] if beside else [])
         limit = _SECONDS_TO_MEASURE if latency else _SECONDS_TO_LOAD
         try:
-            done = subprocess.run(words + ["--latency"] * latency, capture_output=True, timeout=limit, check=False)
+            done = subprocess.run(words, capture_output=True, timeout=limit, check=False)
         except subprocess.TimeoutExpired:
             return Trial(_RUNTIMES[model_format], False, f"did not finish within {limit} s")
         if not answer.exists():
