@@ -16,7 +16,7 @@ from hawklet.errors import ModelError
 from hawklet.spec import ModelFormat
 from hawklet_converter.inspect import inspect_model
 from hawklet_converter.inspect.facts import Arithmetic, PrecisionKind
-from hawklet_converter.inspect.judge import islands
+from hawklet_converter.inspect.judge import islands, weight_scheme
 
 
 def _kinds(content: bytes, model_format: ModelFormat) -> dict[str, Arithmetic]:
@@ -83,6 +83,30 @@ def test_an_int8_tflite_graph_is_told_with_scales_and_real_ranges() -> None:
     low, high = facts.inputs[0].real_range or (0, 0)
     assert (low, high) == pytest.approx((-12.8, 12.7))
     assert facts.parameters == 72, "shared weights count once"
+
+
+def _taking(content: bytes, *sides: int | str) -> bytes:
+    from onnx import load_from_string
+
+    model = load_from_string(content)
+    dims = model.graph.input[0].type.tensor_type.shape.dim
+    for dim, side in zip(dims, sides, strict=True):
+        setattr(dim, "dim_value" if isinstance(side, int) else "dim_param", side)
+    del model.graph.output[0].type.tensor_type.shape.dim[:]
+    return bytes(model.SerializeToString())
+
+
+def test_macs_are_of_one_picture_where_a_file_takes_several_at_a_time() -> None:
+    facts = inspect_model(_taking(tiny_graphs.qdq_convolution(), 8, 3, 8, 8), ModelFormat.ONNX)
+    assert facts.macs == 4 * 6 * 6 * 27
+    assert any("takes 8 inputs at a time" in text for text in facts.remarks)
+
+
+def test_macs_that_follow_from_a_free_side_are_said_not_to_be_known() -> None:
+    facts = inspect_model(_taking(tiny_graphs.qdq_convolution(), "batch", 3, "height", 8), ModelFormat.ONNX)
+    assert (facts.macs, facts.macs_known) == (0, False)
+    assert any("sizes of 1 layers are not known" in text for text in facts.remarks)
+    assert "per channel" in weight_scheme(facts)
 
 
 def test_hard_swish_left_in_float_makes_a_graph_mixed_though_all_macs_are_int8() -> None:

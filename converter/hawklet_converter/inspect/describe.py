@@ -41,7 +41,7 @@ def rows(model: ModelExamination) -> list[tuple[str, str]]:
         ("activations", activation_scheme(facts)),
         *((_numbered("input", n, facts.inputs), tensor(one, layout(facts))) for n, one in enumerate(facts.inputs)),
         *((_numbered("output", n, facts.outputs), tensor(one)) for n, one in enumerate(facts.outputs)),
-        ("MACs", f"{millions(facts.macs)} M" if facts.macs else "none"),
+        ("MACs", _macs(facts)),
         ("parameters", f"{facts.parameters:,} in {facts.weight_bytes / 1e6:.2f} MB, of {facts.bytes / 1e6:.2f} MB"),
         ("labels", _labels(facts)),
         ("normalize", _normalization(facts)),
@@ -50,6 +50,12 @@ def rows(model: ModelExamination) -> list[tuple[str, str]]:
         ("latency", latency(model.trial.latency) if model.trial and model.trial.latency else ""),
     ]
     return [(name, text) for name, text in found if text]
+
+
+def _macs(facts: ModelFacts) -> str:
+    if not facts.macs:
+        return "none" if facts.macs_known else "not known"
+    return f"{millions(facts.macs)} M" + ("" if facts.macs_known else ", and more that are not known")
 
 
 def _numbered(name: str, number: int, tensors: tuple[TensorFacts, ...]) -> str:
@@ -81,8 +87,8 @@ def precision(facts: ModelFacts) -> str:
     integers = sum(layer.arithmetic is Arithmetic.INT8 for layer in computing)
     if not integers:
         return kind
-    share = f"{100 * facts.int8_macs_share:.0f} % of the MACs"
-    return f"{kind}; in int8: {share} and {integers} of {len(computing)} operations"
+    share = f"{100 * facts.int8_macs_share:.0f} % of the MACs and " if facts.macs_known else ""
+    return f"{kind}; in int8: {share}{integers} of {len(computing)} operations"
 
 
 def tensor(one: TensorFacts, order: str = "") -> str:

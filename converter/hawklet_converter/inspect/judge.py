@@ -55,8 +55,10 @@ def _half_quantized(facts: ModelFacts) -> Iterator[Finding]:
     if kind is PrecisionKind.MIXED:
         floats = [layer for layer in facts.layers if layer.arithmetic.is_float]
         macs = sum(layer.macs for layer in floats)
-        text = f"computes in float: {counted(layer.op for layer in floats)}; {_millions(macs)} of the MACs"
-        yield Finding(Severity.SLOW if macs else Severity.NOTE, "float-layers", text, layers=_indices(floats))
+        some = macs or not all(layer.macs_known for layer in floats)
+        share = f"; {_millions(macs)} of the MACs" if macs or not some else ""
+        text = f"computes in float: {counted(layer.op for layer in floats)}{share}"
+        yield Finding(Severity.SLOW if some else Severity.NOTE, "float-layers", text, layers=_indices(floats))
     if kind is PrecisionKind.DYNAMIC_INT8:
         text = "weights are int8, activations are float and quantized anew at every inference: no full int8 speed"
         yield Finding(Severity.SLOW, "dynamic", text)
@@ -220,7 +222,11 @@ def _weight_grids(facts: ModelFacts) -> Iterator[Finding]:
 
 
 def _int8_kernels(facts: ModelFacts) -> list[LayerFacts]:
-    return [layer for layer in facts.layers if layer.macs and layer.kernel and layer.kernel.scales]
+    return [layer for layer in facts.layers if _multiplies(layer) and layer.kernel and layer.kernel.scales]
+
+
+def _multiplies(layer: LayerFacts) -> bool:
+    return layer.macs > 0 or not layer.macs_known
 
 
 def _for_tensorrt(facts: ModelFacts) -> Iterator[Finding]:

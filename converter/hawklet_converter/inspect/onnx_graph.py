@@ -43,7 +43,7 @@ class OnnxGraph:
                 self._consumers[name].append(node)
         self._outputs = {value.name for value in self._graph.output}
         self._folded = self._constant_tensors()
-        self._types, remark = _infer_types(model)
+        self._types, remark = _infer_types(_for_inference(model, [node for _, node in self._nodes]))
         nested = any(a.type in (_GRAPH, _GRAPHS) for node in self._graph.node for a in node.attribute)
         remarks = [remark, "operations inside If, Loop and Scan are not inspected" if nested else ""]
         remarks.append("weights lie in another file, which is not read" if self._has_external_weights() else "")
@@ -324,6 +324,18 @@ def _fix_batch(graph: Any) -> Iterator[tuple[str, str]]:
         if value.name not in constants and len(sides) and not sides[0].HasField("dim_value"):
             yield value.name, sides[0].dim_param or "?"
             sides[0].dim_value = 1
+
+
+def _for_inference(model: Any, nodes: Sequence[Any]) -> Any:
+    """A copy as ONNX's own inference needs it: in order, and with ONNX's Q and DQ in place of Microsoft's like ones."""
+    ordered = type(model)()
+    ordered.CopyFrom(model)
+    del ordered.graph.node[:]
+    ordered.graph.node.extend(nodes)
+    for node in ordered.graph.node:
+        if node.domain == "com.microsoft" and node.op_type in ("QuantizeLinear", "DequantizeLinear"):
+            node.domain = ""
+    return ordered
 
 
 def _infer_types(model: Any) -> tuple[dict[str, tuple[str, Shape]], str]:

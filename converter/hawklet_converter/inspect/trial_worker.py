@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import resource
-import sys
 from pathlib import Path
 
 from hawklet import safefiles
