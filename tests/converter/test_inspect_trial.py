@@ -11,6 +11,7 @@ import tiny_graphs
 import tiny_models
 from hawklet.spec import ModelFormat
 from hawklet_converter.inspect import inspect_model, trial, try_onnx
+from hawklet_converter.inspect.examine import Depth, examine
 from hawklet_converter.inspect.facts import Arithmetic
 from hawklet_converter.inspect.trial import try_model
 
@@ -99,6 +100,25 @@ def test_weights_in_another_file_are_found_beside_the_model(tmp_path: Path) -> N
     assert tried.integer_layers == (3,)
     alone = try_model(content, ModelFormat.ONNX, latency=False)
     assert not alone.runs and "m.bin" in alone.error
+
+
+def test_float16_that_the_runtime_computes_in_float32_is_said_so(tmp_path: Path) -> None:
+    from onnx import TensorProto
+
+    operations = [
+        ("Cast", ["x"], ["half"], {"to": TensorProto.FLOAT16}),
+        ("GlobalAveragePool", ["half"], ["pooled"], {}),
+        ("Cast", ["pooled"], ["y"], {"to": TensorProto.FLOAT}),
+    ]
+    content = tiny_graphs.onnx_of(operations)
+    tried = try_model(content, ModelFormat.ONNX, latency=False)
+    pool = inspect_model(content, ModelFormat.ONNX).layers[1]
+    assert pool.arithmetic is Arithmetic.FLOAT16
+    assert trial.is_widened(pool, tried)
+    file = tmp_path / "half.onnx"
+    file.write_bytes(content)
+    found = examine(file, Depth(), lambda name: None).models[0].findings
+    assert any("turns GlobalAveragePool into float32" in one.text for one in found)
 
 
 def test_of_a_graph_with_branches_it_is_not_claimed_which_layers_became_integers() -> None:

@@ -11,7 +11,7 @@ from hawklet.spec import ModelFormat
 from hawklet_converter.inspect.examine import ModelExamination
 from hawklet_converter.inspect.facts import Arithmetic, LayerFacts, ModelFacts, PrecisionKind, Shape, TensorFacts
 from hawklet_converter.inspect.judge import activation_scheme, layout, weight_scheme
-from hawklet_converter.inspect.trial import Latency, Trial
+from hawklet_converter.inspect.trial import Latency, Trial, is_widened
 
 _KINDS = {
     PrecisionKind.INT8: "full int8, weights and activations",
@@ -158,6 +158,8 @@ def computes_in(layer: LayerFacts, trial: Trial | None) -> str:
     if layer.arithmetic is Arithmetic.INT8 and trial is not None and trial.integer_layers is not None:
         known = layer.index in trial.integer_layers or layer.op in ("MaxPool", "Resize")
         return layer.arithmetic.value if known else "float32 here"
+    if trial is not None and is_widened(layer, trial):
+        return "float32 here"
     return layer.arithmetic.value
 
 

@@ -13,7 +13,7 @@ from hawklet.errors import BundleError, ModelError, UsageError
 from hawklet.spec import ModelFormat
 from hawklet_converter.inspect import claims, inspect_model, judge
 from hawklet_converter.inspect.facts import Arithmetic, Finding, LayerFacts, ModelFacts, Severity, Source
-from hawklet_converter.inspect.trial import Trial, try_model
+from hawklet_converter.inspect.trial import Trial, is_widened, try_model
 
 MAX_BYTES = (1 << 31) - 1
 """Largest file: neither flatbuffers nor protocol buffers go beyond."""
@@ -172,6 +172,7 @@ def _trial_findings(facts: ModelFacts, trial: Trial) -> Iterator[Finding]:
         yield _undelegated_finding(facts, trial, set(trial.undelegated))
     if trial.integer_layers is not None:
         yield from _not_fused(facts, trial, set(trial.integer_layers))
+    yield from _widened(facts, trial)
     if trial.latency is not None and abs(trial.latency.discrepancy) > _FAITHFUL:
         text = f"the layers sum to {100 * trial.latency.discrepancy:+.0f} % of the total: {_SUM_DIFFERS[facts.format]}"
         yield Finding(Severity.NOTE, "latency-sum", f"{text}; trust their order more than their size", Source.MEASURED)
@@ -238,6 +239,17 @@ def _not_fused(facts: ModelFacts, trial: Trial, integer: set[int]) -> Iterator[F
         if platform.machine() == "x86_64" and any(one.dtype == "int8" for one in facts.activations):
             text += "; it fuses signed activations only in part on x86 (uint8 ones are for x86, int8 ones for Arm)"
         yield Finding(Severity.SLOW, "not-fused", text, Source.MEASURED, tuple(layer.index for layer in left))
+
+
+def _widened(facts: ModelFacts, trial: Trial) -> Iterator[Finding]:
+    """Layers that the file holds in float16, and that the runtime here computes in float32."""
+    widened = [layer for layer in facts.layers if is_widened(layer, trial)]
+    if widened:
+        text = (
+            f"{trial.runtime} on this machine turns {judge.counted(layer.op for layer in widened)} into float32: the "
+            "file is smaller, its arithmetic no quicker"
+        )
+        yield Finding(Severity.SLOW, "widened", text, Source.MEASURED, tuple(layer.index for layer in widened))
 
 
 _TYPELESS = frozenset({"MaxPool", "Resize"})

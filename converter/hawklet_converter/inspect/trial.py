@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hawklet.spec import ModelFormat
+from hawklet_converter.inspect.facts import Arithmetic, LayerFacts
 
 _SECONDS_TO_LOAD, _SECONDS_TO_MEASURE = 60, 240
 
@@ -73,7 +74,14 @@ class Trial:
     """What ONNX Runtime made of the graph: operation -> how often."""
     integer_layers: tuple[int, ...] | None = None
     """Layers that became integer kernels; None: not known."""
+    float32_layers: tuple[int, ...] | None = None
+    """Layers that ONNX Runtime was seen to compute in float32; None: not known."""
     latency: Latency | None = None
+
+
+def is_widened(layer: LayerFacts, trial: Trial) -> bool:
+    """Whether a layer that the file holds in float16 was computed in float32."""
+    return layer.arithmetic is Arithmetic.FLOAT16 and layer.index in (trial.float32_layers or ())
 
 
 def try_model(content: bytes, model_format: ModelFormat, *, latency: bool, beside: Path | None = None) -> Trial:
@@ -113,7 +121,7 @@ def _cause(done: subprocess.CompletedProcess[bytes]) -> str:
 
 def _from_json(data: dict[str, Any]) -> Trial:
     latency = data.pop("latency", None)
-    for name in ("undelegated", "integer_layers"):
+    for name in ("undelegated", "integer_layers", "float32_layers"):
         if data.get(name) is not None:
             data[name] = tuple(data[name])
     measured = None

@@ -7,7 +7,7 @@ import re
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -75,16 +75,35 @@ def _try(library: _Runtime, runtime: str, content: bytes, folder: Path, latency:
     feed = _feed(session, model)
     session.run(None, feed)
     measured = _measure(library, content, session, feed, model) if latency else None
-    nodes = onnx_file.read_model(optimized.read_bytes()).graph.node
-    origins = _Origins(model)
-    integers = {origins.find(node.name, node.op_type) for node in nodes if _INTEGER.match(node.op_type)}
+    graph = onnx_file.read_model(optimized.read_bytes()).graph
+    nodes, origins = graph.node, _Origins(model)
+
+    def layers_of(found: Iterable[Any]) -> tuple[int, ...] | None:
+        numbers = {origins.find(node.name, node.op_type) for node in found}
+        return tuple(sorted(number for number in numbers if number is not None)) if marked else None
+
     return Trial(
         runtime,
         runs=True,
         executed=dict(Counter(node.op_type for node in nodes).most_common()),
-        integer_layers=tuple(sorted(index for index in integers if index is not None)) if marked else None,
+        integer_layers=layers_of(node for node in nodes if _INTEGER.match(node.op_type)),
+        float32_layers=layers_of(_reading_float32(graph)),
         latency=measured,
     )
+
+
+def _reading_float32(graph: Any) -> Iterator[Any]:
+    """Operations whose first input is float32, told by the types that casts and constants state."""
+    from onnx import TensorProto
+
+    types = {value.name: value.type.tensor_type.elem_type for value in graph.input}
+    types |= {entry.name: entry.data_type for entry in graph.initializer}
+    for node in graph.node:
+        read = types.get(node.input[0], TensorProto.UNDEFINED) if node.input else TensorProto.UNDEFINED
+        cast = next((attribute.i for attribute in node.attribute if attribute.name == "to"), read)
+        types.update(dict.fromkeys(node.output, cast))
+        if read == TensorProto.FLOAT and node.op_type != "Cast":
+            yield node
 
 
 def _mark(model: Any) -> bytes | None:
