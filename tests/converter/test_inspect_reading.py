@@ -14,9 +14,9 @@ import tiny_models
 from hawklet.engines.tflite_metadata import read_metadata
 from hawklet.errors import ModelError
 from hawklet.spec import ModelFormat
-from hawklet_converter.inspect import inspect_model
+from hawklet_converter.inspect import describe, inspect_model
 from hawklet_converter.inspect.facts import Arithmetic, PrecisionKind
-from hawklet_converter.inspect.judge import islands, weight_scheme
+from hawklet_converter.inspect.judge import activation_scheme, islands, judge, weight_scheme
 
 
 def _kinds(content: bytes, model_format: ModelFormat) -> dict[str, Arithmetic]:
@@ -83,6 +83,17 @@ def test_an_int8_tflite_graph_is_told_with_scales_and_real_ranges() -> None:
     low, high = facts.inputs[0].real_range or (0, 0)
     assert (low, high) == pytest.approx((-12.8, 12.7))
     assert facts.parameters == 72, "shared weights count once"
+
+
+def test_sixteen_bit_activations_are_called_by_their_name() -> None:
+    content = tiny_graphs.qdq_convolution(bits=16)
+    facts = inspect_model(content, ModelFormat.ONNX)
+    assert facts.precision is PrecisionKind.INT16
+    assert describe.precision(facts) == (
+        "16-bit activations, int8 weights; in int16: 100 % of the MACs and 1 of 1 operations"
+    )
+    assert activation_scheme(facts).startswith("uint16")
+    assert not any("int8 graph" in finding.text for finding in judge(facts))
 
 
 def _taking(content: bytes, *sides: int | str) -> bytes:

@@ -12,7 +12,7 @@ from hawklet.bundle import Bundle, Manifest, Variant
 from hawklet.errors import BundleError, ModelError, UsageError
 from hawklet.spec import ModelFormat
 from hawklet_converter.inspect import claims, inspect_model, judge
-from hawklet_converter.inspect.facts import Arithmetic, Finding, LayerFacts, ModelFacts, Severity, Source
+from hawklet_converter.inspect.facts import Finding, LayerFacts, ModelFacts, Severity, Source
 from hawklet_converter.inspect.trial import Trial, is_widened, try_model
 
 MAX_BYTES = (1 << 31) - 1
@@ -228,13 +228,14 @@ def _undelegated_finding(facts: ModelFacts, trial: Trial, undelegated: set[int])
 
 def _not_fused(facts: ModelFacts, trial: Trial, integer: set[int]) -> Iterator[Finding]:
     """Layers that the graph would let compute in int8, and that the runtime here left in float."""
-    judged = [layer for layer in facts.layers if layer.arithmetic is Arithmetic.INT8]
+    judged = [layer for layer in facts.layers if layer.arithmetic.is_integer]
     left = [layer for layer in judged if layer.index not in integer and layer.op not in _TYPELESS]
     if left and trial.runs:
         macs = sum(layer.macs for layer in left)
+        kinds = "/".join(dict.fromkeys(layer.arithmetic.value for layer in left))
         text = (
             f"{trial.runtime} on this machine computes {judge.counted(layer.op for layer in left)} in float, "
-            f"{100 * macs / max(1, facts.macs):.0f} % of the MACs, though the graph lets them be int8"
+            f"{100 * macs / max(1, facts.macs):.0f} % of the MACs, though the graph lets them be {kinds}"
         )
         if platform.machine() == "x86_64" and any(one.dtype == "int8" for one in facts.activations):
             text += "; it fuses signed activations only in part on x86 (uint8 ones are for x86, int8 ones for Arm)"

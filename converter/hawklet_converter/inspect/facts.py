@@ -52,6 +52,11 @@ class Arithmetic(str, Enum):
         return self in _COMPUTES
 
     @property
+    def is_integer(self) -> bool:
+        """Whether weights and activations are integers while they are computed with."""
+        return self in (Arithmetic.INT8, Arithmetic.INT16)
+
+    @property
     def is_float(self) -> bool:
         """Whether values are floating-point numbers while they are computed."""
         return self in (Arithmetic.FLOAT16, Arithmetic.FLOAT32)

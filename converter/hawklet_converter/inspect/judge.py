@@ -60,10 +60,12 @@ def _half_quantized(facts: ModelFacts) -> Iterator[Finding]:
         text = f"computes in float: {counted(layer.op for layer in floats)}{share}"
         yield Finding(Severity.SLOW if some else Severity.NOTE, "float-layers", text, layers=_indices(floats))
     if kind is PrecisionKind.DYNAMIC_INT8:
-        text = "weights are int8, activations are float and quantized anew at every inference: no full int8 speed"
+        stored = f"weights are {weight_dtypes(facts)}, activations are float"
+        text = f"{stored} and quantized anew at every inference: no full int8 speed"
         yield Finding(Severity.SLOW, "dynamic", text)
     if kind is PrecisionKind.INT8_WEIGHTS:
-        yield Finding(Severity.SLOW, "weight-only", "only the weights are int8: a smaller file that computes in float")
+        text = f"only the weights are {weight_dtypes(facts)}: a smaller file that computes in float"
+        yield Finding(Severity.SLOW, "weight-only", text)
 
 
 def islands(facts: ModelFacts) -> tuple[Island, ...]:
@@ -158,8 +160,13 @@ def _island_findings(facts: ModelFacts) -> Iterator[Finding]:
             continue
         names = _named([by_index[island.layers[0]] for island in found])
         cost = f"{_millions(macs)} MACs, {conversions} conversions"
-        text = f"{len(found)} x float island {what} in the int8 graph ({cost}): {names}"
+        text = f"{len(found)} x float island {what} in the {_kind_of_graph(facts)} graph ({cost}): {names}"
         yield Finding(Severity.SLOW if macs else Severity.NOTE, "island", text, layers=layers)
+
+
+def _kind_of_graph(facts: ModelFacts) -> str:
+    kinds = {layer.arithmetic for layer in facts.layers if layer.arithmetic.is_integer}
+    return kinds.pop().value if len(kinds) == 1 else "quantized"
 
 
 def _unfused_activations(facts: ModelFacts) -> Iterator[Finding]:
@@ -248,6 +255,18 @@ def _foreign_labels(facts: ModelFacts) -> Iterator[Finding]:
         yield Finding(Severity.WRONG, "labels", text)
 
 
+def weight_dtypes(facts: ModelFacts) -> str:
+    """What the weights that lie on grids are stored as, as ``int8``; the most of them first."""
+    sizes: Counter[str] = Counter()
+    for layer in facts.layers:
+        sizes.update({one.dtype: one.elements for one in layer.weights if one.dtype not in _NO_GRID})
+    return "/".join(dtype for dtype, _ in sizes.most_common()) or "integer"
+
+
+_NO_GRID = frozenset({"float32", "float64", "float16", "bfloat16", "int32", "int64"})
+"""What biases and plain constants are stored as."""
+
+
 def weight_scheme(facts: ModelFacts) -> str:
     """How the 8-bit weights lie on their grids, in words; empty where there are none."""
     kernels = [layer.kernel for layer in _int8_kernels(facts) if layer.kernel is not None]
@@ -267,7 +286,7 @@ def activation_scheme(facts: ModelFacts) -> str:
     computed = {name for layer in facts.computing for name in (*layer.inputs, *layer.outputs)}
     if not integers or (facts.format is ModelFormat.TFLITE and not any(one.name in computed for one in integers)):
         return ""
-    if facts.format is ModelFormat.ONNX and facts.int8_ops_share == 0:
+    if facts.format is ModelFormat.ONNX and not any(layer.arithmetic.is_integer for layer in facts.layers):
         return ""
     dtypes = "/".join(sorted({one.dtype for one in integers}))
     symmetric = sum(one.is_symmetric for one in integers)

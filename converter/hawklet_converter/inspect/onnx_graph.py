@@ -21,7 +21,6 @@ _WITHOUT_WEIGHTS = frozenset({"Clip", "Resize"})
 """Operations whose constants are settings."""
 _MAX_GRID = 1_000_000
 """Scales that one tensor may have."""
-_BYTES = ("int8", "uint8")
 _WITH_GRID_BESIDE = frozenset({"QLinearConv", "QLinearMatMul", "QGemm"})
 """Operations whose inputs are x, its scale and zero point, w, its scale and zero point, ..."""
 
@@ -110,7 +109,12 @@ class OnnxGraph:
 
     def is_dequantized_byte(self, name: str) -> bool:
         """Whether a tensor comes from the DequantizeLinear of an 8-bit one."""
-        return bool(self.quantized_dtype_before(name) in _BYTES)
+        return self.bits_before(name) == 8
+
+    def bits_before(self, name: str) -> int:
+        """Of the integers that a DequantizeLinear made this tensor of; 0 where none did."""
+        dtype = self.quantized_dtype_before(name)
+        return _BITS.get(dtype, 8) if dtype else 0
 
     def quantized_dtype_before(self, name: str) -> str:
         """Type of the integers that a DequantizeLinear made this tensor of; empty where none did."""

@@ -113,7 +113,7 @@ def _layer(graph: OnnxGraph, number: int, node: Any, batch: int) -> LayerFacts:
     outputs = tuple(name for name in node.output if name)
     dtype, shape = graph.type_of(outputs[0]) if outputs else ("", ())
     activations = graph.activation_inputs(node)
-    quantized = arithmetic is Arithmetic.INT8
+    quantized = arithmetic.is_integer
     macs = _macs(graph, node, shape)
     return LayerFacts(
         index=number,
@@ -166,22 +166,24 @@ def arithmetic_of(graph: OnnxGraph, node: Any) -> Arithmetic:
         return Arithmetic.FUSED
     if op == "BatchNormalization" and graph.producer_op(node.input[0]) == "Conv":
         return Arithmetic.FUSED
-    if _between_quantization(graph, node):
-        return Arithmetic.INT8
+    quantized = _between_quantization(graph, node)
+    if quantized is not None:
+        return quantized
     dtype = graph.type_of(node.output[0])[0] if node.output else ""
     return {"float32": Arithmetic.FLOAT32, "float16": Arithmetic.FLOAT16}.get(dtype, Arithmetic.OTHER)
 
 
-def _between_quantization(graph: OnnxGraph, node: Any) -> bool:
-    """An operation whose inputs all come from DequantizeLinear and whose output goes to QuantizeLinear."""
+def _between_quantization(graph: OnnxGraph, node: Any) -> Arithmetic | None:
+    """Of an operation whose inputs all come from DequantizeLinear and whose output goes to QuantizeLinear."""
     if node.op_type not in _FUSED_BY_RUNTIME or not graph.activation_inputs(node):
-        return False
+        return None
     values = [name for name in node.input[:2] if name] if node.op_type != "Where" else list(node.input[1:])
     if node.op_type == "Resize":
         values = values[:1]
-    if not all(graph.is_dequantized_byte(name) for name in values):
-        return False
-    return node.op_type in _FLOAT_OUTPUT or _only_quantized(graph, node)
+    bits = {graph.bits_before(name) for name in values}
+    if not bits <= {8, 16} or not (node.op_type in _FLOAT_OUTPUT or _only_quantized(graph, node)):
+        return None
+    return Arithmetic.INT16 if 16 in bits else Arithmetic.INT8
 
 
 def _only_quantized(graph: OnnxGraph, node: Any) -> bool:
