@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -81,9 +81,12 @@ def qdq_operation(op: str, *, inputs: int) -> bytes:
     return bytes(model.SerializeToString())
 
 
-def onnx_of(operations: Sequence[tuple[str, list[str], list[str], dict[str, object]]]) -> bytes:
+def onnx_of(
+    operations: Sequence[tuple[str, list[str], list[str], dict[str, object]]],
+    constants: Mapping[str, object] | None = None,
+) -> bytes:
     """float32 ``x [1, 3, 4, 4]`` through some operations to ``y``."""
-    from onnx import TensorProto, helper
+    from onnx import TensorProto, helper, numpy_helper
 
     nodes = [helper.make_node(op, inputs, outputs, **attributes) for op, inputs, outputs, attributes in operations]
     graph = helper.make_graph(
@@ -91,6 +94,7 @@ def onnx_of(operations: Sequence[tuple[str, list[str], list[str], dict[str, obje
         "some",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 4, 4])],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in (constants or {}).items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)])
     model.ir_version = 8

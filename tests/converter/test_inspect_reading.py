@@ -7,6 +7,7 @@ import random
 import struct
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import tiny_graphs
@@ -15,8 +16,9 @@ from hawklet.engines.tflite_metadata import read_metadata
 from hawklet.errors import ModelError
 from hawklet.spec import ModelFormat
 from hawklet_converter.inspect import describe, inspect_model
-from hawklet_converter.inspect.facts import Arithmetic, PrecisionKind
-from hawklet_converter.inspect.judge import activation_scheme, islands, judge, weight_scheme
+from hawklet_converter.inspect.facts import Arithmetic, Grid, PrecisionKind
+from hawklet_converter.inspect.judge import activation_scheme, islands, judge, weight_dtypes, weight_scheme
+from hawklet_converter.write_dynamic import write_dynamic_onnx
 
 
 def _kinds(content: bytes, model_format: ModelFormat) -> dict[str, Arithmetic]:
@@ -94,6 +96,50 @@ def test_sixteen_bit_activations_are_called_by_their_name() -> None:
     )
     assert activation_scheme(facts).startswith("uint16")
     assert not any("int8 graph" in finding.text for finding in judge(facts))
+
+
+def test_weights_that_a_file_unpacks_by_multiplying_are_told_as_they_are_stored() -> None:
+    plain = tiny_graphs.onnx_of([("Conv", ["x", "w"], ["y"], {})], {"w": np.ones((4, 3, 1, 1), np.float32)})
+    facts = inspect_model(write_dynamic_onnx(plain), ModelFormat.ONNX)
+    assert (facts.parameters, [layer.op for layer in facts.layers]) == (12, ["Conv"])
+    assert (facts.precision, weight_dtypes(facts)) == (PrecisionKind.INT8_WEIGHTS, "int8")
+    assert weight_scheme(facts) == "int8, per channel, symmetric"
+
+
+_ZEROS = {"scale": np.float32(0.02), "zero": np.uint8(128), "w_zero": np.int8(0)}
+
+
+def test_integer_kernels_that_are_given_their_grids_are_read_with_them() -> None:
+    grid, weights = ["scale", "zero"], ["w", "w_scale", "w_zeros"]
+    content = tiny_graphs.onnx_of(
+        [
+            ("QuantizeLinear", ["x", *grid], ["q"], {}),
+            ("QLinearConv", ["q", *grid, *weights, *grid, "bias"], ["made"], {"name": "conv"}),
+            ("QLinearSigmoid", ["made", *grid, *grid], ["y"], {"domain": "com.microsoft"}),
+        ],
+        _ZEROS
+        | {"w": np.ones((2, 3, 1, 1), np.int8), "w_scale": np.float32([0.1, 0.2]), "w_zeros": np.zeros(2, np.int8)}
+        | {"bias": np.zeros(2, np.int32)},
+    )
+    facts = inspect_model(content, ModelFormat.ONNX)
+    assert (facts.parameters, weight_scheme(facts)) == (6 + 2, "int8, per channel, symmetric")
+    assert {one.name: one.dtype for one in facts.activations} == dict.fromkeys(["q", "made", "y"], "uint8")
+    assert facts.outputs[0].grid == Grid(pytest.approx(0.02), 128)
+
+
+def test_weights_of_dynamic_kernels_are_counted_without_their_grids() -> None:
+    content = tiny_graphs.onnx_of(
+        [
+            ("DynamicQuantizeLinear", ["x"], ["q", "q_scale", "q_zero"], {}),
+            ("ConvInteger", ["q", "w", "q_zero", "w_zero"], ["sums"], {}),
+            ("Cast", ["sums"], ["real"], {"to": 1}),
+            ("Mul", ["q_scale", "scale"], ["steps"], {}),
+            ("Mul", ["real", "steps"], ["y"], {}),
+        ],
+        _ZEROS | {"w": np.ones((2, 3, 1, 1), np.int8)},
+    )
+    facts = inspect_model(content, ModelFormat.ONNX)
+    assert (facts.parameters, weight_scheme(facts)) == (6, "int8, per tensor, symmetric")
 
 
 def _taking(content: bytes, *sides: int | str) -> bytes:
