@@ -326,17 +326,27 @@ def _named(layers: Sequence[LayerFacts]) -> str:
 
 
 def shorten(name: str, width: int = 36) -> str:
-    """The telling end of a long layer name: its first part, since converters string many together, from the right."""
-    first = name.split(";")[0] or name
+    """What tells a layer from the others, of the long names that converters string together.
+
+    LiteRT's converter for PyTorch names every layer after its module's class, and numbers them at the very end; others
+    put the layer's own path first, which is telling at its right end.
+    """
+    first, *more = name.split(";")
+    if more and (not more[-1] or more[-1].isdigit()):
+        return _without_middle(";".join(part.split("/")[-1].split(".")[-1] for part in (first, *more) if part), width)
+    first = first or name
     if len(first) <= width:
         return first
     parts = first.split("/")
-    for kept in range(len(parts) - 1, 0, -1):
-        tail = "/".join(parts[-kept:])
-        if len(tail) <= width:
-            return tail
-    last = parts[-1].split(".")[-1]
-    return last if len(last) <= width else "..." + last[-(width - 3) :]
+    tails = ("/".join(parts[-kept:]) for kept in range(len(parts) - 1, 0, -1))
+    return next((tail for tail in tails if len(tail) <= width), _without_middle(parts[-1], width))
+
+
+def _without_middle(text: str, width: int) -> str:
+    if len(text) <= width:
+        return text
+    kept = width - len("...")
+    return f"{text[: kept - kept // 2]}...{text[-(kept // 2) :]}"
 
 
 def _runs(names: Iterable[str]) -> list[str]:

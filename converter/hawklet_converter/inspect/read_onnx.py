@@ -93,7 +93,10 @@ def _facts(model: Any, size: int) -> ModelFacts:
     layers = tuple(_layer(graph, number, node, batch) for number, node in graph.active_nodes())
     opsets = {entry.domain or "ai.onnx": entry.version for entry in model.opset_import}
     main = opsets.pop("ai.onnx", 1)
-    versions = {"IR": str(model.ir_version), "opset": str(main)} | {f"opset {k}": str(v) for k, v in opsets.items()}
+    used = {node.domain for node in model.graph.node}
+    versions = {"IR": str(model.ir_version), "opset": str(main)} | {
+        f"opset {domain}": str(version) for domain, version in opsets.items() if domain in used
+    }
     return ModelFacts(
         format=ModelFormat.ONNX,
         bytes=size,
