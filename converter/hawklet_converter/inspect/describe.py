@@ -46,7 +46,7 @@ def rows(model: ModelExamination) -> list[tuple[str, str]]:
         ("labels", _labels(facts)),
         ("normalize", _normalization(facts)),
         *((f"  {key}", _short(value)) for key, value in facts.metadata.items() if key not in ("labels", "mean", "std")),
-        ("runs", _runs(model.trial)),
+        ("runs", _runs(facts, model.trial)),
         ("latency", latency(model.trial.latency) if model.trial and model.trial.latency else ""),
     ]
     return [(name, text) for name, text in found if text]
@@ -129,7 +129,7 @@ def _short(text: str) -> str:
     return line if len(line) <= _METADATA_WIDTH else line[: _METADATA_WIDTH - 3] + "..."
 
 
-def _runs(trial: Trial | None) -> str:
+def _runs(facts: ModelFacts, trial: Trial | None) -> str:
     if trial is None:
         return ""
     if trial.not_tried:
@@ -142,7 +142,10 @@ def _runs(trial: Trial | None) -> str:
     if not trial.partitions:
         return f"{trial.runtime}, without a delegate"
     pieces = "one partition" if trial.partitions == 1 else f"{trial.partitions} partitions"
-    return f"{trial.runtime}, {trial.delegate} in {pieces}"
+    if trial.undelegated is None:
+        return f"{trial.runtime}, {trial.delegate} in {pieces}"
+    taken = len(facts.layers) - len(trial.undelegated)
+    return f"{trial.runtime}, {trial.delegate} takes {taken} of {len(facts.layers)} operations in {pieces}"
 
 
 def latency(measured: Latency) -> str:

@@ -199,12 +199,20 @@ _REASONS = {
 
 
 def _reason(layer: LayerFacts) -> str:
+    if "int16" in (layer.input_dtype, layer.output_dtype):
+        return "XNNPACK has no int16 kernels"
+    if layer.op == "CONV_2D" and layer.kernel is not None and layer.kernel.dtype == "int4":
+        return "XNNPACK has no convolution with int4 weights"
     return _REASONS.get((layer.op, layer.input_dtype, layer.output_dtype), "")
 
 
 def _refused_by_table(facts: ModelFacts) -> Iterator[Finding]:
     """What XNNPACK would leave out, for a model that was not tried."""
-    left = [layer for layer in facts.layers if facts.format is ModelFormat.TFLITE and _reason(layer)]
+    if facts.format is not ModelFormat.TFLITE:
+        return
+    text = "not run: the table of what XNNPACK refuses is partial, and only a run tells how the graph falls apart"
+    yield Finding(Severity.NOTE, "not-tried", text, Source.TABLE)
+    left = [layer for layer in facts.layers if _reason(layer)]
     if left:
         reasons = "; ".join(dict.fromkeys(_reason(layer) for layer in left))
         text = f"XNNPACK would leave out {judge.counted(layer.op for layer in left)} ({reasons})"
