@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 
-def qdq_convolution(*, activation: str = "Relu", zero_point: int = 0, symmetric_int8: bool = False) -> bytes:
+def qdq_convolution(
+    *, activation: str = "Relu", zero_point: int = 0, symmetric_int8: bool = False, bits: int = 8
+) -> bytes:
     """pixels -> Q DQ -> Conv (4 of 3x3x3, per channel) -> activation -> Q DQ -> logits, on 8x8 pictures.
 
     The activation vanishes where the output's grid begins at 0, which ``zero_point`` 0 of uint8 does.
     """
     from onnx import TensorProto, helper, numpy_helper
 
-    kind = np.int8 if symmetric_int8 else np.uint8
+    kind = np.int8 if symmetric_int8 else {8: np.uint8, 16: np.uint16}[bits]
     constants = {
         "scale": np.float32(0.02),
         "zero": kind(0 if symmetric_int8 else 128),
@@ -40,8 +42,10 @@ def qdq_convolution(*, activation: str = "Relu", zero_point: int = 0, symmetric_
         [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", 4, 6, 6])],
         [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], producer_name="by hand")
-    model.ir_version = 8
+    model = helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", 13 if bits == 8 else 21)], producer_name="by hand"
+    )
+    model.ir_version = 8 if bits == 8 else 10
     return bytes(model.SerializeToString())
 
 
@@ -77,9 +81,12 @@ def qdq_operation(op: str, *, inputs: int) -> bytes:
     return bytes(model.SerializeToString())
 
 
-def onnx_of(operations: Sequence[tuple[str, list[str], list[str], dict[str, object]]]) -> bytes:
+def onnx_of(
+    operations: Sequence[tuple[str, list[str], list[str], dict[str, object]]],
+    constants: Mapping[str, object] | None = None,
+) -> bytes:
     """float32 ``x [1, 3, 4, 4]`` through some operations to ``y``."""
-    from onnx import TensorProto, helper
+    from onnx import TensorProto, helper, numpy_helper
 
     nodes = [helper.make_node(op, inputs, outputs, **attributes) for op, inputs, outputs, attributes in operations]
     graph = helper.make_graph(
@@ -87,6 +94,7 @@ def onnx_of(operations: Sequence[tuple[str, list[str], list[str], dict[str, obje
         "some",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 4, 4])],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in (constants or {}).items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)])
     model.ir_version = 8

@@ -12,7 +12,7 @@ import tiny_models
 from hawklet.spec import ModelFormat
 from hawklet_hardware.flash.flasher import flash
 from hawklet_hardware.flash.options import FlashOptions, RunOptions, ServiceChoice
-from hawklet_hardware.latency.remote import BoardAccess, board_at, measure_on
+from hawklet_hardware.latency.remote import BoardAccess, board_at
 from loopback_sshd import running_sshd
 
 pytestmark = pytest.mark.acceptance
@@ -31,9 +31,10 @@ def test_a_bare_python_becomes_a_board_that_measures(tiny_bundle: Path, tmp_path
         access, host = BoardAccess(sshd.login(), prefix=str(prefix)), str(sshd.target)
         with board_at(host, list(ModelFormat), access=access, say=said.append) as board:
             assert board.python.startswith(f"{prefix}/envs/")
-        assert list((prefix / "incoming").iterdir()) == []
+        assert not (prefix / "incoming").exists()
         began = time.monotonic()
-        found = measure_on(host, candidates, picture, rounds=3, access=access, say=said.append)
+        with board_at(host, list(ModelFormat), access=access, say=said.append) as board:
+            found = board.measure(candidates, picture, rounds=3)
         again = time.monotonic() - began
         assert set(found.latencies) == {"t", "o"} and again < 60
         assert len([line for line in said if "installed on the board" in line]) == 1, "the environment was kept"
@@ -42,7 +43,8 @@ def test_a_bare_python_becomes_a_board_that_measures(tiny_bundle: Path, tmp_path
         report = flash(tiny_bundle, sshd.target, sshd.login(), options, said.append)
         assert report is not None
         engine = {name: model for name, model in candidates.items() if name == "t"}
-        assert measure_on(host, engine, picture, rounds=3, access=access, say=said.append).latencies
+        with board_at(host, [ModelFormat.TFLITE], access=access, say=said.append) as board:
+            assert board.measure(engine, picture, rounds=3).latencies
         assert any(report.release.python in line for line in said)
     assert list(temporary.iterdir()) == []
     assert {path.name for path in prefix.iterdir()} >= {"activate.lock", "current", "envs"}

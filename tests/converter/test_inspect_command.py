@@ -117,6 +117,21 @@ def test_names_from_a_file_are_neither_markup_nor_orders_to_a_terminal(
     assert "<script>" not in page.read_text()
 
 
+def test_every_name_is_parted_from_its_value_and_only_opsets_in_use_are_listed(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    from onnx import helper, load_from_string
+
+    model = load_from_string(tiny_models.colour_onnx())
+    model.opset_import.append(helper.make_opsetid("com.unused", 1))
+    helper.set_model_props(model, {"a.rather.long.key": "value"})
+    file = tmp_path / "m.onnx"
+    file.write_bytes(model.SerializeToString())
+    _, out, _ = _run(capsys, file, "--no-run")
+    assert "a.rather.long.key value" in out
+    assert "com.unused" not in out
+
+
 def _zip(path: Path, **members: bytes) -> Path:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in members.items():
@@ -200,4 +215,6 @@ def test_without_a_run_what_xnnpack_refuses_is_told_from_a_table_and_said_so(
     _, read, _ = _run(capsys, model, "--no-run")
     _, tried, _ = _run(capsys, model)
     assert "XNNPACK would leave out HARD_SWISH" in read and "from a table" in read
+    assert "the table of what XNNPACK refuses is partial" in read
+    assert "XNNPACK takes 2 of 3 operations in 2 partitions" in tried
     assert "XNNPACK leaves out HARD_SWISH" in tried and "2 partitions" in tried

@@ -6,7 +6,7 @@ import tiny_graphs
 from hawklet.spec import ModelFormat
 from hawklet_converter.inspect import inspect_model
 from hawklet_converter.inspect.facts import Finding, Severity, Source
-from hawklet_converter.inspect.judge import activation_scheme, islands, judge, layout, weight_scheme
+from hawklet_converter.inspect.judge import activation_scheme, islands, judge, layout, shorten, weight_scheme
 
 
 def _findings(content: bytes, model_format: ModelFormat) -> dict[str, Finding]:
@@ -96,3 +96,16 @@ def test_labels_that_do_not_fit_the_outputs_are_wrong() -> None:
 def test_an_operation_that_no_opset_defines_is_named() -> None:
     found = _findings(tiny_graphs.onnx_of([("Reluu", ["x"], ["y"], {})]), ModelFormat.ONNX)
     assert "Reluu" in found["custom-op"].text
+
+
+def test_short_names_keep_what_tells_layers_apart() -> None:
+    module = "litert_torch._convert.to_channel_last_io.ChannelLastIOWrapper/torch.nn.modules"
+    for layers in (
+        [f"{module}.conv.Conv2d_2;{number}" for number in (3, 32, 33)],
+        [f"{module}.activation.ReLU6_2;;{module}.conv.Conv2d_0;{number}" for number in ("", 1)],
+        [f"/features/Relu_{number}_output_0_DequantizeLinear" for number in (1, 2)],
+        [f"MobilenetV2/expanded_conv_{number}/expand/Relu6;MobilenetV2/add_fold" for number in (1, 12)],
+    ):
+        short = [shorten(name, 28) for name in layers]
+        assert len(set(short)) == len(layers)
+        assert max(map(len, short)) <= 28

@@ -7,6 +7,7 @@ import random
 import struct
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import tiny_graphs
@@ -14,9 +15,10 @@ import tiny_models
 from hawklet.engines.tflite_metadata import read_metadata
 from hawklet.errors import ModelError
 from hawklet.spec import ModelFormat
-from hawklet_converter.inspect import inspect_model
-from hawklet_converter.inspect.facts import Arithmetic, PrecisionKind
-from hawklet_converter.inspect.judge import islands
+from hawklet_converter.inspect import describe, inspect_model
+from hawklet_converter.inspect.facts import Arithmetic, Grid, PrecisionKind
+from hawklet_converter.inspect.judge import activation_scheme, islands, judge, weight_dtypes, weight_scheme
+from hawklet_converter.write_dynamic import write_dynamic_onnx
 
 
 def _kinds(content: bytes, model_format: ModelFormat) -> dict[str, Arithmetic]:
@@ -83,6 +85,85 @@ def test_an_int8_tflite_graph_is_told_with_scales_and_real_ranges() -> None:
     low, high = facts.inputs[0].real_range or (0, 0)
     assert (low, high) == pytest.approx((-12.8, 12.7))
     assert facts.parameters == 72, "shared weights count once"
+
+
+def test_sixteen_bit_activations_are_called_by_their_name() -> None:
+    content = tiny_graphs.qdq_convolution(bits=16)
+    facts = inspect_model(content, ModelFormat.ONNX)
+    assert facts.precision is PrecisionKind.INT16
+    assert describe.precision(facts) == (
+        "16-bit activations, int8 weights; in int16: 100 % of the MACs and 1 of 1 operations"
+    )
+    assert activation_scheme(facts).startswith("uint16")
+    assert not any("int8 graph" in finding.text for finding in judge(facts))
+
+
+def test_weights_that_a_file_unpacks_by_multiplying_are_told_as_they_are_stored() -> None:
+    plain = tiny_graphs.onnx_of([("Conv", ["x", "w"], ["y"], {})], {"w": np.ones((4, 3, 1, 1), np.float32)})
+    facts = inspect_model(write_dynamic_onnx(plain), ModelFormat.ONNX)
+    assert (facts.parameters, [layer.op for layer in facts.layers]) == (12, ["Conv"])
+    assert (facts.precision, weight_dtypes(facts)) == (PrecisionKind.INT8_WEIGHTS, "int8")
+    assert weight_scheme(facts) == "int8, per channel, symmetric"
+
+
+_ZEROS = {"scale": np.float32(0.02), "zero": np.uint8(128), "w_zero": np.int8(0)}
+
+
+def test_integer_kernels_that_are_given_their_grids_are_read_with_them() -> None:
+    grid, weights = ["scale", "zero"], ["w", "w_scale", "w_zeros"]
+    content = tiny_graphs.onnx_of(
+        [
+            ("QuantizeLinear", ["x", *grid], ["q"], {}),
+            ("QLinearConv", ["q", *grid, *weights, *grid, "bias"], ["made"], {"name": "conv"}),
+            ("QLinearSigmoid", ["made", *grid, *grid], ["y"], {"domain": "com.microsoft"}),
+        ],
+        _ZEROS
+        | {"w": np.ones((2, 3, 1, 1), np.int8), "w_scale": np.float32([0.1, 0.2]), "w_zeros": np.zeros(2, np.int8)}
+        | {"bias": np.zeros(2, np.int32)},
+    )
+    facts = inspect_model(content, ModelFormat.ONNX)
+    assert (facts.parameters, weight_scheme(facts)) == (6 + 2, "int8, per channel, symmetric")
+    assert {one.name: one.dtype for one in facts.activations} == dict.fromkeys(["q", "made", "y"], "uint8")
+    assert facts.outputs[0].grid == Grid(pytest.approx(0.02), 128)
+
+
+def test_weights_of_dynamic_kernels_are_counted_without_their_grids() -> None:
+    content = tiny_graphs.onnx_of(
+        [
+            ("DynamicQuantizeLinear", ["x"], ["q", "q_scale", "q_zero"], {}),
+            ("ConvInteger", ["q", "w", "q_zero", "w_zero"], ["sums"], {}),
+            ("Cast", ["sums"], ["real"], {"to": 1}),
+            ("Mul", ["q_scale", "scale"], ["steps"], {}),
+            ("Mul", ["real", "steps"], ["y"], {}),
+        ],
+        _ZEROS | {"w": np.ones((2, 3, 1, 1), np.int8)},
+    )
+    facts = inspect_model(content, ModelFormat.ONNX)
+    assert (facts.parameters, weight_scheme(facts)) == (6, "int8, per tensor, symmetric")
+
+
+def _taking(content: bytes, *sides: int | str) -> bytes:
+    from onnx import load_from_string
+
+    model = load_from_string(content)
+    dims = model.graph.input[0].type.tensor_type.shape.dim
+    for dim, side in zip(dims, sides, strict=True):
+        setattr(dim, "dim_value" if isinstance(side, int) else "dim_param", side)
+    del model.graph.output[0].type.tensor_type.shape.dim[:]
+    return bytes(model.SerializeToString())
+
+
+def test_macs_are_of_one_picture_where_a_file_takes_several_at_a_time() -> None:
+    facts = inspect_model(_taking(tiny_graphs.qdq_convolution(), 8, 3, 8, 8), ModelFormat.ONNX)
+    assert facts.macs == 4 * 6 * 6 * 27
+    assert any("takes 8 inputs at a time" in text for text in facts.remarks)
+
+
+def test_macs_that_follow_from_a_free_side_are_said_not_to_be_known() -> None:
+    facts = inspect_model(_taking(tiny_graphs.qdq_convolution(), "batch", 3, "height", 8), ModelFormat.ONNX)
+    assert (facts.macs, facts.macs_known) == (0, False)
+    assert any("sizes of 1 layers are not known" in text for text in facts.remarks)
+    assert "per channel" in weight_scheme(facts)
 
 
 def test_hard_swish_left_in_float_makes_a_graph_mixed_though_all_macs_are_int8() -> None:

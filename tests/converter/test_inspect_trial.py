@@ -11,6 +11,7 @@ import tiny_graphs
 import tiny_models
 from hawklet.spec import ModelFormat
 from hawklet_converter.inspect import inspect_model, trial, try_onnx
+from hawklet_converter.inspect.examine import Depth, examine
 from hawklet_converter.inspect.facts import Arithmetic
 from hawklet_converter.inspect.trial import try_model
 
@@ -69,14 +70,74 @@ def test_a_runtime_that_hangs_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "did not finish" in try_model(b"", ModelFormat.ONNX, latency=False).error
 
 
-def test_free_sides_other_than_the_batch_are_said_to_need_values() -> None:
+def test_free_sides_other_than_the_batch_are_no_proof_that_a_file_cannot_run() -> None:
     from onnx import load_from_string
 
     model = load_from_string(tiny_models.colour_onnx())
     model.graph.input[0].type.tensor_type.shape.dim[2].dim_param = "height"
+    tried = try_model(model.SerializeToString(), ModelFormat.ONNX, latency=False)
+    assert (tried.error, tried.runs) == ("", False)
+    assert "(height)" in tried.not_tried
+
+
+def test_a_uint16_input_is_tried() -> None:
+    from onnx import TensorProto, load_from_string
+
+    model = load_from_string(tiny_graphs.onnx_of([("Cast", ["x"], ["y"], {"to": TensorProto.FLOAT})]))
+    model.graph.input[0].type.tensor_type.elem_type = TensorProto.UINT16
     tried = try_onnx.try_onnx(model.SerializeToString(), latency=False)
-    assert not tried.runs
-    assert "height" in tried.error
+    assert tried.runs, tried.error or tried.not_tried
+
+
+def test_weights_in_another_file_are_found_beside_the_model(tmp_path: Path) -> None:
+    import onnx
+
+    model, file = onnx.load_from_string(tiny_graphs.qdq_convolution()), tmp_path / "m.onnx"
+    onnx.save(model, file, save_as_external_data=True, location="m.bin", size_threshold=0)
+    content = file.read_bytes()
+    tried = try_model(content, ModelFormat.ONNX, latency=True, beside=tmp_path)
+    assert tried.runs, tried.error
+    assert tried.integer_layers == (3,)
+    alone = try_model(content, ModelFormat.ONNX, latency=False)
+    assert not alone.runs and "m.bin" in alone.error
+
+
+def test_float16_that_the_runtime_computes_in_float32_is_said_so(tmp_path: Path) -> None:
+    from onnx import TensorProto
+
+    operations = [
+        ("Cast", ["x"], ["half"], {"to": TensorProto.FLOAT16}),
+        ("GlobalAveragePool", ["half"], ["pooled"], {}),
+        ("Cast", ["pooled"], ["y"], {"to": TensorProto.FLOAT}),
+    ]
+    content = tiny_graphs.onnx_of(operations)
+    tried = try_model(content, ModelFormat.ONNX, latency=False)
+    pool = inspect_model(content, ModelFormat.ONNX).layers[1]
+    assert pool.arithmetic is Arithmetic.FLOAT16
+    assert trial.is_widened(pool, tried)
+    file = tmp_path / "half.onnx"
+    file.write_bytes(content)
+    found = examine(file, Depth(), lambda name: None).models[0].findings
+    assert any("turns GlobalAveragePool into float32" in one.text for one in found)
+
+
+def test_of_a_graph_with_branches_it_is_not_claimed_which_layers_became_integers() -> None:
+    from onnx import helper, load_from_string
+
+    model = load_from_string(tiny_graphs.qdq_convolution())
+    branch = helper.make_graph(
+        [helper.make_node("Identity", ["act_q"], ["chosen"])],
+        "branch",
+        [],
+        [helper.make_tensor_value_info("chosen", 2, None)],
+    )
+    model.graph.input.append(helper.make_tensor_value_info("which", 9, [1]))
+    model.graph.node.insert(6, helper.make_node("If", ["which"], ["c"], then_branch=branch, else_branch=branch))
+    model.graph.node[-1].input[0] = "c"
+    tried = try_onnx.try_onnx(model.SerializeToString(), latency=True)
+    assert tried.runs, tried.error
+    assert tried.executed["QLinearConv"] == 1
+    assert tried.integer_layers is None
 
 
 @pytest.mark.shared_data

@@ -119,6 +119,7 @@ def _systemd_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("systemd")
     (folder / "bin").mkdir()
     (folder / "temporary").mkdir()
+    (folder / "home").mkdir()
     for name, text in {
         "systemctl": _SYSTEMCTL,
         "loginctl": "#!/bin/sh\n",
@@ -141,6 +142,7 @@ def sshd(_systemd_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
         "PATH": f"{_systemd_folder}/bin:/usr/local/bin:/usr/bin:/bin",
         "XDG_CONFIG_HOME": f"{_systemd_folder}/config",
         "TMPDIR": f"{_systemd_folder}/temporary",
+        "HOME": f"{_systemd_folder}/home",
     }
     if "PYTHONPATH" in os.environ:  # this very interpreter serves as the board's, and must find the same hawklet
         environment["PYTHONPATH"] = os.environ["PYTHONPATH"]
@@ -172,11 +174,13 @@ def wrong_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class LoopbackBoard:
     """A folder on this machine, flashed through sshd."""
 
-    def __init__(self, sshd: Sshd, prefix: Path, temporary: Path) -> None:
+    def __init__(self, sshd: Sshd, prefix: Path, temporary: Path, home: Path) -> None:
         self.sshd = sshd
         self.store = Store(prefix)
         self.temporary = temporary
         """What ``TMPDIR`` is for every command that runs there."""
+        self.home = home
+        """The user's home there."""
         self.said: list[str] = []
 
     def options(
@@ -220,4 +224,4 @@ class LoopbackBoard:
 @pytest.fixture
 def board(sshd: Sshd, _systemd_folder: Path, tmp_path: Path) -> LoopbackBoard:
     """A board on which nothing was flashed yet."""
-    return LoopbackBoard(sshd, tmp_path / "board", _systemd_folder / "temporary")
+    return LoopbackBoard(sshd, tmp_path / "board", _systemd_folder / "temporary", _systemd_folder / "home")

@@ -20,7 +20,7 @@ from hawklet.errors import FlashError, HostKeyError, UsageError
 from hawklet.spec import ModelFormat
 from hawklet_hardware.flash.options import EnvironmentOptions, ServiceChoice
 from hawklet_hardware.latency import remote
-from hawklet_hardware.latency.remote import BoardAccess, board_at, measure_on
+from hawklet_hardware.latency.remote import BoardAccess, board_at
 from hawklet_hardware.latency.results import Measurement
 from hawklet_hardware.ssh import Connection
 
@@ -44,8 +44,13 @@ def access(board: Board, *, python: str | None = sys.executable, **login: object
 
 def measure(board: Board, *, how: BoardAccess | None = None, rounds: int = 3, **options: Any) -> Measurement:
     how = how or access(board)
-    given = {"threads": 1, "say": board.said.append, **options}
-    return measure_on(str(board.sshd.target), candidates(), PICTURE, rounds=rounds, access=how, **given)
+    threads, say = options.get("threads", 1), options.get("say", board.said.append)
+    with board_at(str(board.sshd.target), list(ModelFormat), access=how, say=say) as held:
+        return held.measure(candidates(), PICTURE, threads=threads, rounds=rounds)
+
+
+def files_at_home(board: Board) -> list[Path]:
+    return [path for path in board.home.rglob("*") if path.is_file()]
 
 
 def remains(board: Board) -> list[Path]:
@@ -70,8 +75,10 @@ def wait_for(condition: Callable[[], bool], what: str) -> None:
 
 
 def test_candidates_are_measured_there_and_nothing_of_them_remains(board: Board) -> None:
+    before = files_at_home(board)
     found = measure(board)
     assert set(found.latencies) == set(candidates()) and found.refused == {}
+    assert files_at_home(board) == before
     assert all(latency.rounds == 3 and latency.median_wall_ms > 0 for latency in found.latencies.values())
     assert found.conditions.profile in ("x86-64", "generic-arm64") and found.conditions.threads == 1
     assert found.conditions.engines["onnx"].startswith("onnxruntime ")
@@ -204,10 +211,12 @@ def test_a_host_that_is_not_there_is_told_plainly(board: Board) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    with pytest.raises(FlashError, match="nothing listens on that port"):
-        measure_on(f"127.0.0.1:{port}", candidates(), PICTURE, threads=1, rounds=2, access=access(board))
-    with pytest.raises(UsageError, match="a board is named as user@host"):
-        measure_on("-oProxyCommand=x", candidates(), PICTURE, threads=1, rounds=2, access=access(board))
+    for host, error, message in [
+        (f"127.0.0.1:{port}", FlashError, "nothing listens on that port"),
+        ("-oProxyCommand=x", UsageError, "a board is named as user@host"),
+    ]:
+        with pytest.raises(error, match=message), board_at(host, list(ModelFormat), access=access(board)):
+            pass
 
 
 def test_the_boards_half_that_dies_is_told_with_its_last_words(board: Board, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,19 @@ import pytest
 
 import tiny_models
 from hawklet.errors import FlashError, UsageError
-from hawklet.spec import ModelFormat
+from hawklet.spec import ModelFormat, Pixels
 from hawklet_hardware.latency import turns
-from hawklet_hardware.latency.here import measure_here
-from hawklet_hardware.latency.results import Candidates, Conditions, Latency, measurement_from
+from hawklet_hardware.latency.onboard import report_of
+from hawklet_hardware.latency.results import (
+    Candidates,
+    Conditions,
+    Latency,
+    Measurement,
+    check_request,
+    contents_by_digest,
+    measurement_from,
+)
+from hawklet_hardware.latency.turns import Request, Turns
 from hawklet_hardware.sensors import Sensors, Throttle
 
 PICTURE = np.zeros((tiny_models.SIDE, tiny_models.SIDE, 3), dtype=np.uint8)
@@ -64,6 +74,19 @@ def misbehaving(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def pair() -> dict[str, tuple[ModelFormat, bytes]]:
     return {"plain tflite": (TFLITE, tiny_models.colour_tflite()), "plain onnx": (ONNX, tiny_models.colour_onnx())}
+
+
+def measure_here(candidates: Candidates, picture: Pixels, *, threads: int = 1, rounds: int = 30) -> Measurement:
+    contents, files, digest = contents_by_digest(candidates, picture)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for file, content in contents.items():
+            (folder / file).write_bytes(content)
+        placed = {name: (model_format, str(folder / file)) for name, (model_format, file) in files.items()}
+        height, width, channels = picture.shape
+        request = Request(placed, str(folder / digest), (height, width, channels), threads, rounds)
+        report = report_of(Turns(folder, request, lambda done, rounds: None))
+    return measurement_from(report, board="this machine", profile=None, threads=threads)
 
 
 def measured(candidates: Candidates, **options: int) -> tuple[dict[str, Latency], dict[str, str]]:
@@ -162,10 +185,15 @@ def test_a_process_that_cannot_start_is_told_for_every_candidate_that_it_was_for
     assert refused["another"] == "it ended the interpreter there with status 1: Illegal instruction"
 
 
-def test_nothing_remains_in_the_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+def test_nothing_remains_in_the_temporary_folder_or_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home, temporary = tmp_path / "home", tmp_path / "temporary"
+    home.mkdir()
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     measured(pair(), rounds=2)
-    assert list(tmp_path.iterdir()) == []
+    assert list(temporary.iterdir()) == [] and list(home.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -181,7 +209,7 @@ def test_nothing_remains_in_the_temporary_folder(tmp_path: Path, monkeypatch: py
 def test_a_request_that_cannot_be_meant_is_refused(change: dict[str, object], message: str) -> None:
     request = {"candidates": pair(), "picture": PICTURE, "threads": 1, "rounds": 2, **change}
     with pytest.raises(UsageError, match=message):
-        measure_here(**request)  # type: ignore[arg-type] # wrong on purpose
+        check_request(**request)  # type: ignore[arg-type] # wrong on purpose
 
 
 def conditions(**changes: object) -> Conditions:

@@ -66,6 +66,7 @@ def _facts(facts: ModelFacts, trial: Trial | None) -> dict[str, Any]:
         "inputs": [_tensor(one) for one in facts.inputs],
         "outputs": [_tensor(one) for one in facts.outputs],
         "macs": facts.macs,
+        "macs_known": facts.macs_known,
         "parameters": facts.parameters,
         "weight_bytes": facts.weight_bytes,
         "islands": [dataclasses.asdict(one) for one in islands(facts)],

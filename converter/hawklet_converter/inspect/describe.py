@@ -10,14 +10,14 @@ from hawklet.bundle import Manifest
 from hawklet.spec import ModelFormat
 from hawklet_converter.inspect.examine import ModelExamination
 from hawklet_converter.inspect.facts import Arithmetic, LayerFacts, ModelFacts, PrecisionKind, Shape, TensorFacts
-from hawklet_converter.inspect.judge import activation_scheme, layout, weight_scheme
-from hawklet_converter.inspect.trial import Latency, Trial
+from hawklet_converter.inspect.judge import activation_scheme, layout, weight_dtypes, weight_scheme
+from hawklet_converter.inspect.trial import Latency, Trial, is_widened
 
 _KINDS = {
     PrecisionKind.INT8: "full int8, weights and activations",
-    PrecisionKind.INT16: "16-bit activations, 8-bit weights",
-    PrecisionKind.DYNAMIC_INT8: "dynamic range: int8 weights, activations quantized anew at every inference",
-    PrecisionKind.INT8_WEIGHTS: "weight-only: stored in 8 bits or fewer, computed in float32",
+    PrecisionKind.INT16: "16-bit activations, {weights} weights",
+    PrecisionKind.DYNAMIC_INT8: "dynamic range: {weights} weights, activations quantized anew at every inference",
+    PrecisionKind.INT8_WEIGHTS: "weight-only: stored as {weights}, computed in float32",
     PrecisionKind.FLOAT16_WEIGHTS: "float32, with weights stored as float16",
     PrecisionKind.FLOAT16: "float16",
     PrecisionKind.FLOAT32: "float32",
@@ -41,15 +41,21 @@ def rows(model: ModelExamination) -> list[tuple[str, str]]:
         ("activations", activation_scheme(facts)),
         *((_numbered("input", n, facts.inputs), tensor(one, layout(facts))) for n, one in enumerate(facts.inputs)),
         *((_numbered("output", n, facts.outputs), tensor(one)) for n, one in enumerate(facts.outputs)),
-        ("MACs", f"{millions(facts.macs)} M" if facts.macs else "none"),
+        ("MACs", _macs(facts)),
         ("parameters", f"{facts.parameters:,} in {facts.weight_bytes / 1e6:.2f} MB, of {facts.bytes / 1e6:.2f} MB"),
         ("labels", _labels(facts)),
         ("normalize", _normalization(facts)),
         *((f"  {key}", _short(value)) for key, value in facts.metadata.items() if key not in ("labels", "mean", "std")),
-        ("runs", _runs(model.trial)),
+        ("runs", _runs(facts, model.trial)),
         ("latency", latency(model.trial.latency) if model.trial and model.trial.latency else ""),
     ]
     return [(name, text) for name, text in found if text]
+
+
+def _macs(facts: ModelFacts) -> str:
+    if not facts.macs:
+        return "none" if facts.macs_known else "not known"
+    return f"{millions(facts.macs)} M" + ("" if facts.macs_known else ", and more that are not known")
 
 
 def _numbered(name: str, number: int, tensors: tuple[TensorFacts, ...]) -> str:
@@ -74,15 +80,20 @@ def _claimed(model: ModelExamination) -> str:
 
 def precision(facts: ModelFacts) -> str:
     """As ``mixed; in int8: 100 % of the MACs and 106 of 125 operations``."""
-    kind = _KINDS[facts.precision]
-    computing = facts.computing
-    if not computing:
-        return kind
-    integers = sum(layer.arithmetic is Arithmetic.INT8 for layer in computing)
-    if not integers:
-        return kind
-    share = f"{100 * facts.int8_macs_share:.0f} % of the MACs"
-    return f"{kind}; in int8: {share} and {integers} of {len(computing)} operations"
+    kind = _KINDS[facts.precision].format(weights=weight_dtypes(facts))
+    words = [
+        _share_in(arithmetic, facts)
+        for arithmetic in (Arithmetic.INT8, Arithmetic.INT16)
+        if any(layer.arithmetic is arithmetic for layer in facts.layers)
+    ]
+    return "; ".join([kind, *words])
+
+
+def _share_in(arithmetic: Arithmetic, facts: ModelFacts) -> str:
+    layers = [layer for layer in facts.layers if layer.arithmetic is arithmetic]
+    share = 100 * sum(layer.macs for layer in layers) / max(1, facts.macs)
+    macs = f"{share:.0f} % of the MACs and " if facts.macs_known else ""
+    return f"in {arithmetic.value}: {macs}{len(layers)} of {len(facts.computing)} operations"
 
 
 def tensor(one: TensorFacts, order: str = "") -> str:
@@ -118,9 +129,11 @@ def _short(text: str) -> str:
     return line if len(line) <= _METADATA_WIDTH else line[: _METADATA_WIDTH - 3] + "..."
 
 
-def _runs(trial: Trial | None) -> str:
+def _runs(facts: ModelFacts, trial: Trial | None) -> str:
     if trial is None:
         return ""
+    if trial.not_tried:
+        return f"not tried in {trial.runtime}: {trial.not_tried}"
     if not trial.runs:
         return f"NO, not in {trial.runtime}: see below"
     if trial.executed:
@@ -129,7 +142,10 @@ def _runs(trial: Trial | None) -> str:
     if not trial.partitions:
         return f"{trial.runtime}, without a delegate"
     pieces = "one partition" if trial.partitions == 1 else f"{trial.partitions} partitions"
-    return f"{trial.runtime}, {trial.delegate} in {pieces}"
+    if trial.undelegated is None:
+        return f"{trial.runtime}, {trial.delegate} in {pieces}"
+    taken = len(facts.layers) - len(trial.undelegated)
+    return f"{trial.runtime}, {trial.delegate} takes {taken} of {len(facts.layers)} operations in {pieces}"
 
 
 def latency(measured: Latency) -> str:
@@ -147,9 +163,11 @@ def millions(macs: int) -> str:
 
 def computes_in(layer: LayerFacts, trial: Trial | None) -> str:
     """What a layer computes in, as the runtime executed it where that is known."""
-    if layer.arithmetic is Arithmetic.INT8 and trial is not None and trial.integer_layers is not None:
+    if layer.arithmetic.is_integer and trial is not None and trial.integer_layers is not None:
         known = layer.index in trial.integer_layers or layer.op in ("MaxPool", "Resize")
         return layer.arithmetic.value if known else "float32 here"
+    if trial is not None and is_widened(layer, trial):
+        return "float32 here"
     return layer.arithmetic.value
 
 

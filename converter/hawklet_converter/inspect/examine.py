@@ -12,8 +12,8 @@ from hawklet.bundle import Bundle, Manifest, Variant
 from hawklet.errors import BundleError, ModelError, UsageError
 from hawklet.spec import ModelFormat
 from hawklet_converter.inspect import claims, inspect_model, judge
-from hawklet_converter.inspect.facts import Arithmetic, Finding, LayerFacts, ModelFacts, Severity, Source
-from hawklet_converter.inspect.trial import Trial, try_model
+from hawklet_converter.inspect.facts import Finding, LayerFacts, ModelFacts, Severity, Source
+from hawklet_converter.inspect.trial import Trial, is_widened, try_model
 
 MAX_BYTES = (1 << 31) - 1
 """Largest file: neither flatbuffers nor protocol buffers go beyond."""
@@ -101,7 +101,7 @@ def examine(path: Path, depth: Depth, announce: Callable[[str], object]) -> Exam
         )
     content = _read(path)
     announce(path.name)
-    return Examination(path, (_examine_model(path.name, content, format_in(content, path), depth),))
+    return Examination(path, (_examine_model(path.name, content, format_in(content, path), depth, beside=path.parent),))
 
 
 def _is_bundle(path: Path) -> bool:
@@ -148,21 +148,31 @@ def format_in(content: bytes, path: Path) -> ModelFormat:
 
 
 def _examine_model(
-    name: str, content: bytes, model_format: ModelFormat, depth: Depth, claim: Variant | None = None
+    name: str,
+    content: bytes,
+    model_format: ModelFormat,
+    depth: Depth,
+    claim: Variant | None = None,
+    *,
+    beside: Path | None = None,
 ) -> ModelExamination:
     facts = inspect_model(content, model_format)
-    trial = try_model(content, model_format, latency=depth.latency) if depth.run else None
+    trial = try_model(content, model_format, latency=depth.latency, beside=beside) if depth.run else None
     findings = (*judge.judge(facts), *(_trial_findings(facts, trial) if trial else _refused_by_table(facts)))
     return ModelExamination(name, facts, trial, findings, claim)
 
 
 def _trial_findings(facts: ModelFacts, trial: Trial) -> Iterator[Finding]:
-    if not trial.runs:
+    if trial.not_tried:
+        text = f"{trial.runtime} loads it; whether it runs was not tried: {trial.not_tried}"
+        yield Finding(Severity.NOTE, "not-tried", text, Source.MEASURED)
+    elif not trial.runs:
         yield Finding(Severity.WRONG, "cannot-run", f"{trial.runtime} cannot run it: {trial.error}", Source.MEASURED)
     if trial.undelegated:
         yield _undelegated_finding(facts, trial, set(trial.undelegated))
     if trial.integer_layers is not None:
         yield from _not_fused(facts, trial, set(trial.integer_layers))
+    yield from _widened(facts, trial)
     if trial.latency is not None and abs(trial.latency.discrepancy) > _FAITHFUL:
         text = f"the layers sum to {100 * trial.latency.discrepancy:+.0f} % of the total: {_SUM_DIFFERS[facts.format]}"
         yield Finding(Severity.NOTE, "latency-sum", f"{text}; trust their order more than their size", Source.MEASURED)
@@ -189,12 +199,20 @@ _REASONS = {
 
 
 def _reason(layer: LayerFacts) -> str:
+    if "int16" in (layer.input_dtype, layer.output_dtype):
+        return "XNNPACK has no int16 kernels"
+    if layer.op == "CONV_2D" and layer.kernel is not None and layer.kernel.dtype == "int4":
+        return "XNNPACK has no convolution with int4 weights"
     return _REASONS.get((layer.op, layer.input_dtype, layer.output_dtype), "")
 
 
 def _refused_by_table(facts: ModelFacts) -> Iterator[Finding]:
     """What XNNPACK would leave out, for a model that was not tried."""
-    left = [layer for layer in facts.layers if facts.format is ModelFormat.TFLITE and _reason(layer)]
+    if facts.format is not ModelFormat.TFLITE:
+        return
+    text = "not run: the table of what XNNPACK refuses is partial, and only a run tells how the graph falls apart"
+    yield Finding(Severity.NOTE, "not-tried", text, Source.TABLE)
+    left = [layer for layer in facts.layers if _reason(layer)]
     if left:
         reasons = "; ".join(dict.fromkeys(_reason(layer) for layer in left))
         text = f"XNNPACK would leave out {judge.counted(layer.op for layer in left)} ({reasons})"
@@ -218,17 +236,29 @@ def _undelegated_finding(facts: ModelFacts, trial: Trial, undelegated: set[int])
 
 def _not_fused(facts: ModelFacts, trial: Trial, integer: set[int]) -> Iterator[Finding]:
     """Layers that the graph would let compute in int8, and that the runtime here left in float."""
-    judged = [layer for layer in facts.layers if layer.arithmetic is Arithmetic.INT8]
+    judged = [layer for layer in facts.layers if layer.arithmetic.is_integer]
     left = [layer for layer in judged if layer.index not in integer and layer.op not in _TYPELESS]
     if left and trial.runs:
         macs = sum(layer.macs for layer in left)
+        kinds = "/".join(dict.fromkeys(layer.arithmetic.value for layer in left))
         text = (
             f"{trial.runtime} on this machine computes {judge.counted(layer.op for layer in left)} in float, "
-            f"{100 * macs / max(1, facts.macs):.0f} % of the MACs, though the graph lets them be int8"
+            f"{100 * macs / max(1, facts.macs):.0f} % of the MACs, though the graph lets them be {kinds}"
         )
         if platform.machine() == "x86_64" and any(one.dtype == "int8" for one in facts.activations):
             text += "; it fuses signed activations only in part on x86 (uint8 ones are for x86, int8 ones for Arm)"
         yield Finding(Severity.SLOW, "not-fused", text, Source.MEASURED, tuple(layer.index for layer in left))
+
+
+def _widened(facts: ModelFacts, trial: Trial) -> Iterator[Finding]:
+    """Layers that the file holds in float16, and that the runtime here computes in float32."""
+    widened = [layer for layer in facts.layers if is_widened(layer, trial)]
+    if widened:
+        text = (
+            f"{trial.runtime} on this machine turns {judge.counted(layer.op for layer in widened)} into float32: the "
+            "file is smaller, its arithmetic no quicker"
+        )
+        yield Finding(Severity.SLOW, "widened", text, Source.MEASURED, tuple(layer.index for layer in widened))
 
 
 _TYPELESS = frozenset({"MaxPool", "Resize"})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
@@ -12,6 +12,18 @@ from hawklet.spec import ModelFormat
 
 Shape: TypeAlias = tuple["int | str", ...]
 """Sides of a tensor; a side that is free has its name, or ``?``."""
+
+
+def product(sides: Iterable[int | str]) -> int | None:
+    """Of all sides; None where one of them is free."""
+    factors = list(sides)
+    known = [side for side in factors if isinstance(side, int)]
+    return math.prod(known) if len(known) == len(factors) else None
+
+
+def elements_of_one(shape: Shape) -> int | None:
+    """Numbers that a shape holds where a free first side, the batch, is 1; None where more of it is not known."""
+    return product((1, *shape[1:]) if isinstance(shape[0], str) else shape) if shape else None
 
 
 class Arithmetic(str, Enum):
@@ -38,6 +50,11 @@ class Arithmetic(str, Enum):
     def computes(self) -> bool:
         """Whether such a layer counts when shares of operations are told."""
         return self in _COMPUTES
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether weights and activations are integers while they are computed with."""
+        return self in (Arithmetic.INT8, Arithmetic.INT16)
 
     @property
     def is_float(self) -> bool:
@@ -150,7 +167,7 @@ class LayerFacts:
     output_dtype: str
     output_shape: Shape
     macs: int
-    """Multiply-accumulates of one inference at batch 1."""
+    """Multiply-accumulates of one inference at batch 1; 0 where they are not known."""
     weights: tuple[WeightFacts, ...] = ()
     activation: str = ""
     """Function fused into it by the file itself, as ``RELU6``."""
@@ -158,6 +175,8 @@ class LayerFacts:
     """What a runtime must bring that it usually lacks, as ``custom operation fake-op``."""
     permutation: tuple[int, ...] = ()
     """TRANSPOSE only."""
+    macs_known: bool = True
+    """False where the sizes that they follow from are open."""
 
     @property
     def parameters(self) -> int:
@@ -198,8 +217,13 @@ class ModelFacts:
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates of one inference at batch 1."""
+        """Multiply-accumulates of one inference at batch 1; those not known are left out."""
         return sum(layer.macs for layer in self.layers)
+
+    @property
+    def macs_known(self) -> bool:
+        """Whether :attr:`macs` counts every layer."""
+        return all(layer.macs_known for layer in self.layers)
 
     @property
     def weights(self) -> tuple[WeightFacts, ...]:
@@ -271,6 +295,22 @@ _STORED = (
     (("int2", "int4", "uint4", "int8", "uint8"), PrecisionKind.INT8_WEIGHTS),
     (("float16", "bfloat16"), PrecisionKind.FLOAT16_WEIGHTS),
 )
+
+
+def batch_of(inputs: Sequence[TensorFacts]) -> int:
+    """How many pictures a file takes at a time; 1 where that is open, or where its inputs do not agree."""
+    firsts = {one.shape[0] for one in inputs if len(one.shape) > 1}
+    fixed = [first for first in firsts if isinstance(first, int)]
+    return max(1, fixed[0]) if len(firsts) == len(fixed) == 1 else 1
+
+
+def remarks_on_macs(layers: Sequence[LayerFacts], batch: int) -> Iterator[str]:
+    """What a reader of MACs must know."""
+    unknown = sum(not layer.macs_known for layer in layers)
+    if unknown:
+        yield f"the sizes of {unknown} layers are not known, so their MACs are not counted"
+    if batch > 1:
+        yield f"takes {batch} inputs at a time; MACs are told of one"
 
 
 class Severity(str, Enum):

@@ -55,13 +55,17 @@ def _half_quantized(facts: ModelFacts) -> Iterator[Finding]:
     if kind is PrecisionKind.MIXED:
         floats = [layer for layer in facts.layers if layer.arithmetic.is_float]
         macs = sum(layer.macs for layer in floats)
-        text = f"computes in float: {counted(layer.op for layer in floats)}; {_millions(macs)} of the MACs"
-        yield Finding(Severity.SLOW if macs else Severity.NOTE, "float-layers", text, layers=_indices(floats))
+        some = macs or not all(layer.macs_known for layer in floats)
+        share = f"; {_millions(macs)} of the MACs" if macs or not some else ""
+        text = f"computes in float: {counted(layer.op for layer in floats)}{share}"
+        yield Finding(Severity.SLOW if some else Severity.NOTE, "float-layers", text, layers=_indices(floats))
     if kind is PrecisionKind.DYNAMIC_INT8:
-        text = "weights are int8, activations are float and quantized anew at every inference: no full int8 speed"
+        stored = f"weights are {weight_dtypes(facts)}, activations are float"
+        text = f"{stored} and quantized anew at every inference: no full int8 speed"
         yield Finding(Severity.SLOW, "dynamic", text)
     if kind is PrecisionKind.INT8_WEIGHTS:
-        yield Finding(Severity.SLOW, "weight-only", "only the weights are int8: a smaller file that computes in float")
+        text = f"only the weights are {weight_dtypes(facts)}: a smaller file that computes in float"
+        yield Finding(Severity.SLOW, "weight-only", text)
 
 
 def islands(facts: ModelFacts) -> tuple[Island, ...]:
@@ -156,8 +160,13 @@ def _island_findings(facts: ModelFacts) -> Iterator[Finding]:
             continue
         names = _named([by_index[island.layers[0]] for island in found])
         cost = f"{_millions(macs)} MACs, {conversions} conversions"
-        text = f"{len(found)} x float island {what} in the int8 graph ({cost}): {names}"
+        text = f"{len(found)} x float island {what} in the {_kind_of_graph(facts)} graph ({cost}): {names}"
         yield Finding(Severity.SLOW if macs else Severity.NOTE, "island", text, layers=layers)
+
+
+def _kind_of_graph(facts: ModelFacts) -> str:
+    kinds = {layer.arithmetic for layer in facts.layers if layer.arithmetic.is_integer}
+    return kinds.pop().value if len(kinds) == 1 else "quantized"
 
 
 def _unfused_activations(facts: ModelFacts) -> Iterator[Finding]:
@@ -220,7 +229,11 @@ def _weight_grids(facts: ModelFacts) -> Iterator[Finding]:
 
 
 def _int8_kernels(facts: ModelFacts) -> list[LayerFacts]:
-    return [layer for layer in facts.layers if layer.macs and layer.kernel and layer.kernel.scales]
+    return [layer for layer in facts.layers if _multiplies(layer) and layer.kernel and layer.kernel.scales]
+
+
+def _multiplies(layer: LayerFacts) -> bool:
+    return layer.macs > 0 or not layer.macs_known
 
 
 def _for_tensorrt(facts: ModelFacts) -> Iterator[Finding]:
@@ -242,6 +255,18 @@ def _foreign_labels(facts: ModelFacts) -> Iterator[Finding]:
         yield Finding(Severity.WRONG, "labels", text)
 
 
+def weight_dtypes(facts: ModelFacts) -> str:
+    """What the weights that lie on grids are stored as, as ``int8``; the most of them first."""
+    sizes: Counter[str] = Counter()
+    for layer in facts.layers:
+        sizes.update({one.dtype: one.elements for one in layer.weights if one.dtype not in _NO_GRID})
+    return "/".join(dtype for dtype, _ in sizes.most_common()) or "integer"
+
+
+_NO_GRID = frozenset({"float32", "float64", "float16", "bfloat16", "int32", "int64"})
+"""What biases and plain constants are stored as."""
+
+
 def weight_scheme(facts: ModelFacts) -> str:
     """How the 8-bit weights lie on their grids, in words; empty where there are none."""
     kernels = [layer.kernel for layer in _int8_kernels(facts) if layer.kernel is not None]
@@ -261,7 +286,7 @@ def activation_scheme(facts: ModelFacts) -> str:
     computed = {name for layer in facts.computing for name in (*layer.inputs, *layer.outputs)}
     if not integers or (facts.format is ModelFormat.TFLITE and not any(one.name in computed for one in integers)):
         return ""
-    if facts.format is ModelFormat.ONNX and facts.int8_ops_share == 0:
+    if facts.format is ModelFormat.ONNX and not any(layer.arithmetic.is_integer for layer in facts.layers):
         return ""
     dtypes = "/".join(sorted({one.dtype for one in integers}))
     symmetric = sum(one.is_symmetric for one in integers)
@@ -301,17 +326,27 @@ def _named(layers: Sequence[LayerFacts]) -> str:
 
 
 def shorten(name: str, width: int = 36) -> str:
-    """The telling end of a long layer name: its first part, since converters string many together, from the right."""
-    first = name.split(";")[0] or name
+    """What tells a layer from the others, of the long names that converters string together.
+
+    LiteRT's converter for PyTorch names every layer after its module's class, and numbers them at the very end; others
+    put the layer's own path first, which is telling at its right end.
+    """
+    first, *more = name.split(";")
+    if more and (not more[-1] or more[-1].isdigit()):
+        return _without_middle(";".join(part.split("/")[-1].split(".")[-1] for part in (first, *more) if part), width)
+    first = first or name
     if len(first) <= width:
         return first
     parts = first.split("/")
-    for kept in range(len(parts) - 1, 0, -1):
-        tail = "/".join(parts[-kept:])
-        if len(tail) <= width:
-            return tail
-    last = parts[-1].split(".")[-1]
-    return last if len(last) <= width else "..." + last[-(width - 3) :]
+    tails = ("/".join(parts[-kept:]) for kept in range(len(parts) - 1, 0, -1))
+    return next((tail for tail in tails if len(tail) <= width), _without_middle(parts[-1], width))
+
+
+def _without_middle(text: str, width: int) -> str:
+    if len(text) <= width:
+        return text
+    kept = width - len("...")
+    return f"{text[: kept - kept // 2]}...{text[-(kept // 2) :]}"
 
 
 def _runs(names: Iterable[str]) -> list[str]:

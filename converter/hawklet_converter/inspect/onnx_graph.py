@@ -12,18 +12,29 @@ import numpy as np
 import numpy.typing as npt
 
 from hawklet.errors import ModelError
-from hawklet_converter.inspect.facts import Grid, Shape, TensorFacts, WeightFacts
+from hawklet_converter.inspect.facts import Grid, Shape, TensorFacts, WeightFacts, product
 
-_PASS_ON = frozenset({"QuantizeLinear", "DequantizeLinear", "Cast", "Identity", "Transpose", "Reshape", "Unsqueeze"})
+_PASS_ON = frozenset(
+    {"QuantizeLinear", "DequantizeLinear", "Cast", "Identity", "Transpose", "Reshape", "Unsqueeze", "Squeeze", "Mul",
+     "Div", "Add", "Sub"}
+)  # fmt: skip
 """Operations that the runtime evaluates once when their inputs are constants."""
 _KEEP_GRID = frozenset({"Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity"})
 _WITHOUT_WEIGHTS = frozenset({"Clip", "Resize"})
 """Operations whose constants are settings."""
 _MAX_GRID = 1_000_000
 """Scales that one tensor may have."""
-_BYTES = ("int8", "uint8")
-_WITH_GRID_BESIDE = frozenset({"QLinearConv", "QLinearMatMul", "QGemm"})
-"""Operations whose inputs are x, its scale and zero point, w, its scale and zero point, ..."""
+_UNPACKS = frozenset({"Mul", "Div", "Add", "Sub"})
+"""Operations that turn stored integers into weights; the scale is the smaller of their two inputs."""
+_WEIGHTS_BESIDE = {
+    "QLinearConv": (3, 4, 5, 8), "QLinearMatMul": (3, 4, 5, None), "QGemm": (3, 4, 5, 6),
+    "QLinearAdd": (3, 4, 5, None), "QLinearMul": (3, 4, 5, None), "ConvInteger": (1, None, 3, None),
+    "MatMulInteger": (1, None, 3, None), "DynamicQuantizeMatMul": (1, 2, 3, 4), "MatMulIntegerToFloat": (1, 3, 5, 6),
+}  # fmt: skip
+"""Places of the weights, their scale, their zero point and the bias, where integer kernels are given them singly."""
+_OUTPUT_GRID = {"QLinearConv": 6, "QLinearMatMul": 6, "QLinearAdd": 6, "QLinearMul": 6, "QGemm": 7, "QLinearConcat": 0,
+                "QLinearWhere": 7}  # fmt: skip
+"""Place of the output's scale, before its zero point; 3 for the QLinear operations of one input."""
 
 
 class OnnxGraph:
@@ -43,7 +54,7 @@ class OnnxGraph:
                 self._consumers[name].append(node)
         self._outputs = {value.name for value in self._graph.output}
         self._folded = self._constant_tensors()
-        self._types, remark = _infer_types(model)
+        self._types, remark = _infer_types(_for_inference(model, [node for _, node in self._nodes]))
         nested = any(a.type in (_GRAPH, _GRAPHS) for node in self._graph.node for a in node.attribute)
         remarks = [remark, "operations inside If, Loop and Scan are not inspected" if nested else ""]
         remarks.append("weights lie in another file, which is not read" if self._has_external_weights() else "")
@@ -110,7 +121,12 @@ class OnnxGraph:
 
     def is_dequantized_byte(self, name: str) -> bool:
         """Whether a tensor comes from the DequantizeLinear of an 8-bit one."""
-        return bool(self.quantized_dtype_before(name) in _BYTES)
+        return self.bits_before(name) == 8
+
+    def bits_before(self, name: str) -> int:
+        """Of the integers that a DequantizeLinear made this tensor of; 0 where none did."""
+        dtype = self.quantized_dtype_before(name)
+        return _BITS.get(dtype, 8) if dtype else 0
 
     def quantized_dtype_before(self, name: str) -> str:
         """Type of the integers that a DequantizeLinear made this tensor of; empty where none did."""
@@ -134,7 +150,7 @@ class OnnxGraph:
         low, high = self._limits(node)
         slack = 1e-6
         for reader in readers:
-            held = self._grid_facts(reader).real_range
+            held = self._grid_facts(*next(_stated_grids(reader))).real_range
             if held is None or held[0] < low - slack or held[1] > high + slack:
                 return False
         return True
@@ -168,21 +184,25 @@ class OnnxGraph:
         zeros = self._array(zero_point) if zero_point else None
         return scales.reshape(-1), (np.zeros(1) if zeros is None else zeros.reshape(-1))
 
-    def _grid_facts(self, node: Any) -> TensorFacts:
-        """What a QuantizeLinear or DequantizeLinear says of the integers beside it."""
-        integers = node.output[0] if node.op_type == "QuantizeLinear" else node.input[0]
+    def _grid_facts(self, integers: str, scale: str, zero_point: str) -> TensorFacts:
         dtype, shape = self.type_of(integers)
-        grid = self._grid_of(node.input[1], node.input[2] if len(node.input) > 2 else "")
+        dtype = (self.type_of(zero_point)[0] if zero_point else "") or dtype
+        grid = self._grid_of(scale, zero_point)
         if grid is None or grid[0].size != 1:
             return TensorFacts(integers, dtype, shape)
         return TensorFacts(integers, dtype, shape, Grid(float(grid[0][0]), int(grid[1][0])))
+
+    def _grids_beside(self, node: Any) -> Iterator[TensorFacts]:
+        """Integer tensors whose grid this operation states."""
+        for integers, scale, zero_point in _stated_grids(node):
+            if integers and integers not in self._folded:
+                yield self._grid_facts(integers, scale, zero_point)
 
     def quantized_activations(self) -> Iterator[TensorFacts]:
         """Every activation that has a grid, once."""
         seen = set()
         for _, node in self._nodes:
-            if node.op_type in ("QuantizeLinear", "DequantizeLinear") and node.input[0] not in self._folded:
-                facts = self._grid_facts(node)
+            for facts in self._grids_beside(node):
                 if facts.grid is not None and facts.name not in seen:
                     seen.add(facts.name)
                     yield facts
@@ -197,7 +217,10 @@ class OnnxGraph:
 
     def outputs(self) -> tuple[TensorFacts, ...]:
         """The graph's outputs."""
-        return tuple(TensorFacts(value.name, *self._declared(value)) for value in self._graph.output)
+        return tuple(
+            TensorFacts(value.name, *self._declared(value), self._grid_upstream(value.name))
+            for value in self._graph.output
+        )
 
     def _declared(self, value: Any) -> tuple[str, Shape]:
         dtype, shape = _value_type(value)
@@ -206,40 +229,63 @@ class OnnxGraph:
         return dtype, ((self._free_batch[value.name], *shape[1:]) if value.name in self._free_batch else shape)
 
     def _grid_downstream(self, name: str) -> Grid | None:
-        """The grid of an integer input, as the DequantizeLinear that reads it says."""
+        """The grid of an integer input, as what reads it says."""
         for node in self.consumers(name):
-            if node.op_type == "DequantizeLinear":
-                return self._grid_facts(node).grid
             if node.op_type in _KEEP_GRID:
                 return self._grid_downstream(node.output[0])
-            if node.op_type in _WITH_GRID_BESIDE:
-                grid = self._grid_of(node.input[1], node.input[2])
-                return None if grid is None else Grid(float(grid[0][0]), int(grid[1][0]))
+            for facts in self._grids_beside(node):
+                if facts.name == name and node.op_type != "QuantizeLinear":
+                    return facts.grid
         return None
+
+    def _grid_upstream(self, name: str) -> Grid | None:
+        """The grid of an integer output, as what makes it says."""
+        node = self.producer(name)
+        if node is None:
+            return None
+        if node.op_type in _KEEP_GRID:
+            return self._grid_upstream(node.input[0])
+        return next((facts.grid for facts in self._grids_beside(node) if facts.name == name), None)
 
     def weights_of(self, node: Any) -> Iterator[WeightFacts]:
         """The constants that a node computes with, as they are stored."""
-        if node.op_type in _WITH_GRID_BESIDE or node.op_type.startswith("QLinear"):
-            if len(node.input) > 5 and node.input[3] in self._constants:
-                yield self._weight(node.input[3], self._grid_of(node.input[4], node.input[5]))
-            for name in node.input[8:9] if node.op_type == "QLinearConv" else node.input[6:7]:
-                if node.op_type != "QLinearMatMul" and name in self._constants:
-                    yield self._weight(name, None)
+        if node.op_type in _WEIGHTS_BESIDE:
+            yield from self._weights_beside(node)
             return
-        for name in () if node.op_type in _WITHOUT_WEIGHTS else node.input:
+        dynamic = any(self.producer_op(name) == "DynamicQuantizeLinear" for name in node.input)  # scales
+        settings = dynamic or node.op_type in _WITHOUT_WEIGHTS or node.op_type.startswith("QLinear")
+        for name in () if settings else node.input:
             if name in self._folded and (found := self._stored(name)) is not None:
                 yield found
 
+    def _weights_beside(self, node: Any) -> Iterator[WeightFacts]:
+        weights, scale, zero_point, bias = (_input(node, place) for place in _WEIGHTS_BESIDE[node.op_type])
+        if weights in self._constants:
+            yield self._weight(weights, self._grid_of(scale, zero_point) if scale else self._grid_without(zero_point))
+        if bias in self._constants:
+            yield self._weight(bias, None)
+
+    def _grid_without(self, zero_point: str) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+        """A grid of as many scales as there are zero points, where the scales are multiplied in further down."""
+        zeros = self._array(zero_point)
+        zeros = np.zeros(1) if zeros is None else zeros.reshape(-1)
+        return np.ones(zeros.size), zeros
+
     def _stored(self, name: str) -> WeightFacts | None:
-        """A constant as it is stored, also behind a DequantizeLinear; None for shapes and axes."""
-        node, grid = self.producer(name), None
+        """A constant as it is stored, also behind what makes numbers of integers; None for shapes and axes."""
+        node, grid, unpacked = self.producer(name), None, None
         while name not in self._constants and node is not None and node.input:
-            if node.op_type in ("DequantizeLinear", "QuantizeLinear") and grid is None:
-                grid = self._grid_of(node.input[1], node.input[2] if len(node.input) > 2 else "")
             name = node.input[0]
+            if node.op_type in ("DequantizeLinear", "QuantizeLinear") and grid is None:
+                grid = self._grid_of(node.input[1], _input(node, 2))
+            elif node.op_type in _UNPACKS:
+                name, other = sorted(node.input, key=lambda one: -(product(self.type_of(one)[1]) or 0))
+                unpacked = self._grid_of(other, "") or unpacked
             node = self.producer(name)
         if name not in self._constants:
             return None
+        if grid is None and "int" in self.type_of(name)[0]:
+            grid = unpacked
         weight = self._weight(name, grid)
         return None if grid is None and weight.dtype in ("int64", "int32", "bool") else weight
 
@@ -252,6 +298,24 @@ class OnnxGraph:
             return WeightFacts(name, dtype, sides, size)
         middle = 128 if dtype == "uint8" else 0
         return WeightFacts(name, dtype, sides, size, int(grid[0].size), bool((grid[1] == middle).all()))
+
+
+def _input(node: Any, place: int | None) -> str:
+    """Name of an input; empty where it is left out."""
+    return str(node.input[place]) if place is not None and place < len(node.input) else ""
+
+
+def _stated_grids(node: Any) -> Iterator[tuple[str, str, str]]:
+    """Tensor of integers, scale and zero point, as often as an operation states them."""
+    op = node.op_type
+    if op in ("QuantizeLinear", "DequantizeLinear"):
+        yield (node.output if op == "QuantizeLinear" else node.input)[0], node.input[1], _input(node, 2)
+    elif op == "QGemm" or op.startswith("QLinear"):
+        last = _OUTPUT_GRID.get(op, 3)
+        first = {"QLinearConcat": 2, "QLinearWhere": 1}.get(op, 0)
+        for place in range(first, last - last % 3 or len(node.input), 3):
+            yield _input(node, place), _input(node, place + 1), _input(node, place + 2)
+        yield node.output[0], _input(node, last), _input(node, last + 1)
 
 
 _GRAPH, _GRAPHS, _EXTERNAL = 5, 10, 1
@@ -324,6 +388,18 @@ def _fix_batch(graph: Any) -> Iterator[tuple[str, str]]:
         if value.name not in constants and len(sides) and not sides[0].HasField("dim_value"):
             yield value.name, sides[0].dim_param or "?"
             sides[0].dim_value = 1
+
+
+def _for_inference(model: Any, nodes: Sequence[Any]) -> Any:
+    """A copy as ONNX's own inference needs it: in order, and with ONNX's Q and DQ in place of Microsoft's like ones."""
+    ordered = type(model)()
+    ordered.CopyFrom(model)
+    del ordered.graph.node[:]
+    ordered.graph.node.extend(nodes)
+    for node in ordered.graph.node:
+        if node.domain == "com.microsoft" and node.op_type in ("QuantizeLinear", "DequantizeLinear"):
+            node.domain = ""
+    return ordered
 
 
 def _infer_types(model: Any) -> tuple[dict[str, tuple[str, Shape]], str]:

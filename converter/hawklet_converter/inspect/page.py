@@ -44,7 +44,11 @@ def _model(model: ModelExamination, all_layers: bool) -> str:
 
 def _rows(rows: Sequence[tuple[str, str]]) -> Iterator[str]:
     for name, text in rows:
-        yield from _wrapped(f"  {name:<{_LABEL_WIDTH}}", text)
+        yield from _wrapped(_label(name), text)
+
+
+def _label(word: str) -> str:
+    return f"  {word:<{_LABEL_WIDTH - 1}} "
 
 
 def _wrapped(head: str, text: str) -> list[str]:
@@ -55,7 +59,7 @@ def _findings(findings: Sequence[Finding]) -> Iterator[str]:
     order = [Severity.WRONG, Severity.SLOW, Severity.NOTE]
     for finding in sorted(findings, key=lambda one: order.index(one.severity)):
         word = finding.severity.value.upper() if finding.severity is Severity.WRONG else finding.severity.value
-        yield from _wrapped(f"  {word:<{_LABEL_WIDTH}}", f"{finding.text} [{finding.source.value}]")
+        yield from _wrapped(_label(word), f"{finding.text} [{finding.source.value}]")
 
 
 def _layers(layers: Sequence[LayerFacts], trial: Trial | None, all_layers: bool) -> Iterator[str]:

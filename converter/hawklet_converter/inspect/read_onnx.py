@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hawklet.errors import ModelError
 from hawklet.spec import ModelFormat
 from hawklet_converter import onnx_file
-from hawklet_converter.inspect.facts import Arithmetic, LayerFacts, ModelFacts, Shape
+from hawklet_converter.inspect.facts import (
+    Arithmetic,
+    LayerFacts,
+    ModelFacts,
+    Shape,
+    batch_of,
+    elements_of_one,
+    product,
+    remarks_on_macs,
+)
 from hawklet_converter.inspect.onnx_graph import OnnxGraph
 
 MAX_NODES = 50_000
@@ -80,34 +88,36 @@ def _texts(model: Any) -> Iterator[object]:
 
 def _facts(model: Any, size: int) -> ModelFacts:
     graph = OnnxGraph(model)
-    layers = tuple(_layer(graph, number, node) for number, node in graph.active_nodes())
+    inputs = graph.inputs()
+    batch = batch_of(inputs)
+    layers = tuple(_layer(graph, number, node, batch) for number, node in graph.active_nodes())
     opsets = {entry.domain or "ai.onnx": entry.version for entry in model.opset_import}
     main = opsets.pop("ai.onnx", 1)
-    shapeless = sum(not layer.output_shape and "Conv" in layer.op for layer in layers)
-    remark = (
-        f"the output shapes of {shapeless} layers are not known, so their MACs are not counted" if shapeless else ""
-    )
-    versions = {"IR": str(model.ir_version), "opset": str(main)} | {f"opset {k}": str(v) for k, v in opsets.items()}
+    used = {node.domain for node in model.graph.node}
+    versions = {"IR": str(model.ir_version), "opset": str(main)} | {
+        f"opset {domain}": str(version) for domain, version in opsets.items() if domain in used
+    }
     return ModelFacts(
         format=ModelFormat.ONNX,
         bytes=size,
         layers=layers,
-        inputs=graph.inputs(),
+        inputs=inputs,
         outputs=graph.outputs(),
         activations=tuple(graph.quantized_activations()),
         producer=" ".join(part for part in (model.producer_name, model.producer_version) if part),
         versions=versions,
         metadata={entry.key: entry.value for entry in model.metadata_props},
-        remarks=(*graph.remarks, *([remark] if remark else [])),
+        remarks=(*graph.remarks, *remarks_on_macs(layers, batch)),
     )
 
 
-def _layer(graph: OnnxGraph, number: int, node: Any) -> LayerFacts:
+def _layer(graph: OnnxGraph, number: int, node: Any, batch: int) -> LayerFacts:
     arithmetic = arithmetic_of(graph, node)
     outputs = tuple(name for name in node.output if name)
     dtype, shape = graph.type_of(outputs[0]) if outputs else ("", ())
     activations = graph.activation_inputs(node)
-    quantized = arithmetic is Arithmetic.INT8
+    quantized = arithmetic.is_integer
+    macs = _macs(graph, node, shape)
     return LayerFacts(
         index=number,
         name=node.name or (outputs[0] if outputs else f"operation {number}"),
@@ -118,7 +128,8 @@ def _layer(graph: OnnxGraph, number: int, node: Any) -> LayerFacts:
         input_dtype=_dtype_in(graph, activations, quantized),
         output_dtype=(graph.quantized_dtype_after(node) if quantized else "") or dtype,
         output_shape=shape,
-        macs=_macs(graph, node, shape),
+        macs=(macs or 0) // batch,
+        macs_known=macs is not None,
         weights=tuple(graph.weights_of(node)) if arithmetic.computes else (),
         needs=_needs(graph, node),
         permutation=tuple(graph.attribute(node, "perm") or ()) if node.op_type == "Transpose" else (),
@@ -158,22 +169,24 @@ def arithmetic_of(graph: OnnxGraph, node: Any) -> Arithmetic:
         return Arithmetic.FUSED
     if op == "BatchNormalization" and graph.producer_op(node.input[0]) == "Conv":
         return Arithmetic.FUSED
-    if _between_quantization(graph, node):
-        return Arithmetic.INT8
+    quantized = _between_quantization(graph, node)
+    if quantized is not None:
+        return quantized
     dtype = graph.type_of(node.output[0])[0] if node.output else ""
     return {"float32": Arithmetic.FLOAT32, "float16": Arithmetic.FLOAT16}.get(dtype, Arithmetic.OTHER)
 
 
-def _between_quantization(graph: OnnxGraph, node: Any) -> bool:
-    """An operation whose inputs all come from DequantizeLinear and whose output goes to QuantizeLinear."""
+def _between_quantization(graph: OnnxGraph, node: Any) -> Arithmetic | None:
+    """Of an operation whose inputs all come from DequantizeLinear and whose output goes to QuantizeLinear."""
     if node.op_type not in _FUSED_BY_RUNTIME or not graph.activation_inputs(node):
-        return False
+        return None
     values = [name for name in node.input[:2] if name] if node.op_type != "Where" else list(node.input[1:])
     if node.op_type == "Resize":
         values = values[:1]
-    if not all(graph.is_dequantized_byte(name) for name in values):
-        return False
-    return node.op_type in _FLOAT_OUTPUT or _only_quantized(graph, node)
+    bits = {graph.bits_before(name) for name in values}
+    if not bits <= {8, 16} or not (node.op_type in _FLOAT_OUTPUT or _only_quantized(graph, node)):
+        return None
+    return Arithmetic.INT16 if 16 in bits else Arithmetic.INT8
 
 
 def _only_quantized(graph: OnnxGraph, node: Any) -> bool:
@@ -197,24 +210,24 @@ def _vanishes(graph: OnnxGraph, node: Any) -> bool:
     return not graph.is_dequantized_byte(producer.input[0])
 
 
-def _macs(graph: OnnxGraph, node: Any, made: Shape) -> int:
-    """Multiply-accumulates; convolution weights are ``[O, I, H, W]``."""
+def _macs(graph: OnnxGraph, node: Any, made: Shape) -> int | None:
+    """Multiply-accumulates; convolution weights are ``[O, I, H, W]``. None where a size is not known."""
     op = node.op_type
     place = 3 if op in _INTEGER_KERNELS else 1
-    if len(node.input) <= place:
+    if len(node.input) <= place or op not in _MACS_AXES:
         return 0
     first, weights = graph.type_of(node.input[0])[1], graph.type_of(node.input[place])[1]
-    if op in ("Conv", "QLinearConv", "ConvInteger"):
-        return elements(made) * elements(weights[1:])
-    if op == "ConvTranspose":
-        return elements(first) * elements(weights[1:])
-    if op in ("MatMul", "QLinearMatMul", "MatMulInteger", "MatMulIntegerToFloat", "DynamicQuantizeMatMul"):
-        return elements(first) * elements(weights[-1:])
-    if op in ("Gemm", "QGemm"):
-        return elements(first) * elements(weights[:1] if graph.attribute(node, "transB") else weights[1:])
-    return 0
+    axes = slice(1) if "Gemm" in op and graph.attribute(node, "transB") else _MACS_AXES[op]
+    numbers = elements_of_one(made if op in _BY_OUTPUT else first)
+    each = product(weights[axes]) if weights else None
+    return None if numbers is None or each is None else numbers * each
 
 
-def elements(shape: Iterable[int | str]) -> int:
-    """How many numbers a shape holds, free sides counted as 1."""
-    return math.prod(n if isinstance(n, int) else 1 for n in shape)
+_BY_OUTPUT = frozenset({"Conv", "QLinearConv", "ConvInteger"})
+"""Operations whose every result takes as many multiplications as some axes of the weights hold; else every input."""
+_MACS_AXES = {
+    **dict.fromkeys((*_BY_OUTPUT, "ConvTranspose", "Gemm", "QGemm"), slice(1, None)),
+    **dict.fromkeys(
+        ("MatMul", "QLinearMatMul", "MatMulInteger", "MatMulIntegerToFloat", "DynamicQuantizeMatMul"), slice(-1, None)
+    ),
+}

@@ -9,14 +9,26 @@ from __future__ import annotations
 import functools
 import math
 import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from hawklet.engines.tflite_metadata import read_metadata
 from hawklet.errors import ModelError
 from hawklet.spec import ModelFormat
-from hawklet_converter.inspect.facts import Arithmetic, Grid, LayerFacts, ModelFacts, TensorFacts, WeightFacts
+from hawklet_converter.inspect.facts import (
+    Arithmetic,
+    Grid,
+    LayerFacts,
+    ModelFacts,
+    Shape,
+    TensorFacts,
+    WeightFacts,
+    batch_of,
+    elements_of_one,
+    product,
+    remarks_on_macs,
+)
 
 MAX_ENTRIES = 50_000
 """Operations, tensors or buffers that a file may list; the largest networks have some thousands."""
@@ -96,24 +108,27 @@ class _Reader:
         return list(names)
 
     def read(self) -> ModelFacts:
-        layers = tuple(self._layer(n) for n in range(_count(self._graph.OperatorsLength, "operations")))
+        inputs = tuple(self._tensor(n).facts for n in self._ints(self._graph.InputsAsNumpy()))
+        batch = batch_of(inputs)
+        layers = tuple(self._layer(n, batch) for n in range(_count(self._graph.OperatorsLength, "operations")))
         tensors = [self._tensor(n) for n in range(len(self._names))]
         return ModelFacts(
             format=ModelFormat.TFLITE,
             bytes=len(self._content),
             layers=layers,
-            inputs=tuple(self._tensor(n).facts for n in self._ints(self._graph.InputsAsNumpy())),
+            inputs=inputs,
             outputs=tuple(self._tensor(n).facts for n in self._ints(self._graph.OutputsAsNumpy())),
             activations=tuple(t.facts for t in tensors if t.constant is None and t.facts.grid is not None),
             producer=self._text(self._model.Description()),
             versions={"schema": str(self._model.Version())} | self._minimum_runtime(),
             metadata=read_metadata(self._content),
-            remarks=self._remarks(),
+            remarks=(*self._remarks(), *remarks_on_macs(layers, batch)),
         )
 
-    def _remarks(self) -> tuple[str, ...]:
+    def _remarks(self) -> Iterator[str]:
         count = self._model.SubgraphsLength()
-        return (f"holds {count} graphs; the first is inspected",) if count > 1 else ()
+        if count > 1:
+            yield f"holds {count} graphs; the first is inspected"
 
     def _minimum_runtime(self) -> dict[str, str]:
         for number in range(_count(self._model.MetadataLength, "metadata entries")):
@@ -180,7 +195,7 @@ class _Reader:
         self._spend(len(raw or b""))
         return (raw or b"")[:1000].decode("utf-8", errors="replace")
 
-    def _layer(self, number: int) -> LayerFacts:
+    def _layer(self, number: int, batch: int) -> LayerFacts:
         operator = self._graph.Operators(number)
         op, needs = self._op(operator.OpcodeIndex())
         inputs = [self._tensor(n) for n in self._ints(operator.InputsAsNumpy()) if n >= 0]
@@ -191,6 +206,7 @@ class _Reader:
             self._stored[outputs[0].name] = weights[0]
         in_bytes = any(t.constant is not None and t.constant.dtype in _BYTES for t in inputs)
         arithmetic = Arithmetic.OTHER if needs else _arithmetic(op, activations, in_bytes, outputs)
+        macs = _macs(op, [t.facts.shape for t in inputs], outputs)
         return LayerFacts(
             index=number,
             name=outputs[0].name if outputs else f"operation {number}",
@@ -201,7 +217,8 @@ class _Reader:
             input_dtype=activations[0].dtype if activations else "",
             output_dtype=outputs[0].dtype if outputs else "",
             output_shape=outputs[0].shape if outputs else (),
-            macs=_macs(op, [t.facts.shape for t in inputs], outputs),
+            macs=(macs or 0) // batch,
+            macs_known=macs is not None,
             weights=tuple(w for w in weights if _is_weight(w)) if arithmetic.computes else (),
             activation=self._fused_activation(operator),
             needs=needs,
@@ -282,27 +299,28 @@ _BY_DTYPE = {
 }
 
 
-def _macs(op: str, inputs: Sequence[Sequence[int | str]], outputs: Sequence[TensorFacts]) -> int:
-    """Multiply-accumulates; weights are ``[O, H, W, I]``, of a depthwise convolution ``[1, H, W, O]``."""
-    if len(inputs) < 2 or not outputs:
+def _macs(op: str, inputs: Sequence[Shape], outputs: Sequence[TensorFacts]) -> int | None:
+    """Multiply-accumulates; weights are ``[O, H, W, I]``, of a depthwise convolution ``[1, H, W, O]``.
+
+    None where a size is not known.
+    """
+    if op not in _MACS_AXES or len(inputs) < 2 or not outputs:
         return 0
-    made, weights = _elements(outputs[0].shape), [n if isinstance(n, int) else 1 for n in inputs[1]]
-    if op == "CONV_2D" or op == "FULLY_CONNECTED":
-        return made * math.prod(weights[1:])
-    if op == "DEPTHWISE_CONV_2D":
-        return made * math.prod(weights[1:3])
-    if op == "CONV_3D":
-        return made * math.prod(weights[:-1])
-    if op == "TRANSPOSE_CONV" and len(inputs) > 2:
-        return _elements(inputs[2]) * math.prod(weights[:3])
-    if op == "BATCH_MATMUL":
-        return made * _elements(inputs[0][-1:])
-    return 0
+    made = inputs[2] if op == "TRANSPOSE_CONV" and len(inputs) > 2 else outputs[0].shape
+    numbers = elements_of_one(made)
+    each = product(inputs[0][-1:] if op == "BATCH_MATMUL" else inputs[1][_MACS_AXES[op]])
+    return None if numbers is None or each is None else numbers * each
 
 
-def _elements(shape: Iterable[int | str]) -> int:
-    """Of a shape, free sides counted as 1."""
-    return math.prod(n if isinstance(n, int) else 1 for n in shape)
+_MACS_AXES = {
+    "CONV_2D": slice(1, None),
+    "FULLY_CONNECTED": slice(1, None),
+    "DEPTHWISE_CONV_2D": slice(1, 3),
+    "CONV_3D": slice(-1),
+    "TRANSPOSE_CONV": slice(3),
+    "BATCH_MATMUL": slice(0),
+}
+"""Axes of the weights whose product is what one result takes."""
 
 
 @functools.cache

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hawklet.spec import ModelFormat
+from hawklet_converter.inspect.facts import Arithmetic, LayerFacts
 
 _SECONDS_TO_LOAD, _SECONDS_TO_MEASURE = 60, 240
 
@@ -61,6 +62,8 @@ class Trial:
     """Library and version."""
     runs: bool
     error: str = ""
+    not_tried: str = ""
+    """Why nothing is known of whether it runs, as "the file leaves open ..."."""
     delegate: str = ""
     """What takes operations over, as ``XNNPACK``; empty where nothing does."""
     partitions: int = 0
@@ -71,24 +74,33 @@ class Trial:
     """What ONNX Runtime made of the graph: operation -> how often."""
     integer_layers: tuple[int, ...] | None = None
     """Layers that became integer kernels; None: not known."""
+    float32_layers: tuple[int, ...] | None = None
+    """Layers that ONNX Runtime was seen to compute in float32; None: not known."""
     latency: Latency | None = None
 
 
-def try_model(content: bytes, model_format: ModelFormat, *, latency: bool) -> Trial:
+def is_widened(layer: LayerFacts, trial: Trial) -> bool:
+    """Whether a layer that the file holds in float16 was computed in float32."""
+    return layer.arithmetic is Arithmetic.FLOAT16 and layer.index in (trial.float32_layers or ())
+
+
+def try_model(content: bytes, model_format: ModelFormat, *, latency: bool, beside: Path | None = None) -> Trial:
     """Load a model in its runtime, run it once, and measure its layers if asked to.
 
     Args:
         content: The whole file.
         model_format: Which runtime.
         latency: Whether to measure; some seconds.
+        beside: Folder that the file lies in, where an .onnx one may keep weights; None for one out of a bundle.
     """
     with tempfile.TemporaryDirectory(prefix="hawklet-inspect-") as folder:
         model, answer = Path(folder) / f"model.{model_format.value}", Path(folder) / "answer.json"
         model.write_bytes(content)
         words = [sys.executable, "-m", "hawklet_converter.inspect.trial_worker", str(model), str(answer)]
+        words += (["--latency"] if latency else []) + ([f"--beside={beside.absolute()}"] if beside else [])
         limit = _SECONDS_TO_MEASURE if latency else _SECONDS_TO_LOAD
         try:
-            done = subprocess.run(words + ["--latency"] * latency, capture_output=True, timeout=limit, check=False)
+            done = subprocess.run(words, capture_output=True, timeout=limit, check=False)
         except subprocess.TimeoutExpired:
             return Trial(_RUNTIMES[model_format], False, f"did not finish within {limit} s")
         if not answer.exists():
@@ -109,7 +121,7 @@ def _cause(done: subprocess.CompletedProcess[bytes]) -> str:
 
 def _from_json(data: dict[str, Any]) -> Trial:
     latency = data.pop("latency", None)
-    for name in ("undelegated", "integer_layers"):
+    for name in ("undelegated", "integer_layers", "float32_layers"):
         if data.get(name) is not None:
             data[name] = tuple(data[name])
     measured = None

@@ -7,7 +7,8 @@ import re
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -27,7 +28,8 @@ _METHOD = (
 )
 _DTYPES = {
     "tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64, "tensor(uint8)": np.uint8,
-    "tensor(int8)": np.int8, "tensor(int32)": np.int32, "tensor(int64)": np.int64, "tensor(bool)": np.bool_,
+    "tensor(int8)": np.int8, "tensor(uint16)": np.uint16, "tensor(int16)": np.int16, "tensor(uint32)": np.uint32,
+    "tensor(int32)": np.int32, "tensor(uint64)": np.uint64, "tensor(int64)": np.int64, "tensor(bool)": np.bool_,
 }  # fmt: skip
 _MARK = re.compile(r"@(\d+)@")
 _INTEGER = re.compile(r"QLinear|QGemm|QAttention|.*Integer")
@@ -43,40 +45,74 @@ _FUSED_AT_MOST = 6
 """Operations in a row that the runtime fuses into one."""
 
 
-def try_onnx(content: bytes, *, latency: bool) -> Trial:
-    """Load, run once, and measure the layers if asked to."""
+class _CannotFeed(Exception):
+    """What the model takes is left open, or is nothing that values can be made for; it may run all the same."""
+
+
+def try_onnx(content: bytes, *, latency: bool, beside: Path | None = None) -> Trial:
+    """Load, run once, and measure the layers if asked to.
+
+    Args:
+        content: The whole file.
+        latency: Whether to measure.
+        beside: Folder that holds weights which the file keeps elsewhere; None = they are not looked for.
+    """
     library, runtime = load_library()
     with tempfile.TemporaryDirectory(prefix="hawklet-inspect-") as folder:
         try:
-            return _try(library, runtime, content, Path(folder), latency)
+            return _try(_Runtime(library, beside or Path(folder)), runtime, content, Path(folder), latency)
+        except _CannotFeed as reason:
+            return Trial(runtime, runs=False, not_tried=str(reason))
         except Exception as error:  # noqa: BLE001 -- ONNX Runtime's errors are private classes that share no base
             return Trial(runtime, runs=False, error=" ".join(str(error).split())[:500])
 
 
-def _try(library: Any, runtime: str, content: bytes, folder: Path, latency: bool) -> Trial:
+def _try(library: _Runtime, runtime: str, content: bytes, folder: Path, latency: bool) -> Trial:
     model = onnx_file.read_model(content)
     marked = _mark(model)
     optimized = folder / "optimized.onnx"
-    session = _open(library, marked, optimized, folder)
-    feed = _feed(session)
+    session = library.open(marked or content, optimized, folder)
+    feed = _feed(session, model)
     session.run(None, feed)
     measured = _measure(library, content, session, feed, model) if latency else None
-    nodes = onnx_file.read_model(optimized.read_bytes()).graph.node
-    origins = _Origins(model)
-    integers = {origins.find(node.name, node.op_type) for node in nodes if _INTEGER.match(node.op_type)}
+    graph = onnx_file.read_model(optimized.read_bytes()).graph
+    nodes, origins = graph.node, _Origins(model)
+
+    def layers_of(found: Iterable[Any]) -> tuple[int, ...] | None:
+        numbers = {origins.find(node.name, node.op_type) for node in found}
+        return tuple(sorted(number for number in numbers if number is not None)) if marked else None
+
     return Trial(
         runtime,
         runs=True,
         executed=dict(Counter(node.op_type for node in nodes).most_common()),
-        integer_layers=tuple(sorted(index for index in integers if index is not None)),
+        integer_layers=layers_of(node for node in nodes if _INTEGER.match(node.op_type)),
+        float32_layers=layers_of(_reading_float32(graph)),
         latency=measured,
     )
 
 
-def _mark(model: Any) -> bytes:
-    """The file with its operations and inner tensors named ``@NUMBER@``, which shows through the runtime's fusions."""
+def _reading_float32(graph: Any) -> Iterator[Any]:
+    """Operations whose first input is float32, told by the types that casts and constants state."""
+    from onnx import TensorProto
+
+    types = {value.name: value.type.tensor_type.elem_type for value in graph.input}
+    types |= {entry.name: entry.data_type for entry in graph.initializer}
+    for node in graph.node:
+        read = types.get(node.input[0], TensorProto.UNDEFINED) if node.input else TensorProto.UNDEFINED
+        cast = next((attribute.i for attribute in node.attribute if attribute.name == "to"), read)
+        types.update(dict.fromkeys(node.output, cast))
+        if read == TensorProto.FLOAT and node.op_type != "Cast":
+            yield node
+
+
+def _mark(model: Any) -> bytes | None:
+    """The file with its operations and inner tensors named ``@NUMBER@``, which shows through the runtime's fusions.
+
+    None for a file with If, Loop or Scan: its operations cannot be told from one another.
+    """
     if any(attribute.type in (5, 10) for node in model.graph.node for attribute in node.attribute):
-        return onnx_file.write_model(model)  # graphs within nodes read the outer names
+        return None  # graphs within nodes read the outer names
     marked = type(model)()
     marked.CopyFrom(model)
     kept = {value.name for value in marked.graph.output}
@@ -93,26 +129,36 @@ def _mark(model: Any) -> bytes:
     return onnx_file.write_model(marked)
 
 
-def _open(library: Any, content: bytes, optimized: Path | None, profile: Path | None) -> Any:
-    options = library.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    if optimized is not None and profile is not None:
-        options.optimized_model_filepath = str(optimized)
-        options.enable_profiling = True
-        options.profile_file_prefix = str(profile / "profile")
-    return library.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+@dataclass(frozen=True)
+class _Runtime:
+    library: Any
+    beside: Path
+    """Folder of the weights that a file keeps outside itself."""
+
+    def open(self, content: bytes, optimized: Path | None = None, profile: Path | None = None) -> Any:
+        options = self.library.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 4
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(self.beside))
+        if optimized is not None and profile is not None:
+            options.optimized_model_filepath = str(optimized)
+            options.enable_profiling = True
+            options.profile_file_prefix = str(profile / "profile")
+        return self.library.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
-def _feed(session: Any) -> dict[str, Any]:
+def _feed(session: Any, model: Any) -> dict[str, Any]:
     random = np.random.default_rng(0)
+    ranked = {value.name for value in model.graph.input if value.type.tensor_type.HasField("shape")}
     feed = {}
     for entry in session.get_inputs():
-        free = [side for side in entry.shape[1:] if not isinstance(side, int)]
-        if free or entry.type not in _DTYPES:
-            raise ValueError(
-                f"the input {entry.name} of type {entry.type} has the free sides {entry.shape}, and needs values"
-            )
+        if entry.name not in ranked:
+            raise _CannotFeed(f"the file does not say which shape its input {entry.name} has")
+        free = [str(side) for side in entry.shape[1:] if not isinstance(side, int)]
+        if free:
+            raise _CannotFeed(f"the file leaves open how large its input {entry.name} is ({', '.join(free)})")
+        if entry.type not in _DTYPES:
+            raise _CannotFeed(f"there are no values to try for the input {entry.name} of type {entry.type}")
         shape, dtype = [side if isinstance(side, int) else 1 for side in entry.shape], np.dtype(_DTYPES[entry.type])
         values = random.standard_normal(shape) if dtype.kind == "f" else random.integers(0, 2, shape)
         feed[entry.name] = values.astype(dtype)
@@ -152,8 +198,8 @@ class _Origins:
         return str(self._nodes[number].name or self._nodes[number].output[0])
 
 
-def _measure(library: Any, content: bytes, profiled: Any, feed: Mapping[str, Any], model: Any) -> Latency:
-    plain = _open(library, content, None, None)
+def _measure(library: _Runtime, content: bytes, profiled: Any, feed: Mapping[str, Any], model: Any) -> Latency:
+    plain = library.open(content)
     totals = []
     for turn in range(_WARM_UP + _RUNS):
         profiled.run(None, feed)

@@ -173,7 +173,8 @@ def _make(connection: Connection, environment: Environment, steps: Steps) -> Non
             _install(connection, environment, incoming, steps.say)
     finally:
         with contextlib.suppress(FlashError):  # the connection is lost; a flash clears away what lies there
-            connection.run(["rm", "-rf", incoming])
+            folder = shlex.quote(f"{environment.prefix}/incoming")
+            connection.run(f"rm -rf {shlex.quote(incoming)} && rmdir --ignore-fail-on-non-empty {folder}")
 
 
 def _make_venv(connection: Connection, python: str, folder: str) -> None:

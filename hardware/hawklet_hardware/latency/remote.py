@@ -147,23 +147,6 @@ def board_at(
         yield MeasuringBoard(name, profile, python, state.service_scopes, connection, steps)
 
 
-def measure_on(
-    host: str,
-    candidates: Candidates,
-    picture: Pixels,
-    *,
-    threads: int | None = None,
-    rounds: int = 30,
-    access: BoardAccess | None = None,
-    say: Callable[[str], None] = lambda line: None,
-) -> Measurement:
-    """:func:`board_at` and :meth:`MeasuringBoard.measure` in one: see there for arguments and errors."""
-    check_request(candidates, picture, 1 if threads is None else threads, rounds)
-    formats = [model_format for model_format, _ in candidates.values()]
-    with board_at(host, formats, access=access, say=say) as board:
-        return board.measure(candidates, picture, threads=threads, rounds=rounds)
-
-
 def _usable(
     connection: Connection, state: BoardState, options: EnvironmentOptions, formats: Sequence[ModelFormat]
 ) -> str | None:

@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import signal
+import site
 import subprocess
 import sys
 import threading
@@ -291,8 +292,13 @@ class _Worker:
 
 
 def private_environment(folder: Path) -> dict[str, str]:
-    """Our environment variables for a process that imports an engine: onnxruntime leaves a file where TMPDIR is."""
-    return {**os.environ, "TMPDIR": str(folder)}
+    """Our environment variables for a process that imports an engine.
+
+    onnxruntime and CUDA leave files in temporary, cache and home folders: here these go with ``folder``. Packages that
+    were installed for this user alone are still found.
+    """
+    private = dict.fromkeys(("TMPDIR", "HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"), str(folder))
+    return {**os.environ, "PYTHONUSERBASE": site.getuserbase(), **private}
 
 
 def how_it_ended(status: int, stderr: str) -> str:
