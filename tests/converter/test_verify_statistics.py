@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from hawklet.spec import OutputKind
 from hawklet_converter.fit_temperature import log_softmax
+from hawklet_converter.verification.answer_pictures import Answers
 from hawklet_converter.verification.moved_pictures import most_moved
 from hawklet_converter.verification.statistics import (
     calibration,
@@ -88,3 +90,14 @@ def test_the_picture_that_moved_furthest_comes_first_and_those_that_did_not_move
     assert [moved.picture for moved in found] == ["c", "b"]
     assert (found[0].reference.label, found[0].variants["int8"].label) == ("cat", "dog")
     assert found[0].furthest == pytest.approx(0.6)
+
+
+def test_rounding_probabilities_to_a_byte_is_no_great_divergence() -> None:
+    random = np.random.default_rng(0)
+    exact = np.exp(log_softmax(3 * random.normal(size=(50, 10)).astype(np.float32)))
+    rounded = (np.round(exact * 256) / 256).astype(np.float32)
+    one, other = (Answers("a", raw.astype(np.float32), OutputKind.PROBABILITIES).logs(1.0) for raw in (exact, rounded))
+    np.testing.assert_allclose(np.exp(other).sum(axis=1), 1.0)
+    moved = (np.exp(one) * (one - other)).sum(axis=1)
+    assert moved.min() > 0
+    assert moved.mean() < 0.005

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 
+from hawklet.printable import printable
 from hawklet_converter.inspect import describe
 from hawklet_converter.inspect.examine import Examination, ModelExamination
 from hawklet_converter.inspect.facts import Finding, LayerFacts, Severity
@@ -27,12 +28,7 @@ def page(examination: Examination, *, all_layers: bool) -> str:
     blocks += [_model(model, all_layers) for model in examination.models]
     if examination.is_a_lie:
         blocks.append("THIS BUNDLE IS NOT WHAT IT CLAIMS: see the lines marked WRONG")
-    return _printable("\n\n".join(blocks))
-
-
-def _printable(text: str) -> str:
-    """Names come from the file, and may hold what a terminal obeys."""
-    return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
+    return printable("\n\n".join(blocks), lines=True)
 
 
 def _model(model: ModelExamination, all_layers: bool) -> str:

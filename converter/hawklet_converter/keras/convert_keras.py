@@ -165,6 +165,7 @@ def _provenance(request: KerasRequest, work: _Work) -> dict[str, Any]:
         "calibration": len(work.photos.calibration) if work.photos else None,
         "held_out": len(work.photos.held_out) if work.photos else None,
         "seed": request.seed,
+        "max_drop": request.max_drop if work.photos else None,
         "versions": {"keras": keras.__version__, "tensorflow": tensorflow.__version__},
     }
 
@@ -173,7 +174,7 @@ def _require_budget(manifest: Manifest, max_drop: float) -> None:
     if len(manifest.variants) < 2:
         return
     int8, float32 = (variant.accuracy or 0.0 for variant in manifest.variants)
-    if float32 - int8 > max_drop:
+    if float32 - int8 > max_drop + 1e-9:
         raise BudgetError(
             f"int8 may lose {max_drop:g} points of top-1 on the held-out pictures, and lost {float32 - int8:.1f} "
             f"({float32:.1f} % to {int8:.1f} %); no bundle was written: allow more with --max-drop, calibrate on more "

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _AT_A_TIME = 128  # pictures in memory: 20 MB at 224 px
 _LEAST = 1e-9
-"""A probability of 0 on a file's grid is taken for this: its logarithm must be a number."""
+"""No probability is taken for less: its logarithm must be a number."""
 
 Model = Callable[[Pixels], Floats]
 """``uint8 [N, H, W, C]`` -> ``float32 [N, classes]``."""
@@ -45,8 +45,17 @@ class Answers:
     def logs(self, temperature: float) -> Logs:
         """Logarithms of the probabilities; those of a model that answers in probabilities are taken as they come."""
         if self.output is OutputKind.PROBABILITIES:
-            return np.log(np.maximum(self.raw.astype(np.float64), _LEAST))
+            return _logs_of_probabilities(self.raw.astype(np.float64))
         return log_softmax(self.raw / np.float32(temperature))
+
+
+def _logs_of_probabilities(raw: Logs) -> Logs:
+    """A probability of 0 on an integer grid is anything below half a step, and is taken for that half."""
+    positive = raw[raw > 0]
+    floor = max(_LEAST, float(positive.min()) / 2) if positive.size else _LEAST
+    floored = np.maximum(raw, floor)
+    logs: Logs = np.log(floored / floored.sum(axis=1, keepdims=True))
+    return logs
 
 
 def variant_models(bundle: Bundle, threads: int) -> dict[str, Model]:

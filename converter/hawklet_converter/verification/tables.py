@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from hawklet.printable import printable
 from hawklet_converter.table import aligned
 from hawklet_converter.verification.checks import chance
 from hawklet_converter.verification.verification import Comparison, Measured, Verification
@@ -17,7 +18,7 @@ _CLASSES = 12
 def verification_table(found: Verification) -> str:
     """Everything but the pictures."""
     blocks = (_intro(found), _accuracy(found), _numbers(found), *_details(found), _checks(found))
-    return "\n\n".join(block for block in blocks if block)
+    return printable("\n\n".join(block for block in blocks if block), lines=True)
 
 
 def _intro(found: Verification) -> str:

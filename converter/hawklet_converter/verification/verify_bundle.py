@@ -48,13 +48,13 @@ def verify(request: VerifyRequest, steps: Steps) -> tuple[Verification, Pictures
     """
     bundle = Bundle.open(request.bundle)
     reference = reference_of(bundle)
+    digests = digest_check(bundle)
     with steps.step("choosing and checking the pictures"):
         pictures = choose_pictures(request, bundle)
     if request.max_drop is not None and reference is None and pictures.run is None:
         raise UsageError("--max-drop counts from a float model, and this bundle has none; leave it out")
-    with steps.step("checking digests, replaying golden frames"):
-        proofs = [digest_check(bundle)]
-        proofs += [golden_check(replay(bundle, v.name, request.threads)) for v in bundle.manifest.variants]
+    with steps.step("replaying golden frames"):
+        proofs = [digests, *(golden_check(replay(bundle, v.name, request.threads)) for v in bundle.manifest.variants)]
     with steps.step(f"running every file on {len(pictures.photos)} pictures"):
         answers, truth = _answers(bundle, pictures, request.threads)
     return _judge(request, bundle, pictures, answers, truth, proofs), pictures

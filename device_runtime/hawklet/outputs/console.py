@@ -10,6 +10,7 @@ import unicodedata
 from typing import TextIO
 
 from hawklet.outputs import Output
+from hawklet.printable import printable
 from hawklet.results import LiveResult, Summary, percentile
 
 _PLAIN_INTERVAL = 0.5
@@ -48,7 +49,7 @@ class ConsoleOutput(Output):
             self._stream.write(f"\r{_fitted(self._updating_line(result))}\033[K")
             self._line_is_open = True
         else:
-            self._stream.write(_printable(self._line(result)) + "\n")
+            self._stream.write(printable(self._line(result)) + "\n")
         self._stream.flush()
 
     def _measure(self, moment: float) -> None:
@@ -90,16 +91,11 @@ class ConsoleOutput(Output):
             self._line_is_open = False
 
 
-def _printable(line: str) -> str:
-    """The line without control characters: a file's name or a foreign model's label must not steer the terminal."""
-    return "".join(letter if letter.isprintable() else "?" for letter in line)
-
-
 def _fitted(line: str) -> str:
     """As much of the line as the terminal is wide: a wrapped line could not be updated in place."""
     room = shutil.get_terminal_size().columns - 1
     kept = ""
-    for letter in _printable(line):
+    for letter in printable(line):
         room -= 2 if unicodedata.east_asian_width(letter) in "FW" else 1
         if room < 0:
             break
