@@ -81,7 +81,7 @@ _RECIPES = (
         "int8",
         Precision.INT8,
         "a minute",
-        "a quarter of the size, 2 to 4 times the speed; top-1 within about a point",
+        "a quarter of the size, 1.2 to 7 times the speed; top-1 within about a point",
         _INT8,
     ),
     Recipe(
