@@ -23,10 +23,10 @@ from torch import fx, nn
 from torch.nn import functional
 from torch.nn.utils import parametrize
 
-from hawklet_converter.correct_bias import WEIGHT_LIMIT, weight_scales
 from hawklet_converter.place_layers import LAYERS
 from hawklet_converter.plan import LEVELS, LOWEST, ActivationQuant, QuantPlan
 from hawklet_converter.value_keepers import keeps_values
+from hawklet_converter.weight_grid import WEIGHT_LIMIT, weight_scales
 
 _HIGHEST = LOWEST + LEVELS - 1
 _RELU6 = 6.0

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hawklet.errors import ModelError
-from hawklet_converter.correct_bias import WEIGHT_LIMIT
 from hawklet_converter.plan import QuantPlan
+from hawklet_converter.weight_grid import WEIGHT_LIMIT
 
 _TOLERANCE = 1e-5
 _SMALLEST_SCALE = 1e-9

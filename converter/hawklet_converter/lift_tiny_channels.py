@@ -20,10 +20,10 @@ from torch import fx, nn
 from torch.nn import functional
 
 from hawklet.errors import ModelError
-from hawklet_converter.correct_bias import WEIGHT_LIMIT
 from hawklet_converter.place_layers import HARD_SIGMOID_ADDS, LAYERS
 from hawklet_converter.plan import QuantPlan
 from hawklet_converter.value_keepers import keeps_values
+from hawklet_converter.weight_grid import WEIGHT_LIMIT
 
 _LARGEST_BIAS = 2**30
 """Steps. One bit is left to what the weights add to the 32-bit sum."""

@@ -12,7 +12,7 @@ from torch import fx
 
 from hawklet_converter.choose_ranges import choose_ranges
 from hawklet_converter.collect_ranges import Distribution, collect_ranges, spread
-from hawklet_converter.correct_bias import correct_bias, weight_scales
+from hawklet_converter.correct_bias import correct_bias
 from hawklet_converter.equalize_channels import equalize_channels
 from hawklet_converter.float_segments import FloatSegment, choose_float_segment
 from hawklet_converter.lift_tiny_channels import lift_tiny_channels
@@ -20,6 +20,7 @@ from hawklet_converter.plan import ActivationQuant, QuantPlan
 from hawklet_converter.range_noise import RangeChoice, choose_ranges_by_noise
 from hawklet_converter.recipes import NOISE, Attempt
 from hawklet_converter.round_weights import round_weights
+from hawklet_converter.weight_grid import weight_scales
 
 FLOAT_OPS = {
     # XNNPACK takes no int8 HARD_SWISH, and would cut the graph into slow pieces around each one.

@@ -21,8 +21,8 @@ import torch
 from torch import fx, nn
 from torch.nn import functional
 
-from hawklet_converter.correct_bias import WEIGHT_LIMIT, weight_scales_of
 from hawklet_converter.place_layers import LAYERS
+from hawklet_converter.weight_grid import WEIGHT_LIMIT, weight_scales_of
 
 _POSITIONS = 100
 """Positions of the output that are looked at per picture."""

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from hawklet_converter import onnx_file
 from hawklet_converter.apply_recipe import apply_recipe
-from hawklet_converter.correct_bias import WEIGHT_LIMIT
+from hawklet_converter.weight_grid import WEIGHT_LIMIT
 
 
 def write_dynamic_tflite(content: bytes) -> bytes:

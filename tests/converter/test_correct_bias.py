@@ -7,9 +7,10 @@ import copy
 import torch
 from torch import nn
 
-from hawklet_converter.correct_bias import correct_bias, quantize_weight, weight_scales
+from hawklet_converter.correct_bias import correct_bias
 from hawklet_converter.fold_batch_norm import fold_batch_norm
 from hawklet_converter.place_layers import movable_layers, place_layers
+from hawklet_converter.weight_grid import quantize_weight, weight_scales
 
 
 def test_after_correction_rounded_weights_leave_the_mean_of_the_output_where_it_was() -> None:

@@ -13,11 +13,11 @@ from hawklet.spec import ModelFormat, PreprocessSpec
 from hawklet_converter import request, tflite_file
 from hawklet_converter.choose_ranges import choose_ranges
 from hawklet_converter.collect_ranges import collect_ranges
-from hawklet_converter.correct_bias import weight_scales
 from hawklet_converter.float_exports import FloatExport, export_float
 from hawklet_converter.fold_batch_norm import fold_batch_norm
 from hawklet_converter.plan import ActivationQuant, QuantPlan
 from hawklet_converter.request import layout_for
+from hawklet_converter.weight_grid import weight_scales
 from hawklet_converter.write_onnx import OnnxActivations
 from hawklet_converter.write_variants import Identity, Layout, write_int8
 from hawklet_trainer.loop import as_input

@@ -19,12 +19,12 @@ from hawklet.spec import Floats, ModelFormat, Pixels
 from hawklet_converter import onnx_file, tflite_file
 from hawklet_converter.choose_ranges import choose_ranges
 from hawklet_converter.collect_ranges import collect_ranges
-from hawklet_converter.correct_bias import weight_scales
 from hawklet_converter.float_exports import FloatExport, export_float
 from hawklet_converter.fold_batch_norm import fold_batch_norm
 from hawklet_converter.lift_tiny_channels import lift_tiny_channels
 from hawklet_converter.make_plan import FLOAT_OPS
 from hawklet_converter.plan import ActivationQuant, QuantPlan
+from hawklet_converter.weight_grid import weight_scales
 from hawklet_converter.write_onnx import OnnxActivations, write_onnx
 from hawklet_converter.write_tflite import write_tflite
 from hawklet_converter.write_variants import Identity, write_dynamic, write_float, write_float16

@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from hawklet_converter.correct_bias import correct_bias, quantize_weight, weight_scales, weight_scales_of
+from hawklet_converter.correct_bias import correct_bias
 from hawklet_converter.fold_batch_norm import fold_batch_norm
 from hawklet_converter.place_layers import layers_of
 from hawklet_converter.round_weights import _columns, _output_sides, _positions, round_weights
+from hawklet_converter.weight_grid import quantize_weight, weight_scales, weight_scales_of
 
 
 def _network() -> nn.Module:

@@ -18,7 +18,6 @@ from hawklet.engines import open_engine
 from hawklet.spec import ModelFormat
 from hawklet_converter.choose_ranges import choose_ranges
 from hawklet_converter.collect_ranges import collect_ranges
-from hawklet_converter.correct_bias import weight_scales
 from hawklet_converter.fake_quantized_net import LearnedGrid, with_fake_quantization, without_fake_quantization
 from hawklet_converter.float_exports import FloatExport, export_float
 from hawklet_converter.fold_batch_norm import fold_batch_norm
@@ -26,6 +25,7 @@ from hawklet_converter.lift_tiny_channels import lift_tiny_channels
 from hawklet_converter.make_plan import FLOAT_OPS
 from hawklet_converter.plan import ActivationQuant, QuantPlan
 from hawklet_converter.train_quantized import QatConfig, QuantizedTraining, train_quantized
+from hawklet_converter.weight_grid import weight_scales
 from hawklet_converter.write_onnx import OnnxActivations
 from hawklet_converter.write_variants import Identity, Layout, write_int8
 from hawklet_trainer import loop

@@ -19,12 +19,13 @@ from hawklet.spec import ModelFormat
 from hawklet_converter import onnx_file, tflite_file
 from hawklet_converter.choose_ranges import choose_ranges
 from hawklet_converter.collect_ranges import collect_ranges
-from hawklet_converter.correct_bias import correct_bias, weight_scales
+from hawklet_converter.correct_bias import correct_bias
 from hawklet_converter.float_exports import FloatExport, export_float
 from hawklet_converter.fold_batch_norm import fold_batch_norm
 from hawklet_converter.make_plan import FLOAT_OPS
 from hawklet_converter.place_layers import layers_of
 from hawklet_converter.plan import ActivationQuant, QuantPlan
+from hawklet_converter.weight_grid import weight_scales
 from hawklet_converter.write_onnx import OnnxActivations, write_onnx
 from hawklet_converter.write_tflite import write_tflite
 from hawklet_converter.write_variants import Identity, Layout, write_float, write_int8
