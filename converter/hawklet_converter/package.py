@@ -20,6 +20,8 @@ from hawklet.engines.onnx import OnnxEngine
 from hawklet.engines.tflite import TFLiteEngine
 from hawklet.errors import BundleError, ModelError, UsageError
 from hawklet.golden import record
+from hawklet.images import read_image
+from hawklet.preprocess import preprocess
 from hawklet.safefiles import require_writable
 from hawklet.spec import Fit, Floats, InputTransform, ModelFormat, OutputKind, Pixels, Precision
 from hawklet_converter import onnx_file
@@ -115,7 +117,7 @@ def package(request: PackageRequest) -> Packaged:
     if request.approve:
         request.approve(manifest)
     models = {variant.file: one.content for variant, one in zip(manifest.variants, opened, strict=True)}
-    card = _model_card(manifest, request.came, 0 if pictures.truth is None else len(pictures.truth))
+    card = _model_card(manifest, request.came, len(pictures.labelled))
     written = write_bundle(target, manifest, models, Golden(pictures.golden, outputs), card)
     return Packaged(target, written, notes)
 
@@ -133,6 +135,8 @@ def require_replaceable(target: Path) -> None:
 
 
 def _open(path: Path, request: PackageRequest) -> _Opened:
+    if path.is_dir():
+        raise UsageError(f"a model is a .tflite or .onnx file, and {path} is a folder; name the file in it")
     if not path.is_file():
         raise UsageError(f"there is no model at {path}")
     model_format, content = format_of(path), path.read_bytes()
@@ -206,10 +210,13 @@ def _tolerance(one: _Opened, outputs: Floats, golden: Pixels) -> float:
 
 
 def _top1(classifier: Classifier, pictures: PackagePictures) -> float | None:
-    if pictures.truth is None:
+    if not pictures.labelled:
         return None
-    answers = record(classifier, pictures.pixels).argmax(axis=1)
-    return float((answers == pictures.truth).mean() * 100)
+    right = [
+        int(classifier.raw_output(preprocess(read_image(path), classifier.spec)).argmax()) == truth
+        for path, truth in pictures.labelled
+    ]
+    return 100 * sum(right) / len(right)
 
 
 def _model_card(manifest: Manifest, came: str, measured: int) -> str:

@@ -1,4 +1,4 @@
-"""Pictures for packaging: golden frames, and where folders name the class, the measured accuracy."""
+"""Pictures for packaging: golden frames, and where folders name the class, pictures to measure accuracy on."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from hawklet.cards import CLASSES, photograph
 from hawklet.errors import DataError
@@ -21,19 +20,12 @@ _DRAWN_SIDE = 288
 
 @dataclass(frozen=True)
 class PackagePictures:
-    """Prepared pictures."""
+    """What is shown to the models."""
 
-    pixels: Pixels
-    """``uint8 [N, H, W, C]``."""
-    truth: npt.NDArray[np.int64] | None
-    """Class of each; None where the folder does not say."""
-
-    @property
-    def golden(self) -> Pixels:
-        """Up to :data:`GOLDEN_FRAMES` of them, spread evenly."""
-        count = min(GOLDEN_FRAMES, len(self.pixels))
-        chosen: Pixels = self.pixels[np.linspace(0, len(self.pixels) - 1, count).round().astype(int)]
-        return chosen
+    golden: Pixels
+    """Up to :data:`GOLDEN_FRAMES`, prepared: ``uint8 [N, H, W, C]``."""
+    labelled: tuple[tuple[Path, int], ...] = ()
+    """Every picture whose folder names its class, as a path and that class: read one at a time, there may be many."""
 
 
 def drawn_pictures(spec: PreprocessSpec) -> PackagePictures:
@@ -43,7 +35,7 @@ def drawn_pictures(spec: PreprocessSpec) -> PackagePictures:
         photograph(name, np.random.default_rng([0, number]), _DRAWN_SIDE)
         for number, name in enumerate(names[:GOLDEN_FRAMES])
     ]
-    return PackagePictures(np.stack([preprocess(picture, spec) for picture in pictures]), None)
+    return PackagePictures(np.stack([preprocess(picture, spec) for picture in pictures]))
 
 
 def read_pictures(folder: Path, labels: Sequence[str], spec: PreprocessSpec) -> PackagePictures:
@@ -51,15 +43,19 @@ def read_pictures(folder: Path, labels: Sequence[str], spec: PreprocessSpec) -> 
 
     Raises:
         DataError: there is no such folder, it holds no pictures, or a sub-folder is named as no label.
-        ImageError: a picture cannot be read.
+        ImageError: a picture for a golden frame cannot be read.
     """
-    found = labelled_pictures(folder, labels)
-    plain = [] if found else _pictures_of(folder)
-    paths = [path for path, _ in found] or plain
+    labelled = labelled_pictures(folder, labels)
+    paths = [path for path, _ in labelled] or _pictures_of(folder)
     if not paths:
         raise DataError(f"--photos must hold pictures, and {folder} holds none; leave --photos out for drawn ones")
-    pixels = np.stack([preprocess(read_image(path), spec) for path in paths])
-    return PackagePictures(pixels, np.array([index for _, index in found]) if found else None)
+    golden = [preprocess(read_image(path), spec) for path in _spread(paths)]
+    return PackagePictures(np.stack(golden), tuple(labelled))
+
+
+def _spread(paths: Sequence[Path]) -> list[Path]:
+    count = min(GOLDEN_FRAMES, len(paths))
+    return [paths[number] for number in np.linspace(0, len(paths) - 1, count).round().astype(int)]
 
 
 def labelled_pictures(folder: Path, labels: Sequence[str]) -> list[tuple[Path, int]]:

@@ -148,6 +148,11 @@ def test_a_file_that_is_no_bundle_is_not_replaced(models: tuple[Path, Path], lab
     assert labels.read_text().startswith("red")
 
 
+def test_a_folder_of_models_is_no_model(models: tuple[Path, Path], labels: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="is a folder"):
+        package(PackageRequest((models[0].parent,), labels, output=tmp_path / "made.hawklet"))
+
+
 def test_what_was_measured_can_be_refused_before_anything_is_written(
     models: tuple[Path, Path], labels: Path, tmp_path: Path
 ) -> None:
