@@ -18,7 +18,7 @@ from hawklet.bundle import Golden, Manifest, Variant, write_bundle
 from hawklet.golden import record
 from hawklet.spec import Floats, ModelFormat, Pixels, Precision
 from hawklet_converter.fit_temperature import fit_temperature
-from hawklet_converter.golden_tolerance import float_tolerance, int8_tolerance
+from hawklet_converter.golden_tolerance import float_tolerance, integer_tolerance
 from hawklet_converter.model_card import model_card
 from hawklet_converter.plan import QuantPlan
 from hawklet_converter.request import Row
@@ -108,7 +108,7 @@ def _variant(packing: Packing, row: Row, outputs: Floats) -> Variant:
     file, model_format = packing.files[row.variant], format_of(row.variant)
     tolerance = float_tolerance(outputs)
     if file.precision in _INTEGER_KERNELS:
-        seen = int8_tolerance(file.content, model_format, packing.golden_inputs, outputs, file.output_step)
+        seen = integer_tolerance(file.content, model_format, packing.golden_inputs, outputs, file.output_step)
         tolerance = seen if file.output_step else max(seen, tolerance)
     return Variant(
         name=row.variant,

@@ -16,8 +16,6 @@ from hawklet import __version__
 from hawklet.bundle import Bundle, Golden, Manifest, Variant, write_bundle
 from hawklet.classifier import NORMALIZATIONS, Classifier
 from hawklet.engines import format_of, transform_of
-from hawklet.engines.onnx import OnnxEngine
-from hawklet.engines.tflite import TFLiteEngine
 from hawklet.errors import BundleError, ModelError, UsageError
 from hawklet.golden import record
 from hawklet.images import read_image
@@ -26,18 +24,13 @@ from hawklet.safefiles import require_writable
 from hawklet.spec import Fit, Floats, InputTransform, ModelFormat, OutputKind, Pixels, Precision
 from hawklet_converter import onnx_file
 from hawklet_converter.distinct_labels import distinct_labels
-from hawklet_converter.golden_tolerance import float_tolerance, tolerance_between
+from hawklet_converter.golden_tolerance import float_tolerance, integer_tolerance
 from hawklet_converter.inspect import inspect_model
 from hawklet_converter.inspect.claims import LABELS_GIVEN, PACKAGED_FROM, claim_of
 from hawklet_converter.package_photos import PackagePictures, drawn_pictures, read_pictures
 
 _GRID = 255
 """Steps of an 8-bit output."""
-_SMALLEST_TOLERANCE = 1e-6
-_ENGINES: dict[ModelFormat, type[TFLiteEngine] | type[OnnxEngine]] = {
-    ModelFormat.TFLITE: TFLiteEngine,
-    ModelFormat.ONNX: OnnxEngine,
-}
 
 
 @dataclass(frozen=True)
@@ -202,11 +195,9 @@ def _variant(one: _Opened, outputs: Floats, pictures: PackagePictures) -> Varian
 def _tolerance(one: _Opened, outputs: Floats, golden: Pixels) -> float:
     """Measured as for our own files: see golden_tolerance. Other people's outputs are 0..1 or their recorded range."""
     if one.precision not in (Precision.INT8, Precision.DYNAMIC_INT8):
-        return max(float_tolerance(outputs), _SMALLEST_TOLERANCE)
+        return float_tolerance(outputs)
     whole = 1.0 if one.classifier.output is OutputKind.PROBABILITIES else float(np.ptp(outputs))
-    engine = _ENGINES[one.format](one.content, threads=1, transform=one.transform, reference_kernels=True)
-    other = np.stack([engine.infer(pixels) for pixels in golden])
-    return tolerance_between(outputs, other, whole / _GRID)
+    return integer_tolerance(one.content, one.format, golden, outputs, whole / _GRID, one.transform)
 
 
 def _top1(classifier: Classifier, pictures: PackagePictures) -> float | None:

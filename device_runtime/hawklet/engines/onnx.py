@@ -114,7 +114,7 @@ def _open_session(
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     wanted = os.environ.get("HAWKLET_ONNX_PROVIDER")
-    order = (wanted,) if wanted else PROVIDERS
+    order = ("CPUExecutionProvider",) if reference_kernels else (wanted,) if wanted else PROVIDERS
     providers = [name for name in order if name in library.get_available_providers()]
     if not providers:
         raise ModelError(
