@@ -202,7 +202,7 @@ def _drop_of_trained(_: Bench) -> Iterator[Figure]:
             for variant in measured[0][1]:
                 drops = [lost[variant] for _, lost in measured]
                 note = f"{', '.join(f'{drop:+.2f}' for drop in drops)}; float {floats} %"
-                yield Figure(f"{name}: mean drop, {variant}", mean(drops), goal, note=note)
+                yield Figure(f"{name}: mean drop, {variant}", round(mean(drops), 4), goal, note=note)
 
 
 @dataclass(frozen=True)
