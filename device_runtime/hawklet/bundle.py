@@ -32,6 +32,7 @@ from hawklet.safefiles import atomic_file
 from hawklet.spec import Floats, ModelFormat, OutputKind, Pixels, Precision, PreprocessSpec
 
 SCHEMA = "hawklet-bundle/1"
+_RUN_SCHEMAS = "hawklet-run/"
 MAX_FILE_BYTES = 1 << 30
 """Largest file a bundle may hold, bytes."""
 MAX_FILES = 256
@@ -112,6 +113,8 @@ class Manifest:
         """
         if not isinstance(data, dict) or data.get("schema") != SCHEMA:
             got = data.get("schema") if isinstance(data, dict) else type(data).__name__
+            if str(got).startswith(_RUN_SCHEMAS):
+                raise BundleError("this is a run, of which a bundle is made first: hawklet convert RUN")
             raise BundleError(
                 f"this hawklet reads bundles of schema {SCHEMA}, got {got}; update hawklet or convert anew"
             )

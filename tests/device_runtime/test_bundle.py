@@ -109,6 +109,12 @@ def test_a_truncated_bundle_is_refused(tiny_bundle: Path, tmp_path: Path) -> Non
         Bundle.open(cut)
 
 
+def test_a_run_folder_is_told_from_a_bundle_with_the_way_to_one(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text('{"schema": "hawklet-run/1"}')
+    with pytest.raises(BundleError, match="hawklet convert RUN"):
+        Bundle.open(tmp_path)
+
+
 def test_what_is_no_bundle_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="no such bundle"):
         Bundle.open(tmp_path / "absent.hawklet")

@@ -25,6 +25,7 @@ _KINDS = {
     PrecisionKind.NONE: "computes nothing that is known",
 }
 _METADATA_WIDTH = 100
+_FACTS_SHOWN = 24
 _LABELS_SHOWN = 3
 
 
@@ -172,7 +173,8 @@ def computes_in(layer: LayerFacts, trial: Trial | None) -> str:
 
 
 def _scalars(provenance: Mapping[str, Any]) -> list[str]:
-    return [f"{key} {value}" for key, value in provenance.items() if isinstance(value, str | int | float)]
+    shown = {key: f"{value:g}" if isinstance(value, float) else value for key, value in provenance.items()}
+    return [f"{key} {value}" for key, value in shown.items() if isinstance(value, str | int)]
 
 
 def bundle_rows(manifest: Manifest, golden_frames: int) -> list[tuple[str, str]]:
@@ -187,6 +189,6 @@ def bundle_rows(manifest: Manifest, golden_frames: int) -> list[tuple[str, str]]
         ("confidence", f"temperature {manifest.temperature:.3g}"
                        + (f", {len(manifest.thresholds)} thresholds" if manifest.thresholds else "")),
         ("golden", f"{golden_frames} frames" if golden_frames else "none that can be used"),
-        ("made from", _short(", ".join(_scalars(manifest.provenance)))),
+        ("made from", ", ".join(map(_short, _scalars(manifest.provenance)[:_FACTS_SHOWN]))),
     ]  # fmt: skip
     return [(name, text) for name, text in found if text]
