@@ -12,13 +12,14 @@ import pytest
 import torch
 from torch import nn
 
-from hawklet.errors import DataError
+from hawklet.errors import DataError, UsageError
 from hawklet.spec import PreprocessSpec
 from hawklet_trainer.augment import Augment, make_augmentation
 from hawklet_trainer.data import PhotoSet, load_pixels, read_photos
+from hawklet_trainer.distil import catching_features, similarity_distance
 from hawklet_trainer.evaluate import accuracy_of, probabilities_of
 from hawklet_trainer.head import train_head
-from hawklet_trainer.loop import EpochRecord, Progress, TrainConfig, evaluation_mode, fine_tune
+from hawklet_trainer.loop import EpochRecord, Progress, TrainConfig, as_input, evaluation_mode, fine_tune
 from hawklet_trainer.precision import choose_precision
 
 SPEC = PreprocessSpec(32, 32)
@@ -226,3 +227,44 @@ def test_epochs_are_judged_by_loss_unless_accuracy_is_what_was_promised(
     config = dataclasses.replace(QUICK, accuracy_first=accuracy_first)
     history = fine_tune(Small(), photos, SPEC, *PIXEL, config)
     assert history.best_epoch == best
+
+
+def test_similarities_are_compared_by_direction_and_for_any_widths() -> None:
+    student, teacher = torch.eye(3), torch.eye(3, 5) * 7
+    assert float(similarity_distance(student, teacher)) == pytest.approx(0.0, abs=1e-12)
+    same = torch.ones(3, 2)
+    # Each row of one is (1, 0, 0), of the other (1, 1, 1) / sqrt(3).
+    expected = 3 * ((1 - 3**-0.5) ** 2 + 2 / 3) / 9
+    assert float(similarity_distance(same, teacher)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_student_that_matches_features_finds_the_same_pictures_alike(photos: PhotoSet) -> None:
+    torch.manual_seed(0)
+    teacher, student = Small(), Small()
+    student.features[0] = nn.Conv2d(3, 4, 3, 2, 1, bias=False)
+    student.features[1], student.classifier = nn.BatchNorm2d(4), nn.Linear(4, 3)
+    fine_tune(teacher, photos, SPEC, *PIXEL, QUICK)
+    pixels, _ = load_pixels(photos.items("train"), SPEC)
+
+    def distance() -> float:
+        with torch.no_grad():
+            x = as_input(pixels, *PIXEL)
+            return float(similarity_distance(student.features(x).mean((2, 3)), teacher.features(x).mean((2, 3))))
+
+    student.eval()
+    before = distance()
+    config = TrainConfig(epochs=6, batch=8, lr=0.02, distil=0.0, match_features=30.0, augment=Augment.NONE, patience=99)
+    fine_tune(student, photos, SPEC, *PIXEL, config, teacher=teacher)
+    assert distance() < before / 2
+    assert not student.classifier._forward_pre_hooks and not teacher.classifier._forward_pre_hooks
+
+
+def test_without_a_teacher_or_a_weight_nothing_is_hooked(net: Small) -> None:
+    for teacher, weight in ((None, 1.0), (Small(), 0.0)):
+        with catching_features(net, teacher, weight) as caught:
+            assert caught is None and not net.classifier._forward_pre_hooks
+
+
+def test_features_of_a_network_without_a_linear_layer_are_refused(net: Small) -> None:
+    with pytest.raises(UsageError, match=r"end in an nn\.Linear"), catching_features(net, nn.Conv2d(3, 3, 1), 1.0):
+        pass

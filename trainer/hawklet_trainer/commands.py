@@ -1,4 +1,4 @@
-"""``hawklet train`` and ``hawklet weights``. Everything heavy is imported when a command is called."""
+"""``hawklet train``, ``evaluate`` and ``weights``. Everything heavy is imported when a command is called."""
 
 from __future__ import annotations
 
@@ -7,13 +7,23 @@ from typing import Any
 
 import click
 
+from hawklet.errors import UsageError
 from hawklet.option_types import SEED, NumberRange
 
-_MODEL_HELP = "mobilenet_v2, mobilenet_v3_small, mobilenet_v3_large, resnet18, resnet50 or efficientnet_lite0."
+_MODEL_HELP = (
+    "mobilenet_v2, mobilenet_v3_small, mobilenet_v3_large, resnet18, resnet50, vgg11_bn, vgg16_bn, inception_v3, "
+    "efficientnet_lite0, or your own module:function."
+)
 
 
 @click.command()
-@click.argument("photos", type=click.Path(path_type=Path))
+@click.argument("photos", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--resume",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Go on with a training that was broken off, or train on from a finished run.",
+)
 @click.option("--model", default="mobilenet_v2", show_default=True, help=_MODEL_HELP)
 @click.option(
     "--weights",
@@ -23,7 +33,16 @@ _MODEL_HELP = "mobilenet_v2, mobilenet_v3_small, mobilenet_v3_large, resnet18, r
 )
 @click.option("--out", type=click.Path(path_type=Path), default="runs", show_default=True, help="Where runs are kept.")
 @click.option("--name", help="Name of the run  [default: the folder's and the model's name]")
-@click.option("--imgsz", type=click.IntRange(32, 1024), help="Input side, pixels, a multiple of 32  [default: 224]")
+@click.option(
+    "--width",
+    type=NumberRange(0.1, 4.0),
+    default=1.0,
+    show_default=True,
+    help="Width multiplier of a MobileNet; pretrained weights exist for 1 only.",
+)
+@click.option(
+    "--imgsz", type=click.IntRange(32, 1024), help="Input side, pixels, a multiple of 32  [default: the model's]"
+)
 @click.option(
     "--fit",
     type=click.Choice(["crop", "squash"]),
@@ -55,24 +74,53 @@ _MODEL_HELP = "mobilenet_v2, mobilenet_v3_small, mobilenet_v3_large, resnet18, r
     help="How much training pictures are varied.",
 )
 @click.option("--flip/--no-flip", default=True, show_default=True, help="Mirror pictures; not for arrows and letters.")
-def train(photos: Path, **options: Any) -> None:
+@click.pass_context
+def train(context: click.Context, /, photos: Path | None, resume: Path | None, **options: Any) -> None:
     """Fine-tune a classifier on PHOTOS, a folder with one folder of pictures per class.
 
-    PHOTOS may have train/, val/ and test/ folders above the classes; what it does not split is split here.
+    PHOTOS may have train/, val/ and test/ folders above the classes; what it does not split is split here. With
+    --resume PHOTOS is where the run's photos are now, if they have moved.
     """
     from hawklet_trainer.threads import wait_without_spinning
 
     wait_without_spinning()
     from rich.console import Console
 
+    start = _start(context, photos, resume, options)
     from hawklet_trainer.console import ConsoleProgress, print_result
-    from hawklet_trainer.train import train_run
 
     console = Console()
     progress = ConsoleProgress(console)
-    with progress, progress.stopping_at_sigint():
-        result = train_run(_train_options(photos, options), progress, progress.say)
+    with progress, progress.heeding_signals():
+        result = start(progress, progress.say)
     print_result(console, result)
+
+
+def _start(context: click.Context, photos: Path | None, resume: Path | None, options: dict[str, Any]) -> Any:
+    """What is to be done, as a function of who watches and who is told."""
+    from functools import partial
+
+    if resume is not None:
+        from hawklet_trainer.resume import ResumeOptions, resume_run
+
+        return partial(resume_run, ResumeOptions(resume, photos, _given(context, options)))
+    if photos is None:
+        raise UsageError("hawklet train needs PHOTOS, a folder with one folder of pictures per class, or --resume RUN")
+    from hawklet_trainer.train import train_run
+
+    return partial(train_run, _train_options(photos, options))
+
+
+def _given(context: click.Context, options: dict[str, Any]) -> dict[str, Any]:
+    """The options that were said, apart from defaults; as the loop takes them."""
+    from hawklet_trainer.augment import Augment
+
+    said = {
+        name: value
+        for name, value in options.items()
+        if context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
+    }
+    return {**said, "augment": Augment(said["augment"])} if "augment" in said else said
 
 
 def _train_options(photos: Path, options: dict[str, Any]) -> Any:
@@ -90,6 +138,44 @@ def _train_options(photos: Path, options: dict[str, Any]) -> Any:
     return TrainOptions(photos=photos, config=config, **rest)
 
 
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("photos", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--split",
+    type=click.Choice(["val", "test", "train"]),
+    help="Which pictures of the run's own  [default: test, or val where there are none]",
+)
+@click.option(
+    "--json", "json_file", type=click.Path(path_type=Path), metavar="FILE", help="Write the figures here too."
+)
+@click.option("--model", metavar="MODULE:FUNCTION", help="Of a run of a network of your own, the same again.")
+def evaluate(run: Path, photos: Path | None, split: str | None, json_file: Path | None, model: str | None) -> None:
+    """Measure the best weights of RUN, in float32: accuracy, and precision, recall and F1 of each class.
+
+    Measured on the run's own split; or on PHOTOS, a folder with one folder of pictures per class. With --split PHOTOS
+    is where the run's own photos are now.
+    """
+    from hawklet_trainer.threads import wait_without_spinning
+
+    wait_without_spinning()
+    from rich.console import Console
+
+    from hawklet.safefiles import require_writable, write_json
+    from hawklet_trainer.console import print_metrics
+    from hawklet_trainer.evaluate_run import evaluate_run
+
+    if json_file is not None:
+        require_writable(json_file)
+    done = evaluate_run(run, photos, split, model)
+    for warning in done.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    click.echo(f"{done.name}, {done.model}, on {done.measured_on}")
+    print_metrics(Console(), done.metrics)
+    if json_file is not None:
+        write_json(json_file, done.to_dict())
+
+
 @click.group()
 def weights() -> None:
     """List and fetch pretrained weights."""
@@ -102,7 +188,8 @@ def list_weights() -> None:
     from hawklet_trainer.weights import cache_folder, describe
 
     for entry in MODELS.values():
-        click.echo(f"{entry.name}: {describe(entry.weights)}")
+        if entry.weights is not None:
+            click.echo(f"{entry.name}: {describe(entry.weights)}")
     click.echo(f"the cache: {cache_folder()}")
 
 
@@ -113,4 +200,7 @@ def fetch(name: str) -> None:
     from hawklet_trainer.models import model_entry
     from hawklet_trainer.weights import fetch as fetch_file
 
-    click.echo(fetch_file(model_entry(name).weights, lambda line: click.echo(line, err=True)))
+    entry = model_entry(name).weights
+    if entry is None:
+        raise UsageError(f"a network of your own has no published weights to fetch, got {name}")
+    click.echo(fetch_file(entry, lambda line: click.echo(line, err=True)))

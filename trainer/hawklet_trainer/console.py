@@ -12,10 +12,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
+from rich.text import Text
 from torch import nn
 
-from hawklet_trainer.loop import EpochRecord, Progress
-from hawklet_trainer.train import TrainResult
+from hawklet_trainer.evaluate import Metrics
+from hawklet_trainer.finish import TrainResult
+from hawklet_trainer.models import is_own
+from hawklet_trainer.terms import EpochRecord, Progress
 
 
 class ConsoleProgress(Progress):
@@ -48,6 +51,9 @@ class ConsoleProgress(Progress):
         """Print a line above the bar."""
         self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
+    def resumed(self, records: list[EpochRecord]) -> None:
+        self.say(f"epochs done before: {records[-1].epoch}")
+
     def phase(self, title: str, steps: int) -> None:
         if self._task is not None:
             self._bars.reset(self._task, description=title, total=steps, visible=True, loss="")
@@ -68,8 +74,11 @@ class ConsoleProgress(Progress):
         return self.stop
 
     @contextmanager
-    def stopping_at_sigint(self) -> Iterator[None]:
-        """The first SIGINT asks the training to end and to keep what it has; a second one interrupts."""
+    def heeding_signals(self) -> Iterator[None]:
+        """The first SIGINT asks the training to end and to keep what it has; a second one breaks off, as SIGTERM does.
+
+        Broken off is by an exception, KeyboardInterrupt or SystemExit, so that half-written files are cleared away.
+        """
 
         def ask(number: int, frame: FrameType | None) -> None:
             if self.stop:
@@ -77,11 +86,16 @@ class ConsoleProgress(Progress):
             self.stop = True
             self.say("stopping after this step and keeping the best so far (press again to break off)")
 
-        before = signal.signal(signal.SIGINT, ask)
+        def break_off(number: int, frame: FrameType | None) -> None:
+            raise SystemExit(128 + number)
+
+        handlers = {signal.SIGINT: ask, signal.SIGTERM: break_off}
+        before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
         try:
             yield
         finally:
-            signal.signal(signal.SIGINT, before)
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def print_result(console: Console, result: TrainResult) -> None:
@@ -92,10 +106,22 @@ def print_result(console: Console, result: TrainResult) -> None:
             count = sum(entry.support for entry in metrics.per_class)
             table.add_row(split, str(count), f"{metrics.top1:.1f} %", f"{metrics.macro_f1:.1f} %")
     console.print(table)
-    folder = result.run.folder
+    folder, model = result.run.folder, result.run.model
     for line in (
         f"trained in {result.seconds / 60:.1f} minutes",
         f"report: {folder / 'report.html'}",
-        f"next:   hawklet convert {folder}",
+        f"next:   hawklet convert {folder}{f' --model {model}' if is_own(model) else ''}",
     ):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def print_metrics(console: Console, metrics: Metrics) -> None:
+    """A line for each class and the figures over all."""
+    table = Table("class", "precision", "recall", "F1", "pictures", box=None, header_style="bold")
+    for entry in metrics.per_class:
+        figures = (f"{value:.1f} %" for value in (entry.precision, entry.recall, entry.f1))
+        table.add_row(Text(entry.label), *figures, str(entry.support))
+    console.print(table)
+    count = sum(entry.support for entry in metrics.per_class)
+    line = f"top-1 {metrics.top1:.1f} %, macro F1 {metrics.macro_f1:.1f} %, {count} pictures"
+    console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -29,6 +29,8 @@ from hawklet.spec import Pixels, PreprocessSpec
 SPLITS = ("train", "val", "test")
 VAL_SHARE = 0.15
 TEST_SHARE = 0.15
+NEW_PLACE = "name their new place with --photos FOLDER"
+"""What to do about photos that have moved, in most commands."""
 _SPLIT_FOLDERS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val"}
 _SPLIT_FOLDERS |= {"dev": "val", "eval": "val", "test": "test", "testing": "test"}
 """What a folder of a split may be called, in any case."""
@@ -92,8 +94,14 @@ class PhotoSet:
         return text.getvalue()
 
     @classmethod
-    def from_csv(cls, text: str, folder: Path, labels: tuple[str, ...]) -> PhotoSet:
+    def from_csv(cls, text: str, folder: Path, labels: tuple[str, ...], way_out: str = NEW_PLACE) -> PhotoSet:
         """Read :meth:`to_csv` back.
+
+        Args:
+            text: What it gave.
+            folder: Where the photos are now.
+            labels: The run's.
+            way_out: What to do where they are not, for the message.
 
         Raises:
             DataError: the folder or a photo in it is no longer there or another one, or the text is not a split.csv.
@@ -108,23 +116,20 @@ class PhotoSet:
                 f"split.csv needs lines of path,label,split,sha256 with the run's labels, got {error}; train again"
             ) from error
         every = [photo for photos in splits.values() for photo in photos]
-        _refuse_missing(folder, every)
+        _refuse_missing(folder, every, way_out)
         _refuse_changed(folder, every)
         return cls(folder, labels, {split: tuple(photos) for split, photos in splits.items()})
 
 
-def _refuse_missing(folder: Path, photos: Sequence[Photo]) -> None:
+def _refuse_missing(folder: Path, photos: Sequence[Photo], way_out: str) -> None:
     if not folder.is_dir():
-        raise DataError(
-            f"the run's photos must still be where they were, but there is no folder {folder}; "
-            "name their new place with --photos FOLDER"
-        )
+        raise DataError(f"the run's photos must still be where they were, but there is no folder {folder}; {way_out}")
     missing = [photo for photo in photos if not photo.path.is_file()]
     if missing:
         raise DataError(
             f"the run's photos must still be where they were, but {len(missing)} of {len(photos)} are missing in "
             f"{folder} (the first: {missing[0].path.relative_to(folder)}); put them back, "
-            "or name their new place with --photos FOLDER"
+            f"or {way_out}"
         )
 
 
@@ -184,7 +189,9 @@ def read_labelled(folder: Path, labels: Sequence[str]) -> tuple[tuple[Photo, ...
         DataError: there are none, or a folder is named otherwise.
     """
     if not folder.expanduser().is_dir():
-        raise DataError(f"--photos must be a folder with one folder of pictures per class; there is no folder {folder}")
+        raise DataError(
+            f"photos to measure on must be a folder with one folder of pictures per class; there is no folder {folder}"
+        )
     folder = folder.expanduser().resolve()
     classes = _list_classes(folder)
     _refuse_foreign(folder, classes, labels)

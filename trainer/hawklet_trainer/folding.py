@@ -3,9 +3,10 @@
 Pretrained weights expect ``(pixel - mean[c]) / std[c]``. With ``pixel = x / scale + zero_point`` this is
 ``x * g[c] + o[c]`` for ``g = 1 / (scale * std)`` and ``o = (zero_point - mean) / std``. The gain goes into the first
 convolution's weights; the offset passes through the convolution as one constant per output channel, which the batch
-norm behind it takes up by a shift of its running mean. Inside the picture the result is exact. At the border it is
-not: zero padding used to stand for the mean colour and now stands for ``zero_point`` in all channels. The zero point
-is the channels' mean, so the two colours are at most 11 pixel steps apart (ImageNet statistics).
+norm behind it takes up by a shift of its running mean (a bias of the convolution stays as it is). Inside the picture
+the result is exact. At the border it is not: zero padding used to stand for the mean colour and now stands for
+``zero_point`` in all channels. The zero point is the channels' mean, so the two colours are at most 11 pixel steps
+apart (ImageNet statistics).
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from hawklet_trainer.models import ModelEntry
 @torch.no_grad()
 def fold_normalization(net: nn.Module, entry: ModelEntry) -> None:
     """Make ``net``, in place, take ``(pixel - entry.zero_point) * entry.scale`` instead of normalized channels."""
+    if entry.stem is None:
+        raise TypeError(f"{entry.name} has no stem to fold into")
     conv = net.get_submodule(entry.stem[0])
     norm = net.get_submodule(entry.stem[1])
     if not isinstance(conv, nn.Conv2d) or not isinstance(norm, nn.BatchNorm2d) or norm.running_mean is None:

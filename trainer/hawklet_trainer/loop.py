@@ -12,7 +12,7 @@ import random
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -21,99 +21,28 @@ from torch.nn import functional
 
 from hawklet.errors import DataError
 from hawklet.spec import Pixels, PreprocessSpec
-from hawklet_trainer.augment import Augment, make_augmentation
+from hawklet_trainer.augment import make_augmentation
+from hawklet_trainer.checkpoint import Checkpoint, TrainingState, conditions_of
 from hawklet_trainer.data import PhotoSet, PixelSource
+from hawklet_trainer.distil import CaughtFeatures, answers_of, catching_features, training_loss
 from hawklet_trainer.precision import autocast, choose_precision
+from hawklet_trainer.terms import SILENT, EpochRecord, History, Progress, TrainConfig
+
+__all__ = [
+    "SILENT",
+    "EpochRecord",
+    "History",
+    "Progress",
+    "TrainConfig",
+    "as_input",
+    "evaluation_mode",
+    "fine_tune",
+    "seed_everything",
+    "training_device",
+]
 
 _MARGIN = 8 / 7
 """Training pictures are kept this much larger than the input, so that random crops have something to choose from."""
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """How to train."""
-
-    epochs: int = 20
-    """Most passes over the training pictures in fine-tuning; 0 = the head alone."""
-    head_epochs: int = 30
-    """Passes of the head over the cached features; 0 = leave the head as it is. More of them overfit few pictures."""
-    batch: int = 32
-    """Pictures per step."""
-    lr: float = 3e-4
-    """Highest learning rate of fine-tuning (AdamW, one epoch of warm-up, then a cosine to zero)."""
-    weight_decay: float = 0.02
-    label_smoothing: float = 0.1
-    ema: bool = True
-    """Keep and judge a running average of the weights, with a memory of about one epoch."""
-    freeze_batch_norm: bool = False
-    """Leave the batch norms' statistics as they are: right for pretrained weights and few pictures."""
-    augment: Augment = Augment.DEFAULT
-    flip: bool = True
-    """Mirror half of the pictures."""
-    patience: int = 8
-    """Stop after this many epochs without a better result on val."""
-    accuracy_first: bool = False
-    """Judge epochs by top-1 on val, and by the loss only where that is equal: for promises in points of top-1."""
-    minutes: float | None = None
-    """Stop in time: the learning rate reaches zero within this many minutes of fine-tuning."""
-    distil: float = 0.7
-    """With a teacher: share of the loss that is the distance to its answers."""
-    temperature: float = 2.0
-    """With a teacher: softening of both answers."""
-    seed: int = 0
-
-
-@dataclass(frozen=True)
-class EpochRecord:
-    """One line of results.csv."""
-
-    epoch: int
-    """0 is the state that fine-tuning starts from."""
-    phase: str
-    """``head`` or ``fine-tune``."""
-    lr: float
-    train_loss: float
-    """Mean over the epoch's steps; NaN for epoch 0."""
-    val_loss: float
-    """Cross-entropy without smoothing."""
-    val_top1: float
-    """Percent."""
-    seconds: float
-    """Of epoch 0: what judging took, which every other epoch ends with."""
-
-
-@dataclass
-class History:
-    """What happened."""
-
-    records: list[EpochRecord] = field(default_factory=list)
-    best_epoch: int = 0
-    best_val_top1: float = 0.0
-    """Accuracy on val of the epoch whose val loss was lowest, percent."""
-    precision: str = "float32"
-    """What was computed in, and why."""
-    stopped_by: str = "epochs"
-    """``epochs``, ``patience``, ``minutes`` or ``request``."""
-
-
-class Progress:
-    """Watches a training; every method may be overridden, none must be."""
-
-    def phase(self, title: str, steps: int) -> None:
-        """A phase of ``steps`` steps begins."""
-
-    def step(self, loss: float) -> None:
-        """One step is done."""
-
-    def epoch(self, record: EpochRecord, net: nn.Module, best: bool) -> None:
-        """An epoch is done; ``net`` holds the weights that were judged, ``best`` says that none was better."""
-
-    def should_stop(self) -> bool:
-        """Asked after every step; true ends the training as if its epochs were over."""
-        return False
-
-
-SILENT = Progress()
 
 
 def as_input(pixels: Pixels, zp: int, scale: float) -> torch.Tensor:
@@ -160,6 +89,7 @@ def fine_tune(
     teacher: nn.Module | None = None,
     progress: Progress = SILENT,
     dtype: torch.dtype | None = None,
+    checkpoint: Path | None = None,
 ) -> History:
     """Train the whole network; the weights that did best on val are in ``net`` when it ends.
 
@@ -179,9 +109,13 @@ def fine_tune(
             "Distilling the knowledge in a neural network", 2015).
         progress: Watches, and may ask to stop.
         dtype: To compute in, ``float32`` or ``bfloat16``; None = the faster, by a short trial.
+        checkpoint: Written after every epoch. Where it is there already, training goes on from it, and ends with the
+            weights (to the bit, on a CPU and without ``config.minutes``) of a training that was never stopped.
 
     Raises:
         DataError: there are no train or no val pictures.
+        RunError: the checkpoint is another training's, or damaged.
+        UsageError: features are to be matched of a network without a linear layer.
     """
     if not photos.items("train") or not photos.items("val"):
         raise DataError("training needs pictures in train and in val")
@@ -190,8 +124,11 @@ def fine_tune(
     net.to(device).to(memory_format=torch.channels_last)
     if teacher is not None:
         teacher.to(device).to(memory_format=torch.channels_last).eval()
+    conditions = conditions_of(net, teacher, photos, spec, (zp, scale), config, dtype)
+    kept = Checkpoint(checkpoint, conditions)
     try:
-        return _fine_tune(net, photos, spec, (zp, scale), config, teacher, progress, device, dtype)
+        with catching_features(net, teacher, config.match_features) as features:
+            return _fine_tune(net, photos, spec, (zp, scale), config, teacher, features, progress, device, dtype, kept)
     finally:
         net.to("cpu").eval()
         if teacher is not None:
@@ -205,80 +142,90 @@ def _fine_tune(
     pixel: tuple[int, float],
     config: TrainConfig,
     teacher: nn.Module | None,
+    features: CaughtFeatures | None,
     progress: Progress,
     device: torch.device,
     dtype: torch.dtype | None,
+    checkpoint: Checkpoint,
 ) -> History:
     train = PixelSource(photos.items("train"), _larger(spec))
     val = PixelSource(photos.items("val"), spec)
     augment = make_augmentation(config.augment, spec, config.flip)
     batches = math.ceil(len(train) / config.batch)
-    reason = str(dtype).removeprefix("torch.")
-    if dtype is None:
-        dtype, reason = choose_precision(net, _example(spec, min(config.batch, len(train)), pixel, device))
-    history = History(precision=reason)
     averaged = copy.deepcopy(net) if config.ema else net
     decay = max(0.5, 1.0 - 1.0 / batches)
     optimizer = torch.optim.AdamW(_parameter_groups(net, config.weight_decay), lr=config.lr)
-
-    judging = time.perf_counter()
-    history.best_val_top1, first_loss = _judge(averaged, val, pixel, device)
-    judging = time.perf_counter() - judging
-    best = _worth(history.best_val_top1, first_loss, config)
-    best_state = _copy_state(averaged)
-    history.records.append(EpochRecord(0, "fine-tune", 0.0, math.nan, first_loss, history.best_val_top1, judging))
-    progress.epoch(history.records[-1], averaged, True)
-    progress.phase("fine-tune", config.epochs * batches)
-    start = time.perf_counter()
-    done = 0
-    for epoch in range(1, config.epochs + 1):
+    state = TrainingState(net, averaged, optimizer)
+    history = state.history
+    if checkpoint.restore(state):
+        progress.resumed(history.records)
+    else:
+        state.dtype, history.precision = dtype or torch.float32, str(dtype).removeprefix("torch.")
+        if dtype is None:
+            example = _example(spec, min(config.batch, len(train)), pixel, device)
+            state.dtype, history.precision = choose_precision(net, example)
+        judging = time.perf_counter()
+        history.best_val_top1, first_loss = _judge(averaged, val, pixel, device)
+        judging = time.perf_counter() - judging
+        state.best = _worth(history.best_val_top1, first_loss, config)
+        state.best_weights = _copy_state(averaged)
+        history.records.append(EpochRecord(0, "fine-tune", 0.0, math.nan, first_loss, history.best_val_top1, judging))
+        progress.epoch(history.records[-1], averaged, True)
+        state.ended = config.epochs == 0
+        checkpoint.save(state)
+    progress.phase("fine-tune", config.epochs * batches - state.done)
+    start = time.perf_counter() - state.seconds
+    while not state.ended:
+        epoch = len(history.records)
         epoch_start = time.perf_counter()
         _training_mode(net, config.freeze_batch_norm)
         losses, lr = [], 0.0
         for chosen in torch.split(torch.randperm(len(train)), config.batch):
             if len(chosen) == 1 < min(config.batch, len(train)) and not config.freeze_batch_norm:
                 continue  # a batch norm learns nothing of one picture
-            share = max(done / (config.epochs * batches), _time_share(start, config.minutes))
-            lr = config.lr * _warm_then_cosine(share, done, batches)
+            share = max(state.done / (config.epochs * batches), _time_share(start, config.minutes))
+            lr = config.lr * _warm_then_cosine(share, state.done, batches)
             for group in optimizer.param_groups:
                 group["lr"] = lr
             pictures = torch.from_numpy(train.batch(chosen.numpy())).permute(0, 3, 1, 2)
             x = _scaled(augment(pictures).to(device), *pixel)
             y = torch.from_numpy(train.label_indices[chosen.numpy()]).to(device)
-            with autocast(dtype, device):
+            with autocast(state.dtype, device):
                 answers = net(x)
-                taught = _answers_of(teacher, x)
-            loss = _loss(answers.float(), y, taught, config)
+                taught = answers_of(teacher, x)
+            loss = training_loss(answers.float(), y, taught, features, config)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
             nn.utils.clip_grad_norm_(net.parameters(), 5.0)
             optimizer.step()
-            done += 1
+            state.done += 1
             if config.ema:
-                _average(averaged, net, min(decay, done / (done + 9.0)))
+                _average(averaged, net, min(decay, state.done / (state.done + 9.0)))
             losses.append(float(loss.detach()))
             progress.step(losses[-1])
             if progress.should_stop() or _time_share(start, config.minutes) >= 1.0:
                 break
 
         top1, val_loss = _judge(averaged, val, pixel, device)
-        is_best = _worth(top1, val_loss, config) > best
+        is_best = _worth(top1, val_loss, config) > state.best
         if is_best:
-            best, history.best_epoch, history.best_val_top1 = _worth(top1, val_loss, config), epoch, top1
-            best_state = _copy_state(averaged)
+            state.best, history.best_epoch, history.best_val_top1 = _worth(top1, val_loss, config), epoch, top1
+            state.best_weights = _copy_state(averaged)
         seconds = time.perf_counter() - epoch_start
         history.records.append(EpochRecord(epoch, "fine-tune", lr, float(np.mean(losses)), val_loss, top1, seconds))
         progress.epoch(history.records[-1], averaged, is_best)
         if progress.should_stop():
             history.stopped_by = "request"
-            break
+            break  # without a checkpoint of a broken epoch, so that going on is going on as if it had not been asked
         if _time_share(start, config.minutes) >= 1.0:
-            history.stopped_by = "minutes"
-            break
-        if epoch - history.best_epoch >= config.patience:
-            history.stopped_by = "patience"
-            break
-    net.load_state_dict(best_state)
+            history.stopped_by, state.ended = "minutes", True
+        elif epoch - history.best_epoch >= config.patience:
+            history.stopped_by, state.ended = "patience", True
+        elif epoch == config.epochs:
+            state.ended = True
+        state.seconds = time.perf_counter() - start
+        checkpoint.save(state)
+    net.load_state_dict(state.best_weights)
     return history
 
 
@@ -313,25 +260,6 @@ def _time_share(start: float, minutes: float | None) -> float:
 
 def _warm_then_cosine(share: float, done: int, warm_up: int) -> float:
     return min(1.0, (done + 1) / warm_up) * 0.5 * (1.0 + math.cos(math.pi * min(1.0, share)))
-
-
-def _answers_of(teacher: nn.Module | None, x: torch.Tensor) -> torch.Tensor | None:
-    if teacher is None:
-        return None
-    with torch.no_grad():
-        answers: torch.Tensor = teacher(x)
-    return answers.float()
-
-
-def _loss(answers: torch.Tensor, y: torch.Tensor, taught: torch.Tensor | None, config: TrainConfig) -> torch.Tensor:
-    own = functional.cross_entropy(answers, y, label_smoothing=config.label_smoothing)
-    if taught is None:
-        return own
-    t = config.temperature
-    distance = functional.kl_div(
-        torch.log_softmax(answers / t, 1), torch.log_softmax(taught / t, 1), log_target=True, reduction="batchmean"
-    )
-    return (1.0 - config.distil) * own + config.distil * t * t * distance
 
 
 @torch.no_grad()

@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from hawklet.safefiles import atomic_file, write_text
+from hawklet_trainer.architecture import Architecture
 from hawklet_trainer.data import Photo
 from hawklet_trainer.evaluate import Metrics, measure
-from hawklet_trainer.loop import EpochRecord
+from hawklet_trainer.terms import EpochRecord
 from hawklet_trainer.thumbnail import thumbnail
 
 _MISTAKES = 24
@@ -84,6 +85,7 @@ def write(folder: Path, content: Content) -> None:
     environment = Environment(loader=PackageLoader("hawklet_trainer", "templates"), autoescape=True)
     page = environment.get_template("report.html.j2").render(
         manifest=content.manifest,
+        architecture=Architecture.from_manifest(content.manifest).describe(),
         judged=content.judged,
         shown=shown,
         metrics=judged.metrics,

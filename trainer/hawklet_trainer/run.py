@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +16,11 @@ from torch import nn
 from hawklet.errors import HawkletError, RunError, UsageError
 from hawklet.safefiles import atomic_file, write_json, write_text
 from hawklet.spec import PreprocessSpec
+from hawklet_trainer.architecture import Architecture
 from hawklet_trainer.augment import Augment
-from hawklet_trainer.data import PhotoSet
-from hawklet_trainer.loop import TrainConfig
-from hawklet_trainer.models import MODELS, model_entry
+from hawklet_trainer.data import NEW_PLACE, PhotoSet
+from hawklet_trainer.models import MODELS, is_own
+from hawklet_trainer.terms import TrainConfig
 from hawklet_trainer.weights import FOLDED_KEY, read_tensors
 
 SCHEMA = "hawklet-run/1"
@@ -26,6 +28,11 @@ MANIFEST = "manifest.json"
 BEST = "weights/best.safetensors"
 _ZERO_POINT_KEY = "hawklet_pixel_zero_point"
 LAST = "weights/last.safetensors"
+STATE = "weights/state.safetensors"
+"""There only while a training is not finished."""
+ARGUMENTS = "args.yaml"
+SPLIT = "split.csv"
+LABELS = "labels.txt"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -35,8 +42,8 @@ class Run:
 
     folder: Path
     name: str
-    model: str
-    """Key of :data:`hawklet_trainer.models.MODELS`."""
+    architecture: Architecture
+    """What its network is, as plain data."""
     labels: tuple[str, ...]
     """Class names in the order of the network's outputs."""
     spec: PreprocessSpec
@@ -46,6 +53,11 @@ class Run:
     """``x = (pixel - pixel_zero_point) * pixel_scale``."""
     manifest: dict[str, Any]
 
+    @property
+    def model(self) -> str:
+        """Key of :data:`hawklet_trainer.models.MODELS`, or the user's own ``module:function``."""
+        return self.architecture.model
+
     def build(self) -> nn.Module:
         """The network with its best weights, in evaluation mode, on the CPU.
 
@@ -53,19 +65,20 @@ class Run:
         ``[N, classes]``.
 
         Raises:
-            RunError: the weights are absent or those of another network.
+            RunError: the weights are absent or those of another network, or there is no such network.
+            UsageError: the user's own code does not give one.
         """
         path = self.folder / BEST
         if not path.is_file():
             raise RunError(f"a run needs {BEST}, there is none in {self.folder}; train again")
-        net = model_entry(self.model).build(len(self.labels), self.spec.height, self.spec.width)
+        net = self.architecture.build(len(self.labels), self.spec.height, self.spec.width)
         tensors, metadata = read_tensors(path)
         self._require_sound(tensors, metadata)
         try:
             net.load_state_dict(tensors)
         except RuntimeError as error:
             raise RunError(
-                f"{path} must hold the weights of {self.model}; it does not: {_first_line(error)}"
+                f"{path} must hold the weights of {self.architecture.describe()}; it does not: {_first_line(error)}"
             ) from error
         return net.eval()
 
@@ -94,67 +107,112 @@ class Run:
         except (KeyError, TypeError, ValueError) as error:
             raise RunError(f"a run's manifest must say how it was trained, got {error} in {self.folder}") from error
 
-    def photos(self, folder: Path | str | None = None) -> PhotoSet:
+    def photos(self, folder: Path | str | None = None, way_out: str = NEW_PLACE) -> PhotoSet:
         """The photos it was trained on, in the same splits.
 
         Args:
             folder: Where they are now, if they have moved since.
+            way_out: What to do where they are not, for the message.
 
         Raises:
             DataError: they are not there any more.
             RunError: split.csv is absent.
         """
-        split = self.folder / "split.csv"
-        if not split.is_file():
-            raise RunError(f"a run needs split.csv, there is none in {self.folder}; train again")
-        place = Path(folder) if folder is not None else Path(self.manifest["data"]["path"])
-        return PhotoSet.from_csv(split.read_text(encoding="utf-8"), place.expanduser().resolve(), self.labels)
+        place = folder if folder is not None else self.manifest["data"]["path"]
+        return photos_of(self.folder, Path(place), self.labels, way_out)
+
+
+def photos_of(folder: Path, place: Path, labels: tuple[str, ...], way_out: str = NEW_PLACE) -> PhotoSet:
+    """Read a run folder's split.csv back, of a finished run or of one that is not yet; see :meth:`Run.photos`."""
+    split = folder / SPLIT
+    if not split.is_file():
+        raise RunError(f"a run needs {SPLIT}, there is none in {folder}; train again")
+    return PhotoSet.from_csv(split.read_text(encoding="utf-8"), place.expanduser().resolve(), labels, way_out)
 
 
 def _first_line(error: Exception) -> str:
     return " ".join(str(error).split())[:200]
 
 
-def load_run(folder: Path | str) -> Run:
-    """Read a run folder.
+def load_run(folder: Path | str, model: str | None = None) -> Run:
+    """Read a run folder. Nothing that it names is imported, neither here nor by :meth:`Run.build`, unless the user did.
+
+    Args:
+        folder: Which.
+        model: ``--model`` as the user typed it. A run of a user's own network (``module:function``) is read only with
+            the same words, since a folder from somewhere else must not choose what code runs here.
 
     Raises:
-        RunError: it is not a run folder, is unfinished, or was written by a newer hawklet.
+        RunError: it is not a run folder, is unfinished, or was written by a newer hawklet; or it names code to import
+            that the user has not.
+        UsageError: ``model`` is another than the run's.
     """
     folder = Path(folder).expanduser()
     path = folder / MANIFEST
     if not folder.is_dir():
         raise RunError(f"a run is a folder that hawklet train wrote; there is no folder {folder}")
     if not path.is_file():
-        raise RunError(f"a finished run has a {MANIFEST}, there is none in {folder}; train again with hawklet train")
+        begun = (folder / ARGUMENTS).is_file() and (folder / SPLIT).is_file()
+        hint = f"go on with: {resume_command(folder)}" if begun else "train again with hawklet train"
+        raise RunError(f"a finished run has a {MANIFEST}, there is none in {folder}; {hint}")
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
-        return _from_manifest(folder, manifest)
+        return _from_manifest(folder, manifest, model)
     except (KeyError, TypeError, ValueError) as error:
         if isinstance(error, HawkletError):
             raise
         raise RunError(f"{path} must be a run's manifest: {type(error).__name__}: {error}") from error
 
 
-def _from_manifest(folder: Path, manifest: Any) -> Run:
+def _from_manifest(folder: Path, manifest: Any, model: str | None) -> Run:
     if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
         got = manifest.get("schema") if isinstance(manifest, dict) else type(manifest).__name__
         raise RunError(f"a run's schema must be {SCHEMA}, got {got!r} in {folder}; train again")
-    if manifest["model"] not in MODELS:
-        raise RunError(f"a run's model must be one of {', '.join(MODELS)}, got {manifest['model']!r} in {folder}")
+    architecture = Architecture.from_manifest(manifest)
+    require_model(architecture.model, model, folder)
     manifest["data"]["path"]  # absent: not a manifest of ours
     if not _NAME.fullmatch(str(manifest["name"])):
         raise RunError(f"a run's name must be letters, digits, '.', '_' and '-', got {manifest['name']!r} in {folder}")
     return Run(
         folder=folder,
         name=str(manifest["name"]),
-        model=str(manifest["model"]),
+        architecture=architecture,
         labels=tuple(str(label) for label in manifest["labels"]),
         spec=PreprocessSpec.from_dict(manifest["preprocess"]),
         pixel_zero_point=int(manifest["pixel_zero_point"]),
         pixel_scale=float(manifest["pixel_scale"]),
         manifest=manifest,
     )
+
+
+def resume_command(folder: Path, model: str = "") -> str:
+    """What to type to go on with a training that was broken off; a user's own network is named again."""
+    own = f" --model {shlex.quote(model)}" if is_own(model) else ""
+    return f"hawklet train --resume {shlex.quote(str(folder))}{own}"
+
+
+def require_model(named: str, typed: str | None, folder: Path) -> None:
+    """Refuse a run whose network is none that may be built: unknown, another than typed, or code that nobody typed.
+
+    Args:
+        named: What the folder says.
+        typed: What the user says; None: nothing.
+        folder: The run's, for the message.
+
+    Raises:
+        RunError: see above.
+        UsageError: the user says another one.
+    """
+    if is_own(named) and typed is None:
+        raise RunError(
+            f"a run must not choose what code is imported, and that in {folder} names {named!r}; if you trust that "
+            f"code, say so by giving the same again: --model {named}"
+        )
+    if typed is not None and typed != named:
+        again = f"say --model {named}, if you trust that code" if is_own(named) else "leave --model out"
+        raise UsageError(f"--model must be the run's own, which is {named!r} in {folder}, got {typed!r}; {again}")
+    if not is_own(named) and named not in MODELS:
+        raise RunError(f"a run's model must be one of {', '.join(MODELS)}, got {named!r} in {folder}")
 
 
 def run_name(given: str | None, photos: Path, model: str) -> str:
@@ -165,7 +223,8 @@ def run_name(given: str | None, photos: Path, model: str) -> str:
     """
     if given is None:
         stem = re.sub(r"[^A-Za-z0-9._-]+", "-", photos.expanduser().resolve().name).strip("-._")
-        return f"{stem[:60] or 'photos'}-{model}"
+        kind = re.sub(r"[^A-Za-z0-9._-]+", "-", model)  # a module:function is no file name
+        return f"{stem[:60] or 'photos'}-{kind[:38]}"
     if not _NAME.fullmatch(given):
         raise UsageError(f"--name must be letters, digits, '.', '_' and '-' (100 at most), got {given!r}")
     return given
@@ -196,9 +255,14 @@ def save_weights(path: Path, net: nn.Module, zero_point: int, scale: float) -> N
 
 def write_run(folder: Path, manifest: dict[str, Any], photos: PhotoSet) -> None:
     """Write the files that make a folder a run; the manifest last, so that an unfinished one is not taken for it."""
-    write_text(folder / "labels.txt", "".join(f"{label}\n" for label in photos.labels))
-    write_text(folder / "split.csv", photos.to_csv())
+    write_photos(folder, photos)
     write_json(folder / MANIFEST, manifest)
+
+
+def write_photos(folder: Path, photos: PhotoSet) -> None:
+    """Write labels.txt and split.csv."""
+    write_text(folder / LABELS, "".join(f"{label}\n" for label in photos.labels))
+    write_text(folder / SPLIT, photos.to_csv())
 
 
 def versions() -> dict[str, str]:

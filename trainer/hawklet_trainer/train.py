@@ -2,49 +2,39 @@
 
 from __future__ import annotations
 
-import csv
 import ctypes
-import io
 import math
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timezone
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
-import yaml
 from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 
-from hawklet import __version__
 from hawklet.errors import UsageError
 from hawklet.safefiles import write_text
 from hawklet.spec import Fit, PreprocessSpec
-from hawklet_trainer import report
-from hawklet_trainer.data import PhotoSet, load_pixels, read_photos
-from hawklet_trainer.evaluate import Metrics, probabilities_of
-from hawklet_trainer.head import train_head
-from hawklet_trainer.loop import EpochRecord, History, Progress, TrainConfig, fine_tune, seed_everything
-from hawklet_trainer.models import DEFAULT_MODEL, ModelEntry, head_of, model_entry
-from hawklet_trainer.run import (
-    BEST,
-    LAST,
-    SCHEMA,
-    Run,
-    load_run,
-    new_run_folder,
-    run_name,
-    save_weights,
-    versions,
-    write_run,
+from hawklet_trainer.architecture import Architecture
+from hawklet_trainer.data import PhotoSet, read_photos
+from hawklet_trainer.finish import (
+    RESULTS,
+    STARTED_WITH,
+    TrainResult,
+    finish_run,
+    plain,
+    read_results,
+    results_csv,
+    write_arguments,
 )
+from hawklet_trainer.head import train_head
+from hawklet_trainer.loop import fine_tune, seed_everything
+from hawklet_trainer.models import DEFAULT_MODEL, ModelEntry, head_of, model_entry
+from hawklet_trainer.run import BEST, LAST, STATE, new_run_folder, resume_command, run_name, save_weights, write_photos
+from hawklet_trainer.terms import EpochRecord, History, Progress, TrainConfig
 from hawklet_trainer.weights import LoadedWeights, load_pretrained, require_file
 
-_STRIDE = 32
-"""Every network here halves its input five times."""
 _FEW_PHOTOS = 5000
 """With fewer training pictures the statistics of pretrained batch norms are better than new ones."""
 
@@ -55,6 +45,8 @@ class TrainOptions:
 
     photos: Path
     model: str = DEFAULT_MODEL
+    width: float = 1.0
+    """Width multiplier, for the families that have one."""
     weights: str = "pretrained"
     """``pretrained``, ``none`` or a file."""
     out: Path = Path("runs")
@@ -69,16 +61,34 @@ class TrainOptions:
 
 
 @dataclass(frozen=True)
-class TrainResult:
-    """What a training came to."""
+class Training:
+    """What a training is once its options are settled: all that it needs to begin, or to begin again."""
 
-    run: Run
-    history: History
-    val: Metrics
-    test: Metrics | None
-    """None where there are no test pictures."""
-    seconds: float
-    """Wall time of head and fine-tuning."""
+    architecture: Architecture
+    photos: PhotoSet
+    spec: PreprocessSpec
+    zero_point: int
+    """Pixel value that becomes 0."""
+    scale: float
+    """``x = (pixel - zero_point) * scale``."""
+    config: TrainConfig
+    loaded: LoadedWeights
+    """Where the first weights came from."""
+    options: dict[str, Any]
+    """What was asked for, as args.yaml has it."""
+
+    def arguments(self) -> dict[str, Any]:
+        """What args.yaml holds."""
+        started_with = {
+            **self.architecture.to_manifest(),
+            "photos": str(self.photos.folder),
+            "warnings": list(self.photos.warnings),
+            "preprocess": self.spec.to_dict(),
+            "pixel_zero_point": self.zero_point,
+            "pixel_scale": self.scale,
+            "weights": asdict(self.loaded),
+        }
+        return {**self.options, **plain(vars(self.config)), STARTED_WITH: started_with}
 
 
 def train_run(
@@ -99,46 +109,92 @@ def train_run(
     entry = model_entry(options.model)
     spec = _spec(options, entry)
     name = run_name(options.name, options.photos, entry.name)
-    if options.weights not in ("pretrained", "none"):
-        require_file(Path(options.weights))
+    _require_weights(options, entry)
     seed_everything(options.config.seed)
     keep_freed_memory()
     say(f"checking the pictures in {options.photos}")
     photos = read_photos(options.photos, options.config.seed)
     for warning in photos.warnings:
         say(f"warning: {warning}")
-    say(_describe(photos))
-    net = entry.build(len(photos.labels), spec.height, spec.width)
-    loaded = load_pretrained(net, entry, options.weights, say)
-    say(f"{entry.name}, weights: {loaded.source}")
+    architecture = Architecture(options.model, options.width)
+    net, loaded = first_network(architecture, photos, spec, options.weights, say)
     config = _settled(options, loaded, photos)
+    asked = plain({key: value for key, value in vars(options).items() if key != "config"})
+    training = Training(architecture, photos, spec, entry.zero_point, entry.scale, config, loaded, asked)
     folder = new_run_folder(options.out, name)
-    say(f"run folder: {folder}")
+    return run_training(folder, net, training, progress or Progress(), say)
 
-    recorder = _Recorder(folder, entry, progress or Progress())
-    start = time.perf_counter()
+
+def first_network(
+    architecture: Architecture, photos: PhotoSet, spec: PreprocessSpec, weights: str, say: Callable[[str], None]
+) -> tuple[nn.Module, LoadedWeights]:
+    """The network that a training begins with, for the photos' classes; ``weights`` as in :class:`TrainOptions`."""
+    say(_describe(photos))
+    net = architecture.build(len(photos.labels), spec.height, spec.width)
+    loaded = load_pretrained(net, model_entry(architecture.model), weights, say)
+    say(f"{architecture.describe()}, weights: {loaded.source}")
+    return net, loaded
+
+
+def run_training(
+    folder: Path, net: nn.Module, training: Training, progress: Progress, say: Callable[[str], None]
+) -> TrainResult:
+    """Train in a run folder, from its state where it has one, and finish its run.
+
+    A training that is broken off leaves what :mod:`hawklet_trainer.resume` goes on from, and says how.
+    """
+    say(f"run folder: {folder}")
+    write_arguments(folder, training.arguments())
+    write_photos(folder, training.photos)
+    recorder = _Recorder(folder, training, progress)
     try:
-        history = _train(net, entry, photos, spec, config, recorder, say)
+        history = _train(folder, net, training, recorder, say)
+        result = _finish(folder, net, training, history, recorder.records)
+    except (KeyboardInterrupt, SystemExit):
+        say(f"broken off; go on with: {resume_command(folder, training.architecture.model)}")
+        raise
     finally:
         recorder.close()
-    seconds = time.perf_counter() - start
-    save_weights(folder / BEST, net, entry.zero_point, entry.scale)
-    write_text(folder / "args.yaml", yaml.safe_dump(_plain(options, config), sort_keys=False))
-    judged = {split: _judge(net, photos, split, spec, entry) for split in ("val", "test")}
-    metrics = {split: result.metrics if result else None for split, result in judged.items()}
-    manifest = _manifest(folder.name, entry, photos, spec, loaded, config, metrics, history, seconds)
-    report.write(folder, report.Content(manifest, recorder.records, judged, photos.warnings, _plain(options, config)))
-    write_run(folder, manifest, photos)
-    val, test = metrics["val"], metrics["test"]
-    assert val is not None  # noqa: S101 -- read_photos refuses a set without val pictures
-    return TrainResult(load_run(folder), history, val, test, seconds)
+    state = folder / STATE
+    for path in (state, *state.parent.glob(f".{state.name}.*")):  # and what a kill left of a write
+        path.unlink(missing_ok=True)
+    return result
+
+
+def _finish(
+    folder: Path, net: nn.Module, training: Training, history: History, records: list[EpochRecord]
+) -> TrainResult:
+    return finish_run(
+        folder,
+        net,
+        training.architecture,
+        training.photos,
+        training.spec,
+        training.zero_point,
+        training.scale,
+        training.config,
+        history,
+        records,
+        training.arguments(),
+        training.loaded,
+        sum(record.seconds for record in records),
+    )
+
+
+def _require_weights(options: TrainOptions, entry: ModelEntry) -> None:
+    """Refuse weights that cannot be had, before anything long begins."""
+    if options.weights not in ("pretrained", "none"):
+        require_file(Path(options.weights))
+    if options.width != 1.0 and entry.build_width is not None and options.weights == "pretrained":
+        raise UsageError(
+            f"pretrained weights exist for --width 1 only, got --width {options.width:g}; train from scratch with "
+            "--weights none, or give a file of that width with --weights FILE"
+        )
 
 
 def _spec(options: TrainOptions, entry: ModelEntry) -> PreprocessSpec:
     side = options.imgsz or entry.side
-    if side % _STRIDE or side < _STRIDE:
-        near = max(_STRIDE, round(side / _STRIDE) * _STRIDE)
-        raise UsageError(f"--imgsz must be a multiple of {_STRIDE}, got {side}; set --imgsz {near}")
+    entry.require_side(side)
     if options.fit is Fit.SQUASH and options.crop_fraction is not None:
         raise UsageError("--fit squash takes the whole picture; leave --crop-fraction out, or say --fit crop")
     fraction = entry.crop_fraction if options.crop_fraction is None else options.crop_fraction
@@ -157,29 +213,33 @@ def _settled(options: TrainOptions, loaded: LoadedWeights, photos: PhotoSet) -> 
     changes: dict[str, Any] = {"freeze_batch_norm": pretrained and few}
     if not pretrained:
         changes["head_epochs"] = 0  # random features are not worth a head
-    if options.config.batch == 1 and not changes["freeze_batch_norm"]:
+    config = TrainConfig(**{**vars(options.config), **changes})
+    require_batch(config)
+    return config
+
+
+def require_batch(config: TrainConfig) -> None:
+    """Refuse batches that batch norms learn nothing of.
+
+    Raises:
+        UsageError: they are such.
+    """
+    if config.batch == 1 and not config.freeze_batch_norm:
         raise UsageError(
             "--batch must be 2 or more here: batch norms, which are trained too, learn nothing of one picture"
         )
-    return TrainConfig(**{**vars(options.config), **changes})
 
 
-def _train(
-    net: nn.Module,
-    entry: ModelEntry,
-    photos: PhotoSet,
-    spec: PreprocessSpec,
-    config: TrainConfig,
-    progress: Progress,
-    say: Callable[[str], None],
-) -> History:
-    pixel = (entry.zero_point, entry.scale)
-    history = History()
-    if config.head_epochs:
-        history = train_head(net, head_of(net, entry), photos, spec, *pixel, config, progress)
+def _train(folder: Path, net: nn.Module, training: Training, progress: Progress, say: Callable[[str], None]) -> History:
+    config, photos, spec = training.config, training.photos, training.spec
+    pixel = (training.zero_point, training.scale)
+    history, state = History(), folder / STATE
+    if config.head_epochs and not state.is_file():  # a state is fine-tuning's, which the head comes before
+        head = head_of(net, model_entry(training.architecture.model))
+        history = train_head(net, head, photos, spec, *pixel, config, progress)
         say(f"head on cached features: val {history.best_val_top1:.1f} %")
     if config.epochs and not progress.should_stop():
-        history = fine_tune(net, photos, spec, *pixel, config, progress=progress)
+        history = fine_tune(net, photos, spec, *pixel, config, progress=progress, checkpoint=state)
         say(f"fine-tuned in {history.precision}; best epoch {history.best_epoch}, ended by {history.stopped_by}")
     return history
 
@@ -187,12 +247,20 @@ def _train(
 class _Recorder(Progress):
     """Writes the run's files while the loop runs, and passes everything on to who watches."""
 
-    def __init__(self, folder: Path, entry: ModelEntry, watcher: Progress):
+    def __init__(self, folder: Path, training: Training, watcher: Progress):
         self.folder = folder
-        self.entry = entry
+        self.training = training
         self.watcher = watcher
         self.records: list[EpochRecord] = []
         self.board = SummaryWriter(str(folder))
+
+    def resumed(self, records: list[EpochRecord]) -> None:
+        results = self.folder / RESULTS
+        written = read_results(results.read_text(encoding="utf-8")) if results.is_file() else []
+        head = [record for record in written if record.phase == "head"]
+        self.records = head + (records[1:] if head else records)  # epoch 0 is already there as the head's
+        write_text(results, results_csv(self.records))
+        self.watcher.resumed(records)
 
     def phase(self, title: str, steps: int) -> None:
         self.watcher.phase(title, steps)
@@ -206,12 +274,15 @@ class _Recorder(Progress):
     def epoch(self, record: EpochRecord, net: nn.Module, best: bool) -> None:
         if not (record.phase == "fine-tune" and record.epoch == 0 and self.records):  # already there as the head's
             self.records.append(record)
-            write_text(self.folder / "results.csv", results_csv(self.records))
+            write_text(self.folder / RESULTS, results_csv(self.records))
             self._to_board(record)
-        save_weights(self.folder / LAST, net, self.entry.zero_point, self.entry.scale)
+        self._save(LAST, net)
         if best:
-            save_weights(self.folder / BEST, net, self.entry.zero_point, self.entry.scale)
+            self._save(BEST, net)
         self.watcher.epoch(record, net, best)
+
+    def _save(self, name: str, net: nn.Module) -> None:
+        save_weights(self.folder / name, net, self.training.zero_point, self.training.scale)
 
     def _to_board(self, record: EpochRecord) -> None:
         values = {
@@ -226,83 +297,6 @@ class _Recorder(Progress):
 
     def close(self) -> None:
         self.board.close()
-
-
-def results_csv(records: list[EpochRecord]) -> str:
-    """One line per epoch; a loss that was not measured is left empty."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(EpochRecord.__dataclass_fields__)
-    for record in records:
-        writer.writerow(_cell(value) for value in asdict(record).values())
-    return text.getvalue()
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:.6g}" if math.isfinite(value) else ""
-    return str(value)
-
-
-def _judge(
-    net: nn.Module, photos: PhotoSet, split: str, spec: PreprocessSpec, entry: ModelEntry
-) -> report.Judged | None:
-    items = photos.items(split)
-    if not items:
-        return None
-    parts, chunk = [], 256  # so that a large split is never in memory as a whole
-    for begin in range(0, len(items), chunk):
-        pixels, truth = load_pixels(items[begin : begin + chunk], spec)
-        parts.append((probabilities_of(net, pixels, entry.zero_point, entry.scale), truth))
-    return report.Judged.of(items, parts, photos.labels)
-
-
-def _plain(options: TrainOptions, config: TrainConfig) -> dict[str, Any]:
-    merged = {**vars(options), **vars(config)}
-    del merged["config"]
-    return {key: _plain_value(value) for key, value in merged.items()}
-
-
-def _plain_value(value: object) -> object:
-    if isinstance(value, Enum):
-        return value.value
-    return str(value) if isinstance(value, Path) else value
-
-
-def _manifest(
-    name: str,
-    entry: ModelEntry,
-    photos: PhotoSet,
-    spec: PreprocessSpec,
-    loaded: LoadedWeights,
-    config: TrainConfig,
-    metrics: dict[str, Metrics | None],
-    history: History,
-    seconds: float,
-) -> dict[str, Any]:
-    return {
-        "schema": SCHEMA,
-        "name": name,
-        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "hawklet_version": __version__,
-        "model": entry.name,
-        "labels": list(photos.labels),
-        "preprocess": spec.to_dict(),
-        "pixel_zero_point": entry.zero_point,
-        "pixel_scale": entry.scale,
-        "data": {"path": str(photos.folder), "digest": photos.digest, "counts": photos.counts()},
-        "weights": asdict(loaded),
-        "seed": config.seed,
-        "training": {
-            "seconds": round(seconds, 1),
-            "precision": history.precision,
-            "best_epoch": history.best_epoch,
-            "stopped_by": history.stopped_by,
-            "config": {key: _plain_value(value) for key, value in vars(config).items()},
-        },
-        "metrics": {split: found.to_dict() if found else None for split, found in metrics.items()},
-        "versions": versions(),
-    }
 
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3

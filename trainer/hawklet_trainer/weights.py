@@ -28,7 +28,7 @@ from torch import nn
 from hawklet.errors import WeightsError
 from hawklet.safefiles import atomic_file, sha256_of
 from hawklet_trainer.folding import fold_normalization
-from hawklet_trainer.models import ModelEntry, PackageSource, WeightsEntry, WheelSource
+from hawklet_trainer.models import ModelEntry, PackageSource, WeightsEntry, WheelSource, head_path
 
 CONNECT_TIMEOUT_S = 5.0
 """How long a server may stay silent, seconds."""
@@ -44,9 +44,9 @@ class LoadedWeights:
     """Where a network's weights came from, for the run's manifest."""
 
     source: str
-    """File name, ``none``, or the path the user gave."""
+    """File name, ``none``, the path the user gave, or the ``module:function`` that gave them."""
     sha256: str
-    """Digest of the file; empty for ``none``."""
+    """Digest of the file; empty where there is none."""
 
 
 def cache_folder() -> Path:
@@ -254,7 +254,8 @@ def load_pretrained(
     Args:
         net: The network, with its final number of classes.
         entry: Its registry entry.
-        choice: ``pretrained``, ``none``, or the path of a ``.pth`` or ``.safetensors`` file.
+        choice: ``pretrained``, ``none``, or the path of a ``.pth`` or ``.safetensors`` file. For an entry without
+            published weights ``pretrained`` means those that the network was built with.
         say: Called with a line for each source tried.
 
     Raises:
@@ -262,7 +263,9 @@ def load_pretrained(
     """
     if choice == "none":
         return LoadedWeights("none", "")
-    path = fetch(entry.weights, say) if choice == "pretrained" else Path(choice)
+    if choice == "pretrained" and entry.weights is None:
+        return LoadedWeights(entry.name, "")
+    path = fetch(entry.weights, say) if choice == "pretrained" and entry.weights is not None else Path(choice)
     tensors, metadata = read_tensors(path)
     if entry.adapt is not None:
         try:
@@ -270,14 +273,15 @@ def load_pretrained(
         except ValueError as error:
             raise WeightsError(f"{path} does not fit --model {entry.name}: {error}") from error
     _load(net, entry, tensors, path)
-    if FOLDED_KEY not in metadata:
+    if FOLDED_KEY not in metadata and entry.stem is not None:
         fold_normalization(net, entry)
     return LoadedWeights(path.name if choice == "pretrained" else str(path), sha256_of(path))
 
 
 def _load(net: nn.Module, entry: ModelEntry, tensors: dict[str, torch.Tensor], path: Path) -> None:
     expected = net.state_dict()
-    head = {f"{entry.head}.weight", f"{entry.head}.bias"}
+    last = head_path(net, entry)
+    head = {f"{last}.weight", f"{last}.bias"}
     if any(tensors[name].shape != expected[name].shape for name in head & set(tensors)):
         tensors = {name: tensor for name, tensor in tensors.items() if name not in head}
     missing = sorted(set(expected) - set(tensors) - head)

@@ -1,0 +1,102 @@
+"""What a training is told, what it tells, and who watches it: the words that the trainer's modules share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from torch import nn
+
+from hawklet_trainer.augment import Augment
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How to train."""
+
+    epochs: int = 20
+    """Most passes over the training pictures in fine-tuning; 0 = the head alone."""
+    head_epochs: int = 30
+    """Passes of the head over the cached features; 0 = leave the head as it is. More of them overfit few pictures."""
+    batch: int = 32
+    """Pictures per step."""
+    lr: float = 3e-4
+    """Highest learning rate of fine-tuning (AdamW, one epoch of warm-up, then a cosine to zero)."""
+    weight_decay: float = 0.02
+    label_smoothing: float = 0.1
+    ema: bool = True
+    """Keep and judge a running average of the weights, with a memory of about one epoch."""
+    freeze_batch_norm: bool = False
+    """Leave the batch norms' statistics as they are: right for pretrained weights and few pictures."""
+    augment: Augment = Augment.DEFAULT
+    flip: bool = True
+    """Mirror half of the pictures."""
+    patience: int = 8
+    """Stop after this many epochs without a better result on val."""
+    accuracy_first: bool = False
+    """Judge epochs by top-1 on val, and by the loss only where that is equal: for promises in points of top-1."""
+    minutes: float | None = None
+    """Stop in time: the learning rate reaches zero within this many minutes of fine-tuning."""
+    distil: float = 0.7
+    """With a teacher: share of the loss that is the distance to its answers."""
+    temperature: float = 2.0
+    """With a teacher: softening of both answers."""
+    match_features: float = 0.0
+    """With a teacher: weight of the distance between both networks' similarities of pictures (F. Tung and G. Mori,
+    "Similarity-Preserving Knowledge Distillation", 2019)."""
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """One line of results.csv."""
+
+    epoch: int
+    """0 is the state that fine-tuning starts from."""
+    phase: str
+    """``head`` or ``fine-tune``."""
+    lr: float
+    train_loss: float
+    """Mean over the epoch's steps; NaN for epoch 0."""
+    val_loss: float
+    """Cross-entropy without smoothing."""
+    val_top1: float
+    """Percent."""
+    seconds: float
+    """Of epoch 0: what judging took, which every other epoch ends with."""
+
+
+@dataclass
+class History:
+    """What happened."""
+
+    records: list[EpochRecord] = field(default_factory=list)
+    best_epoch: int = 0
+    best_val_top1: float = 0.0
+    """Accuracy on val of the epoch whose val loss was lowest, percent."""
+    precision: str = "float32"
+    """What was computed in, and why."""
+    stopped_by: str = "epochs"
+    """``epochs``, ``patience``, ``minutes`` or ``request``."""
+
+
+class Progress:
+    """Watches a training; every method may be overridden, none must be."""
+
+    def resumed(self, records: list[EpochRecord]) -> None:
+        """Called before all else where fine-tuning goes on from a checkpoint, with what was done before it."""
+
+    def phase(self, title: str, steps: int) -> None:
+        """A phase of ``steps`` steps begins."""
+
+    def step(self, loss: float) -> None:
+        """One step is done."""
+
+    def epoch(self, record: EpochRecord, net: nn.Module, best: bool) -> None:
+        """An epoch is done; ``net`` holds the weights that were judged, ``best`` says that none was better."""
+
+    def should_stop(self) -> bool:
+        """Asked after every step; true ends the training as if its epochs were over."""
+        return False
+
+
+SILENT = Progress()
