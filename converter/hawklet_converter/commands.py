@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hawklet.errors import UsageError
-from hawklet.option_types import SEED, Duration, NumberRange
+from hawklet.option_types import SEED, Duration, NumberRange, Sweep
 from hawklet_converter.keras.options import (
     KERAS_ONLY,
     is_keras,
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from hawklet_hardware.latency.remote import BoardAccess
 
 
+_SEARCH_S, _PRUNING_S = 600.0, 1500.0
+
+
 @click.command()
 @click.pass_context
 @click.argument("run", type=click.Path(path_type=Path), required=False)
@@ -38,12 +41,29 @@ if TYPE_CHECKING:
     "--prune",
     type=NumberRange(0, 0.9),
     default=0.0,
-    metavar="RATIO",
-    help="Remove this share of the channels first, 0..0.9.",
+    metavar="SHARE",
+    help="Remove channels until the int8 file takes this share less of its measured time, as 0.4.",
 )
 @click.option(
-    "--prune-epochs", type=click.IntRange(0), default=8, show_default=True, help="Epochs of recovery after pruning."
+    "--prune-macs", type=NumberRange(0, 0.9), default=0.0, metavar="SHARE", help="Cut this share of the MACs instead."
 )
+@click.option(
+    "--sweep",
+    type=Sweep(),
+    default=(),
+    metavar="FROM:TO:STEP",
+    help="Prune by one share after the other, as 0.1:0.7:0.1, and take the fastest that keeps --max-drop.",
+)
+@click.option("--prune-epochs", type=click.IntRange(0), default=12, show_default=True, help="Most epochs of recovery.")
+@click.option(
+    "--teacher", type=click.Path(path_type=Path), help="A run that teaches what was pruned.  [default: unpruned RUN]"
+)
+@click.option(
+    "--baselines/--no-baselines",
+    default=True,
+    help="Train networks of the pruned one's latency as long, and compare.  [default: do]",
+)
+@click.option("--model", metavar="MODULE:FUNCTION", help="Your own network, if the run was trained with one.")
 @click.option(
     "--max-drop",
     type=NumberRange(0, 100),
@@ -52,7 +72,9 @@ if TYPE_CHECKING:
     help="Points of validation top-1 that may be lost; else no bundle.",
 )
 @click.option(
-    "--budget", type=Duration(), default="10m", show_default=True, help="Time to search for a plan that keeps them."
+    "--budget",
+    type=Duration(),
+    help="Time to search for a plan that keeps them; with pruning, for everything.  [default: 10m; pruning 25m]",
 )
 @click.option(
     "--prefer",
@@ -91,7 +113,7 @@ def convert(
     run: Path | None,
     list_recipes: bool,
     prefer: str,
-    budget: float,
+    budget: float | None,
     **options: Any,
 ) -> None:
     """Prune and quantize a run, measure every file, and write a bundle.
@@ -118,7 +140,9 @@ def convert(
     from hawklet_converter.steps import Steps
 
     access = _access(options)
-    request = ConvertRequest(run=run, budget_s=budget, prefer=Prefer(prefer), access=access, **options)
+    prunes = options["prune"] or options["prune_macs"] or options["sweep"]
+    budget_s = budget if budget is not None else _PRUNING_S if prunes else _SEARCH_S
+    request = ConvertRequest(run=run, budget_s=budget_s, prefer=Prefer(prefer), access=access, **options)
     steps = Steps()
     _show(convert_run(request, steps), steps.elapsed)
 
@@ -152,8 +176,11 @@ def _list_recipes() -> None:
 
 
 def _show(conversion: Conversion, seconds: float) -> None:
+    from hawklet_converter.pruning.sheet import sheet_table
     from hawklet_converter.table import conversion_table, search_table
 
+    if conversion.sheet:
+        click.echo(sheet_table(conversion.sheet) + "\n")
     if len(conversion.tried) > 1:
         click.echo(search_table(conversion.tried) + "\n")
     click.echo(conversion_table(conversion.rows))

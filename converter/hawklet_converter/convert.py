@@ -15,10 +15,13 @@ from hawklet.bundle import Bundle
 from hawklet.errors import BudgetError, BundleError, RunError, UsageError
 from hawklet.safefiles import require_writable
 from hawklet.spec import ModelFormat, Precision
+from hawklet_converter.against import Against
 from hawklet_converter.collect_ranges import spread
+from hawklet_converter.convert_pruned import convert_pruned
 from hawklet_converter.float_exports import FloatExport, export_float
 from hawklet_converter.fold_batch_norm import fold_batch_norm
 from hawklet_converter.gather_evidence import gather_evidence
+from hawklet_converter.kept_work import digest_of
 from hawklet_converter.latency_source import LatencySource
 from hawklet_converter.load_pictures import load_pictures
 from hawklet_converter.make_candidate import CandidateMaker, Judges
@@ -28,11 +31,10 @@ from hawklet_converter.one_thread import one_thread
 from hawklet_converter.pack import Packing, VariantFile, format_of, pack
 from hawklet_converter.place_layers import held_layers
 from hawklet_converter.provenance import library_versions, provenance_of
-from hawklet_converter.prune_run import prune_run, require_recovery
 from hawklet_converter.recipes import recipes_named
 from hawklet_converter.request import Conversion, ConvertRequest, layout_for
 from hawklet_converter.search import Found, NothingKeptError, SearchLimits, search
-from hawklet_converter.search_store import SearchStore, digest_of
+from hawklet_converter.search_store import SearchStore
 from hawklet_converter.steps import Steps
 from hawklet_converter.table import search_table
 from hawklet_converter.train_planned import train_planned
@@ -66,25 +68,29 @@ def convert(request: ConvertRequest, steps: Steps) -> Conversion:
         raise UsageError(f"--max-drop must be 0 or more points, got {request.max_drop:g}")
     recipes_named(request.recipe)
     layout_for(request.target)
-    run = load_run(request.run)
+    work, net = _begin(request, steps)
+    if request.prunes:
+        with work.latency():
+            pass  # a board that does not answer is told now, not after the epochs
+        _require_known_accuracy(work, work.accuracy(net))
+        return convert_pruned(net, work, _convert_run)
+    return _convert_net(net, work, None)
+
+
+def _begin(request: ConvertRequest, steps: Steps) -> tuple[Work, nn.Module]:
+    """Read a run, its pictures and its network; refuse a place where no bundle can be written."""
+    run = load_run(request.run, request.model)
     target = _require_place(request.output or Path(f"{run.name}.hawklet"))
     photos = run.photos(request.photos)
     with steps.step("reading pictures"):
         pictures = load_pictures(run, photos, request.calibration)
         net = run.build()
-    work = Work(request, run, photos, pictures, target, steps, torch.get_num_threads())
-    reference: float | None = None
-    teacher = net
-    if request.prune:
-        with work.latency():
-            pass  # a board that does not answer is told now, not after the epochs
-        reference = work.accuracy(net)
-        _require_known_accuracy(work, reference)
-        with steps.step(f"pruning {request.prune:.0%} of the channels, {request.prune_epochs} epochs of recovery"):
-            net = prune_run(net, work)
-        require_recovery(work, work.accuracy(net), reference)
-    with one_thread(), work.latency() as latency:
-        return _convert_net(net, teacher, reference, latency, work)
+    return Work(request, run, photos, pictures, target, steps, torch.get_num_threads()), net
+
+
+def _convert_run(request: ConvertRequest, steps: Steps, against: Against | None) -> Conversion:
+    work, net = _begin(request, steps)
+    return _convert_net(net, work, against)
 
 
 def _require_known_accuracy(work: Work, top1_percent: float) -> None:
@@ -102,6 +108,22 @@ def _require_known_accuracy(work: Work, top1_percent: float) -> None:
         )
 
 
+def require_recovery(work: Work, after: float, before: float) -> None:
+    """Refuse a pruned network that lost more than the budget, before time is spent on quantizing it.
+
+    Raises:
+        BudgetError: it did; top-1 in percent.
+    """
+    allowed, pictures = work.request.max_drop, len(work.pictures.val)
+    if before - after > allowed + 1e-9:
+        raise BudgetError(
+            f"a pruned network may lose {allowed:g} points of top-1 (--max-drop), and this one lost "
+            f"{before - after:.1f} of {before:.1f} % on {pictures} validation pictures (one picture is "
+            f"{100 / pictures:.1f} points) before it was even quantized; no bundle was written; try less --prune, more "
+            "--prune-epochs, or allow a larger --max-drop"
+        )
+
+
 def _require_place(target: Path) -> Path:
     """Refuse a place where no bundle can be written, or where something else is: now, not after an hour's work."""
     if target.suffix.lower() != ".hawklet":
@@ -115,9 +137,12 @@ def _require_place(target: Path) -> Path:
     return target
 
 
-def _convert_net(
-    net: nn.Module, teacher: nn.Module, reference: float | None, latency: LatencySource, work: Work
-) -> Conversion:
+def _convert_net(net: nn.Module, work: Work, against: Against | None) -> Conversion:
+    with one_thread(), work.latency() as latency:
+        return _quantize(net, latency, work, against)
+
+
+def _quantize(net: nn.Module, latency: LatencySource, work: Work, against: Against | None) -> Conversion:
     folded = fold_batch_norm(net).to(memory_format=torch.channels_last)
     inputs = work.as_input(work.pictures.calibration)
     with work.steps.step("exporting float32 TFLite and ONNX"):
@@ -125,20 +150,23 @@ def _convert_net(
         float_files = {f: write_float(f, export, work.identity) for f, export in exports.items()}
         logits = {f: logits_of(work.open(content, f), work.pictures.val) for f, content in float_files.items()}
     float_logits = logits[ModelFormat.TFLITE]
-    before = reference
-    if before is None:
-        before = top1(float_logits, work.pictures.val_truth)
-        _require_known_accuracy(work, before)
+    before = top1(float_logits, work.pictures.val_truth)
+    _require_known_accuracy(work, before)
+    if against is not None:
+        require_recovery(work, before, against.top1)
+        before = against.top1
     if work.request.quantizes:
         evidence = gather_evidence(folded, exports, inputs, work.identity, work.request.seed)
         judges = Judges(work.pictures.val, work.pictures.val_truth, float_logits, float_files, latency)
         store = SearchStore(work.target, _search_facts(folded, judges, work), resume=work.request.resume)
-        maker = _maker(evidence, exports, judges, teacher, work)
+        maker = _maker(evidence, exports, judges, against.teacher if against else net, work)
         found = _search(maker, before, store, work)
-        conversion = _measure_and_pack(float_files, found, (_output_step(found, folded), before), latency, work)
+        conversion = _measure_and_pack(
+            float_files, found, (_output_step(found, folded), before), latency, work, against
+        )
         store.discard()
         return conversion
-    return _measure_and_pack(float_files, None, (0.0, before), latency, work)
+    return _measure_and_pack(float_files, None, (0.0, before), latency, work, against)
 
 
 def _maker(
@@ -193,11 +221,10 @@ def _search_facts(folded: fx.GraphModule, judges: Judges, work: Work) -> dict[st
 
 def _refusal(work: Work, before: float, nearest: str) -> str:
     request, pictures = work.request, len(work.pictures.val)
-    pruned = "less --prune or more --prune-epochs, " if request.prune else ""
     return (
         f"the files may lose {request.max_drop:g} points of top-1 (--max-drop) against {before:.1f} % of the float "
         f"network on {pictures} validation pictures (one picture is {100 / pictures:.1f} points); {nearest}; nothing "
-        f"was written; try {pruned}more --calibration pictures, a longer --budget, or allow a larger --max-drop"
+        f"was written; try more --calibration pictures, a longer --budget, or allow a larger --max-drop"
     )
 
 
@@ -219,6 +246,7 @@ def _measure_and_pack(
     measured: tuple[float, float],
     latency: LatencySource,
     work: Work,
+    against: Against | None,
 ) -> Conversion:
     """Take the last measures and write; ``measured`` is the step of the integer logits and the float top-1."""
     output_step, before = measured
@@ -228,6 +256,7 @@ def _measure_and_pack(
         files = {f"{chosen.precision.value}-{f.value}": content for f, content in chosen.files.items()} | files
     with work.steps.step("measuring every file on the test pictures, and its latency"):
         rows = measure_rows(files, latency, work)
+        pruning = {"pruning": against.conclude(files, rows, latency)} if against else {}
     notes = (*notes_of(rows, work.request), *latency.doubts, *doubts_of(work), *_left_out(found))
     with work.steps.step("recording golden frames and writing the bundle"):
         packing = Packing(
@@ -236,7 +265,7 @@ def _measure_and_pack(
             files={name: _variant_file(name, content, output_step) for name, content in files.items()},
             golden_inputs=work.pictures.val[spread(len(work.pictures.val), _GOLDEN_PICTURES)],
             calibrated_on=(val_logits(files[rows[0].variant], rows[0].variant, work), work.pictures.val_truth),
-            provenance={**provenance_of(work, found, rows, before), "latency": latency.where},
+            provenance={**provenance_of(work, found, rows, before), "latency": latency.where, **pruning},
             plan=found.chosen.plan if found else None,
             notes=notes,
         )

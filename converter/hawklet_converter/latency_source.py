@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Protocol
 
 from hawklet.classifier import Classifier
 from hawklet.spec import ModelFormat, Pixels
@@ -14,10 +15,25 @@ from hawklet_converter.measure_latency import measure_latency
 if TYPE_CHECKING:
     from hawklet_hardware.latency.remote import BoardAccess, MeasuringBoard
 
+_NONE: Mapping[str, Pixels] = MappingProxyType({})
+
 Files = Mapping[str, tuple[ModelFormat, bytes]]
 """Name -> model file."""
-Open = Callable[[bytes, ModelFormat], Classifier]
-"""Makes a classifier with one thread."""
+Open = Callable[[bytes, ModelFormat, Pixels], Classifier]
+"""Makes a classifier with one thread, for pictures of this one's size."""
+
+
+class Measuring(Protocol):
+    """Times files, all of a call in turns."""
+
+    def __call__(self, files: Files, pictures: Mapping[str, Pixels] = ...) -> Mapping[str, float]:
+        """Milliseconds of one inference of each file; a file that does not run there is absent.
+
+        Args:
+            files: By name.
+            pictures: Of the files that take another size than the source's own picture, by name:
+                ``uint8 [H, W, C]``, prepared.
+        """
 
 
 @dataclass
@@ -26,8 +42,7 @@ class LatencySource:
 
     where: str
     """In words, for tables and notes."""
-    measure: Callable[[Files], Mapping[str, float]]
-    """Milliseconds of one inference of each file; a file that does not run there is absent."""
+    measure: Measuring
     doubts: dict[str, None] = field(default_factory=dict)
     """What makes the numbers worth less, each said once, in order."""
 
@@ -40,8 +55,9 @@ def on_this_machine(picture: Pixels, open_file: Open) -> LatencySource:
         open_file: Makes classifiers.
     """
 
-    def measure(files: Files) -> Mapping[str, float]:
-        return measure_latency({name: open_file(content, f) for name, (f, content) in files.items()}, picture)
+    def measure(files: Files, pictures: Mapping[str, Pixels] = _NONE) -> Mapping[str, float]:
+        shown = {name: pictures.get(name, picture) for name in files}
+        return measure_latency({name: open_file(c, f, shown[name]) for name, (f, c) in files.items()}, shown)
 
     return LatencySource("this machine, 1 thread, CPU time", measure)
 
@@ -61,8 +77,16 @@ def on_a_board(
     from hawklet_hardware.latency.remote import board_at
 
     with board_at(host, tuple(ModelFormat), access=access, say=say) as board:
-        source = LatencySource(board.name, lambda files: {})
-        source.measure = lambda files: _measured(board, files, picture, source)
+        source = LatencySource(board.name, lambda files, pictures=_NONE: {})
+
+        def measure(files: Files, pictures: Mapping[str, Pixels] = _NONE) -> Mapping[str, float]:
+            # A call there takes one picture: files of another input's size have a turn of their own.
+            times = dict(_measured(board, {n: f for n, f in files.items() if n not in pictures}, picture, source))
+            for name in files.keys() & pictures.keys():
+                times |= _measured(board, {name: files[name]}, pictures[name], source)
+            return times
+
+        source.measure = measure
         yield source
 
 

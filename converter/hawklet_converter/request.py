@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hawklet.bundle import Manifest
+from hawklet.errors import UsageError
 from hawklet_converter.search import Prefer
 from hawklet_converter.write_onnx import OnnxActivations
 from hawklet_converter.write_variants import Layout
@@ -18,6 +19,8 @@ from hawklet_hardware.targets import target_named
 if TYPE_CHECKING:
     from hawklet_hardware.latency.remote import BoardAccess
 
+HIGHEST_CUT = 0.9
+"""More than this of the latency is not pruned away."""
 _ACTIVATIONS = {"S8": OnnxActivations.INT8, "U8": OnnxActivations.UINT8}
 
 
@@ -47,9 +50,17 @@ class ConvertRequest:
     recipe: str | None = None
     """A name of :data:`hawklet_converter.recipes.RECIPES`; None tries int8 recipes, cheapest first."""
     prune: float = 0.0
-    """Share of channels to remove, 0..0.9."""
-    prune_epochs: int = 8
-    """Epochs of fine-tuning after pruning, the unpruned network teaching."""
+    """Share of the int8 file's measured latency to cut by removing channels, 0..0.9."""
+    prune_macs: float = 0.0
+    """Share of the multiplications to cut instead, 0..0.9."""
+    sweep: tuple[float, ...] = ()
+    """Shares of latency to cut one after the other, ascending; the fastest that keeps ``max_drop`` is taken."""
+    prune_epochs: int = 12
+    """Most epochs of fine-tuning after pruning, the unpruned network teaching."""
+    teacher: Path | None = None
+    """A run that teaches what was pruned; None: the unpruned network."""
+    baselines: bool = True
+    """Train networks of the same latency as long, and compare."""
     max_drop: float = 1.0
     """Points of top-1 on the validation pictures that the files may lose."""
     photos: Path | None = None
@@ -57,7 +68,9 @@ class ConvertRequest:
     calibration: int | None = None
     """Training pictures that ranges are collected on; None: 128, or one of each class where that is more."""
     budget_s: float = 600.0
-    """Seconds that the search for a plan may take."""
+    """Seconds that the search for a plan may take; with pruning, that all of it may."""
+    model: str | None = None
+    """The user's own ``module:function`` that the run was trained with, said again: a run alone may not name code."""
     prefer: Prefer = Prefer.FIRST
     resume: bool = False
     """Go on with the candidates that an interrupted search left."""
@@ -69,10 +82,31 @@ class ConvertRequest:
     """How to log in there; None: as ssh does."""
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        asked = [name for name in ("prune", "prune_macs", "sweep") if getattr(self, name)]
+        if len(asked) > 1:
+            raise UsageError(
+                f"pruning is asked for in one way, got {' and '.join(f'--{_dashed(name)}' for name in asked)}"
+            )
+        for share in (self.prune, self.prune_macs, *self.sweep):
+            if not 0 <= share <= HIGHEST_CUT:
+                raise UsageError(f"--prune must be 0 to {HIGHEST_CUT:g}, a share of the latency to cut, got {share:g}")
+        if self.teacher is not None and not self.prunes:
+            raise UsageError("--teacher teaches a pruned network; ask for one with --prune 0.4")
+
+    @property
+    def prunes(self) -> bool:
+        """Whether channels are to be removed."""
+        return bool(self.prune or self.prune_macs or self.sweep)
+
     @property
     def quantizes(self) -> bool:
         """Whether anything but float32 files is wanted."""
         return self.recipe != "float32"
+
+
+def _dashed(name: str) -> str:
+    return name.replace("_", "-")
 
 
 @dataclass(frozen=True)
@@ -102,3 +136,5 @@ class Conversion:
     """What a reader of the table must know."""
     tried: tuple[Mapping[str, Any], ...] = ()
     """Every candidate of the search, as :meth:`hawklet_converter.candidate.Candidate.to_row` has it."""
+    sheet: tuple[Mapping[str, Any], ...] = ()
+    """Every network that pruning was compared with, as :meth:`hawklet_converter.pruning.sheet.Point.to_json` has it."""

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import json
-import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from hawklet.errors import UsageError
 from hawklet.safefiles import write_bytes, write_json
 from hawklet.spec import ModelFormat, Precision
 from hawklet_converter.candidate import Candidate
+from hawklet_converter.kept_work import KeptWork, digest
 from hawklet_converter.plan import QuantPlan
 
-_KEY = "key.json"
 _SCHEMA = "hawklet-search/2"
 
 
-class SearchStore:
+class SearchStore(KeptWork):
     """A folder of finished candidates of one search, beside the bundle that is to be.
 
     Args:
@@ -36,43 +29,12 @@ class SearchStore:
     """
 
     def __init__(self, bundle: Path, facts: Mapping[str, Any], *, resume: bool) -> None:
-        self.folder = bundle.with_name(bundle.name + ".partial")
-        self._facts = dict(facts)
-        self._key = _digest(json.dumps(self._facts, sort_keys=True).encode())
-        found = self._found()
-        if resume and found is not None:
-            self._require_same(found)
-            return
-        self.discard()
-        write_json(self.folder / _KEY, {"schema": _SCHEMA, "facts": self._facts})
-
-    def _found(self) -> dict[str, Any] | None:
-        """The facts of the search that is there; None where nothing is."""
-        if not self.folder.exists() and not self.folder.is_symlink():
-            return None
-        try:
-            found = json.loads((self.folder / _KEY).read_text(encoding="utf-8"))
-            if found["schema"] == _SCHEMA and not self.folder.is_symlink():
-                return dict(found["facts"])
-        except (OSError, ValueError, KeyError, TypeError):
-            pass  # told below
-        raise UsageError(
-            f"{self.folder} is where a search keeps what it has tried, and something else is there; "
-            "move it away, or name another bundle (-o)"
-        )
-
-    def _require_same(self, found: Mapping[str, Any]) -> None:
-        differing = [name for name in {**found, **self._facts} if found.get(name) != self._facts.get(name)]
-        if differing:
-            raise UsageError(
-                f"--resume goes on with the same search; what {self.folder} holds differs in {', '.join(differing)}; "
-                "give the same options again, or leave --resume out to begin anew"
-            )
+        super().__init__(bundle.with_name(bundle.name + ".partial"), _SCHEMA, facts, resume=resume)
 
     @property
     def count(self) -> int:
         """How many candidates are kept."""
-        return sum(path.suffix == ".json" and path.name != _KEY for path in self.folder.iterdir())
+        return len(self.parts)
 
     def get(self, name: str) -> Candidate | None:
         """A finished candidate, or None; one that was not written to its end does not count."""
@@ -81,7 +43,7 @@ class SearchStore:
             files = {ModelFormat(f): self._path(name, f).read_bytes() for f in row["digests"]}
         except (OSError, ValueError, KeyError):
             return None
-        if any(_digest(content) != row["digests"][f.value] for f, content in files.items()):
+        if any(digest(content) != row["digests"][f.value] for f, content in files.items()):
             return None
         return _from_row(row, files)
 
@@ -91,28 +53,11 @@ class SearchStore:
             write_bytes(self._path(name, model_format.value), content)
         row = candidate.to_row(0.0)
         row["plan"] = None if candidate.plan is None else candidate.plan.to_dict()
-        row["digests"] = {f.value: _digest(content) for f, content in candidate.files.items()}
+        row["digests"] = {f.value: digest(content) for f, content in candidate.files.items()}
         write_json(self._path(name, "json"), row)
 
-    def discard(self) -> None:
-        """Remove the folder."""
-        with contextlib.suppress(FileNotFoundError):
-            shutil.rmtree(self.folder)
-
     def _path(self, name: str, suffix: str) -> Path:
-        return self.folder / f"{_digest((self._key + name).encode())[:16]}.{suffix}"
-
-
-def digest_of(arrays: Iterable[npt.NDArray[Any]]) -> str:
-    """SHA-256 of arrays, one after the other."""
-    digest = hashlib.sha256()
-    for array in arrays:
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+        return self.folder / f"{digest((self.key + name).encode())[:16]}.{suffix}"
 
 
 def _from_row(row: Mapping[str, Any], files: Mapping[ModelFormat, bytes]) -> Candidate:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -53,12 +53,16 @@ class Work:
     def open(self, content: bytes, model_format: ModelFormat) -> Classifier:
         return open_classifier(content, model_format, self.run.labels, self.run.spec)
 
+    def _open_at(self, content: bytes, model_format: ModelFormat, picture: Pixels) -> Classifier:
+        spec = replace(self.run.spec, height=picture.shape[0], width=picture.shape[1])
+        return open_classifier(content, model_format, self.run.labels, spec)
+
     @contextlib.contextmanager
     def latency(self) -> Iterator[LatencySource]:
         """Where files are timed."""
         request, picture = self.request, self.pictures.val[0]
         if request.measure_on is None:
-            yield on_this_machine(picture, self.open)
+            yield on_this_machine(picture, self._open_at)
             return
         with on_a_board(request.measure_on, picture, request.access, self.steps.note) as source:
             yield source

@@ -39,3 +39,27 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # generic since Clic
         if not 0 < seconds < math.inf:
             self.fail(f"{value} is no duration; write it as 90s, 10m or 2h.", param, ctx)
         return seconds
+
+
+class Sweep(click.ParamType):  # type: ignore[type-arg]  # as above
+    """Shares from one to another, as ``0.1:0.7:0.1``; the value is a tuple of them, ascending, both ends included."""
+
+    name = "sweep"
+    _MOST = 20
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
+        """See :meth:`click.ParamType.convert`."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            first, last, step = (float(part) for part in str(value).split(":"))
+            count = math.floor((last - first) / step + 1e-6) + 1 if step > 0 else 0
+        except (ValueError, OverflowError):
+            first, last, step, count = math.nan, math.nan, math.nan, 0
+        if not (0 < first <= last < 1) or not 1 <= count <= self._MOST:
+            self.fail(
+                f"{value} is no sweep; write it as 0.1:0.7:0.1, above 0 and below 1, {self._MOST} steps at most.",
+                param,
+                ctx,
+            )
+        return tuple(round(first + number * step, 6) for number in range(count))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, field, fields
 from enum import Enum
 from pathlib import Path
@@ -24,6 +24,7 @@ from hawklet.errors import RunError, WeightsError
 from hawklet.safefiles import atomic_file
 from hawklet.spec import PreprocessSpec
 from hawklet_trainer.data import PhotoSet
+from hawklet_trainer.distil import MatchedLayer
 from hawklet_trainer.terms import EpochRecord, History, TrainConfig
 from hawklet_trainer.weights import read_tensors
 
@@ -130,6 +131,7 @@ def conditions_of(
     pixel: tuple[int, float],
     config: TrainConfig,
     dtype: torch.dtype | None,
+    matched: Sequence[MatchedLayer] = (),
 ) -> dict[str, str]:
     """What decides how a training goes on from a state: every option of its loop, shapes, pictures and their split."""
     options = {key: str(value.value if isinstance(value, Enum) else value) for key, value in vars(config).items()}
@@ -138,6 +140,7 @@ def conditions_of(
         **options,
         "network": _shapes(net),
         "teacher": "none" if teacher is None else _shapes(teacher),
+        "matched layers": _digest([astuple(layer) for layer in matched]),
         "photos": photos.digest[:16],
         "split": _digest(chosen),
         "input": json.dumps(spec.to_dict(), sort_keys=True),

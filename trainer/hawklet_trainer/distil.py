@@ -2,51 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import nn
 from torch.nn import functional
+from torch.utils.hooks import RemovableHandle
 
 from hawklet.errors import UsageError
 from hawklet_trainer.terms import TrainConfig
 
+_LEAST_VARIANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class MatchedLayer:
+    """A layer that should see in the student what it sees in the teacher; pruning tells which channel is which."""
+
+    layer: str
+    """Module path, the same in both networks."""
+    channels: tuple[int, ...]
+    """Of the layer's inputs in the teacher, those that the student still has, in the student's order."""
+
 
 @dataclass
 class CaughtFeatures:
-    """What reached the last linear layers in the latest forward passes, ``float [N, F]``, F of each network's own."""
+    """What layers saw in the latest forward passes of both networks, ``float [N, C, ...]`` by module path.
 
-    student: torch.Tensor | None = None
-    teacher: torch.Tensor | None = None
+    Without layers to match, it is what reached each network's own last linear layer, under the path ``""``.
+    """
+
+    layers: tuple[MatchedLayer, ...]
+    student: dict[str, torch.Tensor] = field(default_factory=dict)
+    teacher: dict[str, torch.Tensor] = field(default_factory=dict)
 
 
 @contextmanager
-def catching_features(net: nn.Module, teacher: nn.Module | None, weight: float) -> Iterator[CaughtFeatures | None]:
+def catching_features(
+    net: nn.Module, teacher: nn.Module | None, weight: float, layers: Sequence[MatchedLayer] = ()
+) -> Iterator[CaughtFeatures | None]:
     """Catch both networks' features while the block runs; None, and no hooks, without a teacher or a weight.
 
     Raises:
-        UsageError: one of them has no linear layer.
+        UsageError: one of them has no linear layer, or not the layers that are to match.
     """
     if teacher is None or weight == 0.0:
         yield None
         return
-    caught = CaughtFeatures()
-
-    def catch_student(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
-        caught.student = inputs[0]
-
-    def catch_teacher(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
-        caught.teacher = inputs[0]
-
-    hooks = [_last_linear(net).register_forward_pre_hook(catch_student)]
-    hooks.append(_last_linear(teacher).register_forward_pre_hook(catch_teacher))
+    caught = CaughtFeatures(tuple(layers))
+    hooks = [
+        hook
+        for network, seen in ((net, caught.student), (teacher, caught.teacher))
+        for hook in _catching(network, seen, layers)
+    ]
     try:
         yield caught
     finally:
         for hook in hooks:
             hook.remove()
+
+
+def _catching(
+    net: nn.Module, seen: dict[str, torch.Tensor], layers: Sequence[MatchedLayer]
+) -> Iterator[RemovableHandle]:
+    modules = dict(net.named_modules())
+    missing = [matched.layer for matched in layers if matched.layer not in modules]
+    if missing:
+        raise UsageError(f"layers to match must be in both networks, {missing[0]} is not in {type(net).__name__}")
+    watched = {matched.layer: modules[matched.layer] for matched in layers} or {"": _last_linear(net)}
+    for path, module in watched.items():
+        yield module.register_forward_pre_hook(lambda _m, inputs, path=path: seen.__setitem__(path, inputs[0]))
 
 
 def _last_linear(net: nn.Module) -> nn.Linear:
@@ -88,9 +115,34 @@ def training_loss(
             torch.log_softmax(answers / t, 1), torch.log_softmax(taught / t, 1), log_target=True, reduction="batchmean"
         )
         loss = (1.0 - config.distil) * loss + config.distil * t * t * distance
-    if features is not None and features.student is not None and features.teacher is not None:
-        loss = loss + config.match_features * similarity_distance(features.student, features.teacher)
+    if features is not None and taught is not None:
+        loss = loss + config.match_features * _feature_distance(features)
     return loss
+
+
+def _feature_distance(features: CaughtFeatures) -> torch.Tensor:
+    if not features.layers:
+        return similarity_distance(features.student[""], features.teacher[""])
+    distances = [
+        channel_distance(features.student[matched.layer], features.teacher[matched.layer], matched.channels)
+        for matched in features.layers
+    ]
+    return torch.stack(distances).mean()
+
+
+def channel_distance(student: torch.Tensor, teacher: torch.Tensor, channels: Sequence[int]) -> torch.Tensor:
+    """Mean squared error of a layer's inputs, by the variance of the teacher's: 1 where nothing of it is explained.
+
+    Matching features as such was introduced by Romero et al., "FitNets: Hints for Thin Deep Nets" (2015); a pruned
+    student needs no adapter between, since each of its channels is one of the teacher's.
+
+    Args:
+        student: ``float [N, C, ...]``.
+        teacher: ``float [N, C', ...]`` with C' at least C; not learned.
+        channels: C positions in the teacher.
+    """
+    target = teacher.detach().float()[:, list(channels)]
+    return (student.float() - target).square().mean() / (target.var() + _LEAST_VARIANCE)
 
 
 def similarity_distance(student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:

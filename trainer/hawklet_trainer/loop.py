@@ -10,7 +10,7 @@ import copy
 import math
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from hawklet.spec import Pixels, PreprocessSpec
 from hawklet_trainer.augment import make_augmentation
 from hawklet_trainer.checkpoint import Checkpoint, TrainingState, conditions_of
 from hawklet_trainer.data import PhotoSet, PixelSource
-from hawklet_trainer.distil import CaughtFeatures, answers_of, catching_features, training_loss
+from hawklet_trainer.distil import CaughtFeatures, MatchedLayer, answers_of, catching_features, training_loss
 from hawklet_trainer.precision import autocast, choose_precision
 from hawklet_trainer.terms import SILENT, EpochRecord, History, Progress, TrainConfig
 
@@ -87,6 +87,7 @@ def fine_tune(
     config: TrainConfig,
     *,
     teacher: nn.Module | None = None,
+    matched: Sequence[MatchedLayer] = (),
     progress: Progress = SILENT,
     dtype: torch.dtype | None = None,
     checkpoint: Path | None = None,
@@ -107,6 +108,8 @@ def fine_tune(
         config: How to train.
         teacher: A network of the same input and classes whose answers are learned too (G. Hinton et al.,
             "Distilling the knowledge in a neural network", 2015).
+        matched: Layers of the teacher whose inputs are learned too, with ``config.match_features``; without them it is
+            the similarities of pictures that are.
         progress: Watches, and may ask to stop.
         dtype: To compute in, ``float32`` or ``bfloat16``; None = the faster, by a short trial.
         checkpoint: Written after every epoch. Where it is there already, training goes on from it, and ends with the
@@ -124,10 +127,10 @@ def fine_tune(
     net.to(device).to(memory_format=torch.channels_last)
     if teacher is not None:
         teacher.to(device).to(memory_format=torch.channels_last).eval()
-    conditions = conditions_of(net, teacher, photos, spec, (zp, scale), config, dtype)
+    conditions = conditions_of(net, teacher, photos, spec, (zp, scale), config, dtype, matched)
     kept = Checkpoint(checkpoint, conditions)
     try:
-        with catching_features(net, teacher, config.match_features) as features:
+        with catching_features(net, teacher, config.match_features, matched) as features:
             return _fine_tune(net, photos, spec, (zp, scale), config, teacher, features, progress, device, dtype, kept)
     finally:
         net.to("cpu").eval()

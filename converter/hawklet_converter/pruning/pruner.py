@@ -1,0 +1,248 @@
+"""Make a network faster by a wanted share of its measured time: stage by stage, each pruned, mended and taught."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from hawklet.errors import ModelError
+from hawklet.preprocess import preprocess
+from hawklet.safefiles import write_bytes
+from hawklet.spec import ModelFormat, Pixels, PreprocessSpec
+from hawklet_converter.kept_work import KeptWork
+from hawklet_converter.latency_source import LatencySource
+from hawklet_converter.load_pictures import choose_calibration
+from hawklet_converter.pruning.cost import CostModel, Workload, macs_alone
+from hawklet_converter.pruning.importance import Examples
+from hawklet_converter.pruning.reach import Reached, learn_cost, reach_latency, reach_macs
+from hawklet_converter.pruning.recover import Lesson, layers_that_read, recover
+from hawklet_converter.pruning.structure import Structure, find_structure, remove_channels
+from hawklet_converter.pruning.time_structure import rough_int8_tflite
+from hawklet_converter.pruning.trial import Trial, run_trial
+from hawklet_converter.reestimate_batch_norm import reestimate_batch_norm
+from hawklet_converter.request import layout_for
+from hawklet_converter.work import Work
+from hawklet_trainer.data import load_pixels
+from hawklet_trainer.distil import MatchedLayer
+from hawklet_trainer.loop import History, TrainConfig
+
+_STAGE = 0.25
+"""More of the time than this is not cut at once: what matters is asked anew of the network that has recovered."""
+_EXAMPLES = 128
+_ROUGH_PICTURES = 8
+_WHOLE = "whole"
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """A network on its way to fewer channels."""
+
+    net: nn.Module
+    matched: tuple[MatchedLayer, ...] | None
+    """What its layers read, in channels of the unpruned network; None: it is that network."""
+    share: float
+    """Of the unpruned network's time (or MACs) that remains."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """How one stage went, for the report."""
+
+    wanted: float
+    """Share that should remain."""
+    reached: Reached
+    trial: Trial
+    kept: Mapping[str, str]
+    """Groups that stay whole, with the reason."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        return {
+            "wanted": self.wanted,
+            "reached": vars(self.reached),
+            "trial": self.trial.to_json(),
+            "kept": dict(self.kept),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Stage:
+        """Read :meth:`to_json` back."""
+        reached = Reached(**data["reached"])
+        return cls(data["wanted"], reached, Trial.from_json(data["trial"]), data["kept"])
+
+
+class Pruner:
+    """Prunes one run's network; what is finished is kept, so that an interrupt costs an epoch at most.
+
+    Args:
+        net: Unpruned.
+        teacher: Teaches what was pruned; the same network, or that of another run.
+        work: The run, its pictures and the request.
+        kept: Where finished parts are.
+    """
+
+    def __init__(self, net: nn.Module, teacher: nn.Module, work: Work, kept: KeptWork) -> None:
+        self._net, self._teacher, self._work, self._kept = net, teacher, work, kept
+        self._by_macs = bool(work.request.prune_macs)
+        self._cost: CostModel | None = None
+
+    @property
+    def whole(self) -> Pruned:
+        """Where pruning starts."""
+        return Pruned(self._net, None, 1.0)
+
+    def stages(self, start: float, wanted: float) -> list[float]:
+        """Shares that remain after each stage, from ``start`` to ``wanted``, in equal steps."""
+        count = max(1, math.ceil((start - wanted) / _STAGE - 1e-9))
+        return [start + (wanted - start) * (number + 1) / count for number in range(count)]
+
+    def prune(self, before: Pruned, wanted: float, name: str) -> tuple[Pruned, Stage]:
+        """Remove channels until ``wanted`` of the time remains, and measure batch norms anew.
+
+        Args:
+            before: Where to go on; left alone.
+            wanted: Share of the unpruned network's time, or MACs, that shall remain.
+            name: Of the stage, for what is kept.
+
+        Raises:
+            ModelError: the network cannot be pruned.
+            BudgetError: it cannot be made that fast.
+        """
+        work, spec = self._work, self._work.run.spec
+        structure = find_structure(before.net, spec)
+        made = self._kept.once(name, lambda: self._choose(before, structure, wanted).to_json())
+        stage = Stage.from_json(made)
+        removal = stage.trial.removal(structure, stage.reached.widths)
+        net = remove_channels(before.net, spec, removal)
+        reestimate_batch_norm(net, work.as_input(work.pictures.calibration))
+        matched = _in_channels_of_the_first(before.matched, layers_that_read(structure, removal))
+        return Pruned(net, matched, stage.reached.share), stage
+
+    def recover(self, pruned: Pruned, epochs: int, minutes: float, name: str) -> tuple[TrainConfig, History]:
+        """Teach it, in place. Features are matched where the teacher is the unpruned network."""
+        matched = pruned.matched if self._teacher is self._net else None
+        lesson = Lesson(self._teacher, matched or ())
+        return recover(pruned.net, self._work.run.spec, lesson, epochs, minutes, self.checkpoint(name), self._work)
+
+    def checkpoint(self, name: str) -> Path:
+        """Where a training keeps its epochs."""
+        return self._kept.folder / f"{name}.safetensors"
+
+    def _choose(self, before: Pruned, structure: Structure, wanted: float) -> Stage:
+        work = self._work
+        trial = run_trial(before.net, work.run.spec, structure, self._examples())
+        if self._by_macs:
+            first = find_structure(self._net, work.run.spec)
+            total = macs_alone(Workload(first)).ms(first.widths())
+            reached = reach_macs(structure, macs_alone(Workload(structure)), trial.curves, wanted * total)
+            return Stage(wanted, replace(reached, share=reached.share / total), trial, structure.kept)
+        with self.timing() as timer:
+
+            def measure(widths: Mapping[str, int]) -> float:
+                net = remove_channels(before.net, work.run.spec, trial.removal(structure, widths))
+                return timer.ms(net, work.run.spec)
+
+            base = self.base_ms(timer)
+            cost = self._learned_cost(structure, measure, before.share * base)
+            reached = reach_latency(structure, cost, trial.curves, wanted, base, measure)
+        return Stage(wanted, reached, trial, structure.kept)
+
+    def _learned_cost(self, structure: Structure, measure: Any, whole_ms: float) -> CostModel:
+        """What a multiplication takes does not change from stage to stage."""
+        if self._cost is None:
+            self._cost = learn_cost(structure, measure, whole_ms)
+        return CostModel(Workload(structure), self._cost.weights)
+
+    def _examples(self) -> Examples:
+        """Training pictures of all classes, in mixed order."""
+        work = self._work
+        train = work.photos.items("train")
+        wanted = min(len(train), max(_EXAMPLES, len(work.photos.labels)))
+        chosen = choose_calibration(train, work.photos.labels, wanted)
+        mixed = [chosen[i] for i in np.random.default_rng(0).permutation(len(chosen))]
+        pixels, truth = load_pixels(mixed, work.run.spec)
+        return Examples(work.as_input(pixels), torch.from_numpy(truth))
+
+    def base_ms(self, timer: Timer) -> float:
+        """Milliseconds of the unpruned network's int8 file."""
+        return float(self._kept.once("base", timer.base_ms))
+
+    @contextlib.contextmanager
+    def timing(self) -> Iterator[Timer]:
+        """Times networks against the unpruned one, where the conversion measures."""
+        work = self._work
+        path = self._kept.folder / "whole.tflite"
+        if not path.is_file():
+            write_bytes(path, rough_file(self._net, work.run.spec, work))
+        with work.latency() as latency:
+            yield Timer(latency, path.read_bytes(), work)
+
+
+class Timer:
+    """Times rough int8 files in turns with the unpruned network's.
+
+    Args:
+        latency: Where.
+        whole: The unpruned network's file.
+        work: For pictures and names.
+    """
+
+    def __init__(self, latency: LatencySource, whole: bytes, work: Work) -> None:
+        self._latency, self._whole, self._work = latency, whole, work
+        self._base: float | None = None
+
+    def base_ms(self) -> float:
+        """Milliseconds of the unpruned network's file, measured once."""
+        if self._base is None:
+            self._base = self._times({})[_WHOLE]
+        return self._base
+
+    def ms(self, net: nn.Module, spec: PreprocessSpec) -> float:
+        """Milliseconds of a network's file: its ratio to the unpruned one's, times what that one took at first."""
+        times = self._times({"other": (rough_file(net, spec, self._work), spec)})
+        return times["other"] / times[_WHOLE] * self.base_ms()
+
+    def _times(self, others: Mapping[str, tuple[bytes, PreprocessSpec]]) -> Mapping[str, float]:
+        files = {_WHOLE: (ModelFormat.TFLITE, self._whole)}
+        files |= {name: (ModelFormat.TFLITE, content) for name, (content, _) in others.items()}
+        pictures = {n: picture_for(self._work, spec) for n, (_, spec) in others.items() if spec != self._work.run.spec}
+        times = self._latency.measure(files, pictures)
+        if len(times) < len(files):
+            raise ModelError(
+                f"pruning needs int8 files that run where latency is measured ({self._latency.where}), and "
+                f"{'one does' if times else 'none do'} not: {'; '.join(self._latency.doubts) or 'no reason was given'}"
+            )
+        return times
+
+
+def rough_file(net: nn.Module, spec: PreprocessSpec, work: Work) -> bytes:
+    """A network's int8 file, good enough to be timed."""
+    work_pictures = work.pictures.calibration[:: max(1, len(work.pictures.calibration) // _ROUGH_PICTURES)]
+    inputs = work.as_input(work_pictures)
+    if spec != work.run.spec:
+        inputs = torch.nn.functional.interpolate(inputs, (spec.height, spec.width), mode="bilinear")
+    identity = replace(work.identity, spec=spec)
+    return rough_int8_tflite(net, inputs, identity, layout_for(work.request.target))
+
+
+def picture_for(work: Work, spec: PreprocessSpec) -> Pixels:
+    """A validation picture prepared for another input, ``uint8 [H, W, C]``."""
+    return preprocess(work.pictures.val[0], spec)
+
+
+def _in_channels_of_the_first(
+    before: Sequence[MatchedLayer] | None, now: tuple[MatchedLayer, ...]
+) -> tuple[MatchedLayer, ...]:
+    """Say what layers read in the channels of the unpruned network, where those of an earlier stage are known."""
+    if before is None:
+        return now
+    first = {matched.layer: matched.channels for matched in before}
+    return tuple(MatchedLayer(m.layer, tuple(first[m.layer][c] for c in m.channels)) for m in now)

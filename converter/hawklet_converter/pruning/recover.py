@@ -1,0 +1,144 @@
+"""Train a network that was made smaller, the unpruned one teaching its answers and its features."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from hawklet.spec import PreprocessSpec
+from hawklet_converter.pruning.structure import Structure, head_name
+from hawklet_converter.work import Work
+from hawklet_trainer.distil import MatchedLayer
+from hawklet_trainer.loop import EpochRecord, History, Progress, TrainConfig, fine_tune
+
+_LR = 1e-3
+_CHANNELS_WEIGHT, _SIMILARITY_WEIGHT = 10.0, 100.0
+"""What features count beside answers; channel by channel, and as similarities of pictures where widths differ."""
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """How one network is taught."""
+
+    teacher: nn.Module
+    matched: Sequence[MatchedLayer]
+    """Layers whose inputs should be the teacher's; without any, similarities of pictures are matched."""
+    enlarged_to: tuple[int, int] | None = None
+    """Height and width of the pictures that the teacher sees, where the student's are smaller."""
+    trained: bool = True
+    """The student comes with trained weights; batch norms were measured anew, and stay."""
+
+
+class _Watch(Progress):
+    """Says how each epoch went."""
+
+    def __init__(self, work: Work) -> None:
+        self._note = work.steps.note
+
+    def resumed(self, records: list[EpochRecord]) -> None:
+        if records:
+            self._note(f"going on after epoch {records[-1].epoch}, val top-1 {records[-1].val_top1:.1f} %")
+
+    def epoch(self, record: EpochRecord, net: nn.Module, best: bool) -> None:
+        kept = "" if best else "  (not kept)"
+        self._note(
+            f"epoch {record.epoch:2d}  val top-1 {record.val_top1:5.1f} %  loss {record.val_loss:.4f}"
+            f"  {record.seconds:6.1f} s{kept}"
+        )
+
+
+def recover(
+    net: nn.Module,
+    spec: PreprocessSpec,
+    lesson: Lesson,
+    epochs: int,
+    minutes: float,
+    checkpoint: Path,
+    work: Work,
+) -> tuple[TrainConfig, History]:
+    """Train in place until the epochs or the minutes are over; the weights of the lowest loss on val stay.
+
+    Args:
+        net: Ends in evaluation mode.
+        spec: What it takes.
+        lesson: Who teaches, and what.
+        epochs: Most passes over the training pictures.
+        minutes: Most minutes.
+        checkpoint: Where every epoch is kept, and where training goes on from if it was interrupted.
+        work: The run, its pictures and the seed.
+
+    Returns:
+        How it was trained, and how that went.
+    """
+    run = work.run
+    # Flips and crops as in training: what made a left arrow a left arrow must hold here too.
+    config = run.config(
+        epochs=epochs,
+        minutes=minutes,
+        lr=_LR,
+        patience=max(1, epochs),
+        freeze_batch_norm=lesson.trained,
+        match_features=_CHANNELS_WEIGHT if lesson.matched else _SIMILARITY_WEIGHT,
+        seed=work.request.seed,
+    )
+    net.requires_grad_(True)
+    with _enlarging(lesson.teacher, lesson.enlarged_to):
+        history = fine_tune(
+            net,
+            work.photos,
+            spec,
+            run.pixel_zero_point,
+            run.pixel_scale,
+            config,
+            teacher=lesson.teacher,
+            matched=lesson.matched,
+            progress=_Watch(work),
+            checkpoint=checkpoint,
+        )
+    return config, history
+
+
+@contextlib.contextmanager
+def _enlarging(teacher: nn.Module, size: tuple[int, int] | None) -> Iterator[None]:
+    """Let the teacher see pictures in its own size."""
+    if size is None:
+        yield
+        return
+
+    def enlarge(_module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor]:
+        return (functional.interpolate(inputs[0], size, mode="bilinear"),)
+
+    handle = teacher.register_forward_pre_hook(enlarge)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def layers_that_read(structure: Structure, removal: Mapping[str, Sequence[int]]) -> tuple[MatchedLayer, ...]:
+    """What every layer reads of each group, with the channels that remain after a removal."""
+    inputs = {layer.name: layer.inputs for layer in structure.layers}
+    gone: dict[str, set[int]] = {}
+    for group in structure.groups:
+        members = set(removal[group.name])
+        for span in group.spans:
+            if not span.makes:
+                lost = {c for c, member in zip(span.channels, span.members, strict=True) if member in members}
+                gone.setdefault(span.layer, set()).update(lost)
+    return tuple(
+        MatchedLayer(name, tuple(c for c in range(inputs[name]) if c not in lost)) for name, lost in gone.items()
+    )
+
+
+def the_head(net: nn.Module) -> tuple[MatchedLayer, ...]:
+    """What the last dense layer reads, whole: for a network of the same widths."""
+    name = head_name(net)
+    head = net.get_submodule(name)
+    assert isinstance(head, nn.Linear)  # noqa: S101 -- narrows the type; it was found as one
+    return (MatchedLayer(name, tuple(range(head.in_features))),)
