@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 DATA ?= ../shared/data
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint acceptance benchmark benchmark-quantization clean
+.PHONY: help demo test lint acceptance benchmark benchmark-quantization benchmark-pruning clean
 
 help:
 	@echo "make demo        see the whole chain work: photos -> trained -> int8 -> benchmarked -> live (about 10 minutes)"
@@ -15,6 +15,7 @@ help:
 	@echo "make acceptance  the slow suites on real input (up to an hour)"
 	@echo "make benchmark   this project's own benchmarks; MODEL=FILE [LABELS=FILE] adds the frame path of that model"
 	@echo "make benchmark-quantization [ROWS=1,5] [DATA=FOLDER]  int8 files against float and against others' int8 (two hours)"
+	@echo "make benchmark-pruning [ROWS=1,2] [DATA=FOLDER]  pruned networks against others of their latency (two hours)"
 	@echo "make clean       remove the environment and everything built"
 
 demo: $(READY)
@@ -38,6 +39,10 @@ benchmark: $(READY)
 benchmark-quantization: $(READY)
 	$(BIN)/python benchmarks/suites/quantization.py --data $(DATA) $(if $(ROWS),--rows $(ROWS)) \
 		-o benchmarks/results/quantization.json --page docs/quantization-results.md
+
+benchmark-pruning: $(READY)
+	$(BIN)/python benchmarks/suites/pruning.py --work .cache/pruning --data $(DATA) $(if $(ROWS),--rows $(ROWS)) \
+		-o benchmarks/results/pruning.json --page docs/pruning-results.md
 
 clean:
 	rm -rf $(VENV) build dist demo runs .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -42,7 +42,7 @@ def drops_of(name: str, seed: int, folder: Path) -> tuple[float, dict[str, float
     """
     write_photo_set(folder / "cards", CardPhotos(_PER_CLASS, 0))
     run = folder / f"{name}-{seed}"
-    _train(name, seed, folder / "cards", run)
+    train_on_cards(name, seed, folder / "cards", run)
     request = ConvertRequest(run, folder / f"{name}-{seed}.hawklet", max_drop=100.0, seed=seed)
     top1 = {row.variant: _both(row) for row in convert(request, Steps(silent=True)).rows}
     before = top1["float32-tflite"]
@@ -54,7 +54,8 @@ def _both(row: Row) -> float:
     return (row.val + row.test) / 2
 
 
-def _train(name: str, seed: int, cards: Path, run: Path) -> None:
+def train_on_cards(name: str, seed: int, cards: Path, run: Path) -> None:
+    """Train a network from random weights on the cards, and write its run."""
     entry, spec, photos = MODELS[name], PreprocessSpec(_SIDE, _SIDE), read_photos(cards, seed=seed)
     torch.manual_seed(seed)
     net = entry.build(len(photos.labels), _SIDE, _SIDE)

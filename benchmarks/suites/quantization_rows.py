@@ -20,8 +20,8 @@ from hawklet_converter.judge import agreement
 from hawklet_converter.recipes import RECIPES, Attempt
 from hawklet_converter.verify import top1
 from hawklet_trainer.models import MODELS
-from quantization_figures import Figure, Goal, ratio_figure
 from quantized_subject import Sample, Subject, drawn, published, read_sample, spec_of
+from suite_figures import Figure, Goal, ratio_figure
 
 TFLITE, ONNX = ModelFormat.TFLITE, ModelFormat.ONNX
 INT8, MIXED = RECIPES["int8"].attempts, RECIPES["int8-mixed"].attempts

@@ -19,6 +19,7 @@ from hawklet.spec import ModelFormat
 from hawklet_converter.against import Against
 from hawklet_converter.kept_work import KeptWork, digest_of
 from hawklet_converter.latency_source import LatencySource
+from hawklet_converter.load_pictures import choose_calibration
 from hawklet_converter.measure_rows import times_count
 from hawklet_converter.pack import format_of
 from hawklet_converter.provenance import library_versions
@@ -236,7 +237,8 @@ class _PrunedConversion:
         work = replace(self._work, run=replace(run, spec=spec)) if smaller else self._work
         if smaller:
             net.load_state_dict(self._net.state_dict())
-            pixels, _ = load_pixels(self._work.photos.items("train")[: len(work.pictures.calibration)], spec)
+            photos = choose_calibration(work.photos.items("train"), run.labels, work.request.calibration)
+            pixels, _ = load_pixels(photos, spec)
             reestimate_batch_norm(net, as_input(pixels, run.pixel_zero_point, run.pixel_scale))
         features = the_head(net) if smaller and self._teacher is self._net else ()
         enlarged = (run.spec.height, run.spec.width) if smaller else None

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from hawklet_benchmarks.conditions import read_moment
-from quantization_figures import Figure, Goal, Results, page_of, record_row, table_of
+from quantization import PAGE
+from suite_figures import Figure, Goal, Results, page_of, record_row, table_of
 
 MORE, LESS = Goal(94.5, 96.5, True, " %"), Goal(0.5, 0.44, False)
 
@@ -41,9 +42,9 @@ def _row(title: str, measured: float) -> dict[str, object]:
 
 def test_a_row_that_is_measured_again_replaces_its_own_figures_alone(tmp_path: Path) -> None:
     kept, page = tmp_path / "kept.json", tmp_path / "page.md"
-    Results(kept, page).put(2, _row("second", 90.0))
-    Results(kept, page).put(1, _row("first", 95.0))
-    Results(kept, page).put(2, _row("second", 97.25))
+    Results(PAGE, kept, page).put(2, _row("second", 90.0))
+    Results(PAGE, kept, page).put(1, _row("first", 95.0))
+    Results(PAGE, kept, page).put(2, _row("second", 97.25))
     rows = json.loads(kept.read_text())["rows"]
     assert list(rows) == ["1", "2"]
     assert [row["figures"][0]["verdict"] for row in rows.values()] == ["must", "aim"]
@@ -54,7 +55,7 @@ def test_a_row_that_is_measured_again_replaces_its_own_figures_alone(tmp_path: P
 def test_the_page_of_results_is_made_of_the_kept_figures_unchanged(repository: Path) -> None:
     kept = json.loads((repository / "benchmarks" / "results" / "quantization.json").read_text(encoding="utf-8"))
     page = (repository / "docs" / "quantization-results.md").read_text(encoding="utf-8")
-    assert page == page_of(kept["rows"])
+    assert page == page_of(PAGE, kept["rows"])
 
 
 def test_rows_without_their_data_are_skipped_and_name_what_is_absent(repository: Path, tmp_path: Path) -> None:

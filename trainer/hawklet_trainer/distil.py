@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +16,8 @@ from hawklet.errors import UsageError
 from hawklet_trainer.terms import TrainConfig
 
 _LEAST_VARIANCE = 1e-6
+_MOST_POSITIONS = 28
+"""Rows and columns of a map that are compared."""
 
 
 @dataclass(frozen=True)
@@ -141,8 +144,17 @@ def channel_distance(student: torch.Tensor, teacher: torch.Tensor, channels: Seq
         teacher: ``float [N, C', ...]`` with C' at least C; not learned.
         channels: C positions in the teacher.
     """
-    target = teacher.detach().float()[:, list(channels)]
-    return (student.float() - target).square().mean() / (target.var() + _LEAST_VARIANCE)
+    student, teacher = _thinned(student).float(), _thinned(teacher.detach())
+    target = teacher[:, torch.as_tensor(channels, device=teacher.device)].float()
+    return (student - target).square().mean() / (target.var() + _LEAST_VARIANCE)
+
+
+def _thinned(features: torch.Tensor) -> torch.Tensor:
+    """Every second, third... row and column of large maps: neighbours say much the same, and cost as much."""
+    if features.ndim < 4:
+        return features
+    step = max(1, math.ceil(max(features.shape[2:]) / _MOST_POSITIONS))
+    return features[:, :, ::step, ::step]
 
 
 def similarity_distance(student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:

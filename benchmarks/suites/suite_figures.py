@@ -14,7 +14,6 @@ from hawklet import __version__, safefiles
 from hawklet_benchmarks.conditions import Moment, read_machine, read_moment, steal_percent
 from hawklet_benchmarks.intervals import Interval
 
-SCHEMA = "hawklet-quantization/1"
 _LIBRARIES = (
     "torch",
     "torchvision",
@@ -24,6 +23,7 @@ _LIBRARIES = (
     "ai-edge-litert",
     "onnx",
     "onnxruntime",
+    "torch-pruning",
     "numpy",
 )
 _HEADER = ("what", "must", "aim", "measured", "")
@@ -124,16 +124,27 @@ def _flags() -> set[str]:
     return {flag for line in lines if line.startswith(("flags", "Features")) for flag in line.split()}
 
 
+@dataclass(frozen=True)
+class Page:
+    """What a suite's figures are called, and what its page says above them."""
+
+    schema: str
+    """Of the JSON file."""
+    head: tuple[str, ...]
+    """Lines of Markdown."""
+
+
 class Results:
     """Everything measured so far; a row that is measured again replaces its former figures alone.
 
     Args:
+        suite: Whose figures they are.
         json_file: Where they are kept; None: nowhere.
         page: The Markdown page that is made of them; None: none.
     """
 
-    def __init__(self, json_file: Path | None, page: Path | None) -> None:
-        self._json, self._page = json_file, page
+    def __init__(self, suite: Page, json_file: Path | None, page: Path | None) -> None:
+        self._suite, self._json, self._page = suite, json_file, page
         self._rows: dict[str, Any] = {}
         if json_file and json_file.is_file():
             self._rows = json.loads(json_file.read_text(encoding="utf-8"))["rows"]
@@ -143,9 +154,9 @@ class Results:
         self._rows[str(number)] = {**row, "conditions": conditions()}
         self._rows = dict(sorted(self._rows.items(), key=lambda item: int(item[0])))
         if self._json:
-            safefiles.write_json(self._json, {"schema": SCHEMA, "rows": self._rows})
+            safefiles.write_json(self._json, {"schema": self._suite.schema, "rows": self._rows})
         if self._page:
-            safefiles.write_text(self._page, page_of(self._rows))
+            safefiles.write_text(self._page, page_of(self._suite, self._rows))
 
 
 def table_of(figures: Sequence[Figure]) -> str:
@@ -156,28 +167,13 @@ def table_of(figures: Sequence[Figure]) -> str:
     return "\n".join("  ".join(row).rstrip() for row in padded)
 
 
-def page_of(rows: dict[str, Any]) -> str:
-    """docs/quantization-results.md."""
-    return "\n".join(_page_lines(rows)) + "\n"
+def page_of(suite: Page, rows: dict[str, Any]) -> str:
+    """The Markdown page of a suite."""
+    return "\n".join(_page_lines(suite, rows)) + "\n"
 
 
-def _page_lines(rows: dict[str, Any]) -> Iterator[str]:
-    yield from (
-        "# Quantization: the measured figures",
-        "",
-        "Written by `make benchmark-quantization`, kept exactly as measured: what was missed is here too. *must* is",
-        "what this project requires of itself, *aim* what it would like; the last column says which is reached.",
-        "",
-        "- Pictures: 500, one of every second ImageNet class; every fifth calibrates, the other 400 are measured. They",
-        "  are probably training pictures of the networks, so agreement with the float file is the figure; a top-1 on",
-        "  them is no validation accuracy. One picture is 0.25 %.",
-        "- Latency: CPU time of the bare inference, 1 thread, contestants taking turns: the ratio of medians, its 95 %",
-        "  interval, and both medians. The files are those of a bundle: `uint8` pixels in, `float32` logits out.",
-        "- The libraries' own ways to int8 get the network as it was published, with its own normalization, and are",
-        "  judged by its own float answers.",
-        "- Wall times are of a machine that others use as well (see the load of each row), so they are pessimistic.",
-        "",
-    )
+def _page_lines(suite: Page, rows: dict[str, Any]) -> Iterator[str]:
+    yield from (*suite.head, "")
     for number, row in rows.items():
         yield from _row_lines(number, row)
     yield from _condition_lines(rows)
