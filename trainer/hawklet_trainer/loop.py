@@ -25,6 +25,7 @@ from hawklet_trainer.augment import make_augmentation
 from hawklet_trainer.checkpoint import Checkpoint, TrainingState, conditions_of
 from hawklet_trainer.data import PhotoSet, PixelSource
 from hawklet_trainer.distil import CaughtFeatures, MatchedLayer, answers_of, catching_features, training_loss
+from hawklet_trainer.freed_memory import keep_freed_memory
 from hawklet_trainer.precision import autocast, choose_precision
 from hawklet_trainer.terms import SILENT, EpochRecord, History, Progress, TrainConfig
 
@@ -122,6 +123,7 @@ def fine_tune(
     """
     if not photos.items("train") or not photos.items("val"):
         raise DataError("training needs pictures in train and in val")
+    keep_freed_memory()
     device = training_device()
     seed_everything(config.seed)
     net.to(device).to(memory_format=torch.channels_last)

@@ -15,6 +15,7 @@ from hawklet.spec import PreprocessSpec
 from hawklet_trainer.architecture import Architecture
 from hawklet_trainer.augment import Augment
 from hawklet_trainer.finish import STARTED_WITH, TrainResult
+from hawklet_trainer.freed_memory import keep_freed_memory
 from hawklet_trainer.loop import seed_everything
 from hawklet_trainer.run import (
     ARGUMENTS,
@@ -29,7 +30,7 @@ from hawklet_trainer.run import (
     run_name,
 )
 from hawklet_trainer.terms import Progress, TrainConfig
-from hawklet_trainer.train import Training, first_network, keep_freed_memory, require_batch, run_training
+from hawklet_trainer.train import Training, first_network, require_batch, run_training
 from hawklet_trainer.weights import LoadedWeights
 
 _OF_LOOP = {f.name for f in fields(TrainConfig)}
