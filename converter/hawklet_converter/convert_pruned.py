@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,10 +26,10 @@ from hawklet_converter.pack import format_of
 from hawklet_converter.provenance import library_versions
 from hawklet_converter.pruning.baselines import NARROWER, SMALLER_INPUT, Baseline, narrower, smaller_input
 from hawklet_converter.pruning.pruner import Pruned, Pruner, Stage, Timer, picture_for
-from hawklet_converter.pruning.recover import Lesson, recover, the_head
+from hawklet_converter.pruning.recover import Lesson, layers_that_read, recover
 from hawklet_converter.pruning.sheet import PRUNED, UNPRUNED, Point, verdict_of
 from hawklet_converter.pruning.spending import Spending
-from hawklet_converter.pruning.structure import macs_of
+from hawklet_converter.pruning.structure import find_structure, macs_of
 from hawklet_converter.reestimate_batch_norm import reestimate_batch_norm
 from hawklet_converter.request import Conversion, ConvertRequest, Row
 from hawklet_converter.steps import Steps
@@ -73,7 +74,12 @@ def convert_pruned(net: nn.Module, work: Work, convert_run: ConvertRun) -> Conve
         ModelError: the network cannot be pruned.
         BudgetError: it cannot be made as fast as asked for, or loses more than ``max_drop``; no bundle is written.
     """
-    return _PrunedConversion(net, work, convert_run).run()
+    conversion = _PrunedConversion(net, work, convert_run)
+    try:
+        return conversion.run()
+    except KeyboardInterrupt:
+        work.steps.note(f"what is finished is kept in {conversion.folder}; --resume goes on from there")
+        raise
 
 
 class _PrunedConversion:
@@ -86,6 +92,12 @@ class _PrunedConversion:
         self._top1 = work.accuracy(net)
         self._spending = Spending(work.request.budget_s, self._kept, work.steps.note)
         self._stages: list[Stage] = []
+        self._compared: set[str] = set()
+
+    @property
+    def folder(self) -> Path:
+        """Where finished parts are kept."""
+        return self._kept.folder
 
     def run(self) -> Conversion:
         work, request = self._work, self._work.request
@@ -93,8 +105,7 @@ class _PrunedConversion:
         start = time.monotonic()
         unpruned = self._converted(_Made(UNPRUNED, work.run, 0.0, None), self._kept.folder / "unpruned.hawklet")
         one_conversion_s = time.monotonic() - start
-        comparing = request.baselines and not request.prune_macs
-        networks = len(cuts) * (3 if comparing else 1)
+        networks = len(cuts) * (3 if request.baselines else 1)
         minutes = self._spending.minutes_each(networks, networks, one_conversion_s)
         made: list[_Made] = [unpruned]
         candidates: list[_Made] = []
@@ -104,8 +115,8 @@ class _PrunedConversion:
             candidates.append(run)
             if request.sweep:
                 candidates[-1] = self._converted(run, run.run.folder / f"{run.run.name}.hawklet")
-            if comparing:
-                made += self._baselines(pruned.share, run)
+            if request.baselines:
+                made += self._baselines(pruned, run)
         chosen = self._choose(candidates)
         others = [*made, *(candidate for candidate in candidates if candidate is not chosen)]
         conversion = self._finish(chosen, others)
@@ -128,7 +139,7 @@ class _PrunedConversion:
             self._stages.append(stage)
             part = 1.0 / len(shares) if not last else 1.0 - seconds / 60.0 / minutes
             with work.steps.step("recovering, the unpruned network teaching"):
-                some = epochs if last else max(1, round(epochs / (2 * len(shares))))
+                some = epochs if last else math.ceil(epochs / (2 * len(shares)))
                 config, history = self._pruner.recover(pruned, some, max(0.1, minutes * part), f"train-{name}")
             seconds += sum(record.seconds for record in history.records)
         architecture = replace(work.run.architecture, channels=self._channels(pruned.net))
@@ -191,17 +202,20 @@ class _PrunedConversion:
         )
         return load_run(parent / name, work.request.model)
 
-    def _baselines(self, share: float, pruned: _Made) -> list[_Made]:
+    def _baselines(self, net: Pruned, pruned: _Made) -> list[_Made]:
         work, run = self._work, self._work.run
         with work.steps.step("finding networks of the same latency"), self._pruner.timing() as timer:
             base = self._pruner.base_ms(timer)
-            found = self._kept.once(f"baselines-{pruned.run.name}", lambda: self._find(share * base, base, timer))
+            wanted = timer.ms(net.net, run.spec) if work.request.prune_macs else net.share * base
+            found = self._kept.once(f"baselines-{pruned.run.name}", lambda: self._find(wanted, base, timer))
         made = []
         for entry in found:
             spec = replace(run.spec, height=entry["height"], width=entry["width"])
             architecture = replace(run.architecture, width=entry["multiplier"])
             baseline = Baseline(entry["kind"], architecture, spec, entry["ms"])
-            made.append(self._train_baseline(baseline, pruned.seconds))
+            if baseline.suffix not in self._compared:  # a sweep may meet the same one twice
+                self._compared.add(baseline.suffix)
+                made.append(self._train_baseline(baseline, pruned.seconds))
         return made
 
     def _find(self, wanted_ms: float, base_ms: float, timer: Timer) -> list[dict[str, Any]]:
@@ -240,7 +254,8 @@ class _PrunedConversion:
             photos = choose_calibration(work.photos.items("train"), run.labels, work.request.calibration)
             pixels, _ = load_pixels(photos, spec)
             reestimate_batch_norm(net, as_input(pixels, run.pixel_zero_point, run.pixel_scale))
-        features = the_head(net) if smaller and self._teacher is self._net else ()
+        same = smaller and self._teacher is self._net
+        features = layers_that_read(find_structure(net, spec), {}) if same else ()
         enlarged = (run.spec.height, run.spec.width) if smaller else None
         lesson = Lesson(self._teacher, features, enlarged, trained=smaller)
         name = f"{baseline.kind.replace(' ', '-')}-{baseline.suffix}"

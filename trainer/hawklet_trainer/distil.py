@@ -141,10 +141,12 @@ def channel_distance(student: torch.Tensor, teacher: torch.Tensor, channels: Seq
 
     Args:
         student: ``float [N, C, ...]``.
-        teacher: ``float [N, C', ...]`` with C' at least C; not learned.
+        teacher: ``float [N, C', ...]`` with C' at least C, not learned; larger maps are averaged to the student's size.
         channels: C positions in the teacher.
     """
     student, teacher = _thinned(student).float(), _thinned(teacher.detach())
+    if student.shape[2:] != teacher.shape[2:]:
+        teacher = functional.adaptive_avg_pool2d(teacher, student.shape[2:])
     target = teacher[:, torch.as_tensor(channels, device=teacher.device)].float()
     return (student - target).square().mean() / (target.var() + _LEAST_VARIANCE)
 

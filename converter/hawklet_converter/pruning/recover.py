@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional
 
 from hawklet.spec import PreprocessSpec
-from hawklet_converter.pruning.structure import Structure, head_name
+from hawklet_converter.pruning.structure import Structure
 from hawklet_converter.work import Work
 from hawklet_trainer.distil import MatchedLayer
 from hawklet_trainer.loop import EpochRecord, History, Progress, TrainConfig, fine_tune
@@ -126,7 +126,7 @@ def layers_that_read(structure: Structure, removal: Mapping[str, Sequence[int]])
     inputs = {layer.name: layer.inputs for layer in structure.layers}
     gone: dict[str, set[int]] = {}
     for group in structure.groups:
-        members = set(removal[group.name])
+        members = set(removal.get(group.name, ()))
         for span in group.spans:
             if not span.makes:
                 lost = {c for c, member in zip(span.channels, span.members, strict=True) if member in members}
@@ -134,11 +134,3 @@ def layers_that_read(structure: Structure, removal: Mapping[str, Sequence[int]])
     return tuple(
         MatchedLayer(name, tuple(c for c in range(inputs[name]) if c not in lost)) for name, lost in gone.items()
     )
-
-
-def the_head(net: nn.Module) -> tuple[MatchedLayer, ...]:
-    """What the last dense layer reads, whole: for a network of the same widths."""
-    name = head_name(net)
-    head = net.get_submodule(name)
-    assert isinstance(head, nn.Linear)  # noqa: S101 -- narrows the type; it was found as one
-    return (MatchedLayer(name, tuple(range(head.in_features))),)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,8 +17,8 @@ from hawklet_converter.pruning.structure import ChannelGroup, Structure
 _HALF = 0.5
 _OTHER_SHARES = (0.25, 0.75)
 _MOST_PICTURES, _FEWEST_PICTURES = 64, 16
-_SECONDS = 60.0
-"""What trying may take; with networks that run slowly it is fewer pictures that are looked at."""
+_MACS = 3e12
+"""What trying may take, in multiplications: half a minute of two cores; large networks look at fewer pictures."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ def run_trial(net: nn.Module, spec: PreprocessSpec, structure: Structure, exampl
     """
     half = len(examples.inputs) // 2
     scored_on = Examples(examples.inputs[:half], examples.truth[:half])
-    judged_on = examples.inputs[half : half + _affordable(net, examples, structure)]
+    judged_on = examples.inputs[half : half + _affordable(structure)]
     bench = Bench(net, judged_on, structure)
     orders = {
         criterion: {name: in_order(scores) for name, scores in scored.items()}
@@ -95,15 +94,11 @@ def run_trial(net: nn.Module, spec: PreprocessSpec, structure: Structure, exampl
     return Trial(chosen, totals, mixed, order_of, curves, len(judged_on))
 
 
-def _affordable(net: nn.Module, examples: Examples, structure: Structure) -> int:
-    """How many pictures can be looked at for every trial within :data:`_SECONDS`."""
+def _affordable(structure: Structure) -> int:
+    """How many pictures can be looked at for every trial; decided by counting, so that a seed decides all."""
     trials = len(structure.groups) * (len(CRITERIA) + len(_OTHER_SHARES))
-    few = examples.inputs[:_FEWEST_PICTURES]
-    bench = Bench(net, few, structure)  # the first run is slower than the rest, and is not counted
-    start = time.perf_counter()
-    bench.divergence({})
-    each = (time.perf_counter() - start) / len(few)
-    return max(_FEWEST_PICTURES, min(_MOST_PICTURES, int(_SECONDS / (trials * each))))
+    each = sum(layer.macs for layer in structure.layers)
+    return max(_FEWEST_PICTURES, min(_MOST_PICTURES, int(_MACS / (trials * each))))
 
 
 def _count(group: ChannelGroup, share: float) -> int:
