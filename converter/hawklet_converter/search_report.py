@@ -8,7 +8,13 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from hawklet.spec import ModelFormat
+from hawklet_converter.pruning.draw_sheet import KINDS, NARROW, WIDE, draw_sheet, legend_mark
+from hawklet_converter.pruning.sheet import Point
+from hawklet_converter.pruning.trial import Trial
 from hawklet_converter.request import Row
+
+_SENSITIVE = 5
+"""Groups that are named as the most sensitive."""
 
 
 def search_report(name: str, provenance: Mapping[str, Any], rows: Sequence[Row], notes: Sequence[str]) -> str:
@@ -26,7 +32,13 @@ def search_report(name: str, provenance: Mapping[str, Any], rows: Sequence[Row],
     found = provenance.get("quantization")
     tried = [_shown(row, found, provenance["max_drop"]) for row in found["tried"]] if found else []
     return environment.get_template("search.html.j2").render(
-        name=name, facts=provenance, found=found, tried=tried, rows=rows, notes=notes
+        name=name,
+        facts=provenance,
+        pruning=_pruning(provenance),
+        found=found,
+        tried=tried,
+        rows=rows,
+        notes=notes,
     )
 
 
@@ -49,3 +61,51 @@ def _shown(row: Mapping[str, Any], found: Mapping[str, Any], max_drop: float) ->
 def _both(numbers: Mapping[str, float]) -> str:
     """Of TFLite and of ONNX; a dash where a file was not timed."""
     return " / ".join(f"{numbers[f.value]:.2f}" if f.value in numbers else "-" for f in ModelFormat)
+
+
+def _pruning(provenance: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What the page shows of a pruning; None where nothing was pruned."""
+    facts = provenance.get("pruning")
+    if facts is None:
+        return None
+    points = [Point(**point) for point in facts["points"]]
+    pictures = provenance["data"]["counts"]["val"]
+    chosen = next(point for point in points if point.chosen)
+    return {
+        **facts,
+        "points": points,
+        "untimed": sum(point.ms is None for point in points),
+        "drawings": [draw_sheet(points, size) for size in (WIDE, NARROW)],
+        "legend": [(kind, legend_mark(kind, True)) for kind in KINDS if any(p.kind == kind for p in points)],
+        "hollow": legend_mark(chosen.kind, False),
+        "chosen": chosen,
+        "winner": next((point for point in points if point.run == facts["recommended"]), chosen),
+        "pictures": pictures,
+        "one_picture": 100 / pictures,
+        "what": "the multiplications" if facts["asked"]["macs"] else "the unpruned file's time",
+        "stages": [_stage(stage) for stage in facts["stages"]],
+    }
+
+
+def _stage(stage: Mapping[str, Any]) -> dict[str, Any]:
+    """How one stage went; widths before it are the lengths of its orders."""
+    trial, widths, kept = Trial.from_json(stage["trial"]), stage["reached"]["widths"], stage["kept"]
+    counts = trial.counts()
+    costs = {name: curve.at(0.5) for name, curve in trial.curves.items()}
+    reasons = sorted(set(kept.values()))
+    return {
+        "wanted": stage["wanted"],
+        "share": stage["reached"]["share"],
+        "tries": stage["reached"]["tries"],
+        "pictures": trial.pictures,
+        "criteria": [
+            (name, trial.totals[name], counts.get(name, 0))
+            for name in sorted(trial.totals, key=trial.totals.__getitem__)
+        ],
+        "mixed": trial.mixed_total,
+        "sensitive": [(name, costs[name]) for name in trial.most_sensitive(_SENSITIVE)],
+        "groups": [
+            (name, trial.chosen[name], costs[name], len(trial.order[name]), width) for name, width in widths.items()
+        ],
+        "kept": [(reason, [name for name, its in kept.items() if its == reason]) for reason in reasons],
+    }

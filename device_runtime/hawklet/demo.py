@@ -112,7 +112,7 @@ def _train(args: DemoArgs) -> Command:
 
 
 def _convert(args: DemoArgs) -> Command:
-    pruned = ("--prune", "0.1", "--prune-epochs", "4")
+    pruned = ("--prune", "0.3", "--prune-epochs", "4", "--no-baselines")
     return ("convert", str(args.run), *pruned, "--max-drop", "2.0", "--seed", str(args.seed), "-o", str(args.bundle))
 
 

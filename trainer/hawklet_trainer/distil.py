@@ -146,7 +146,7 @@ def channel_distance(student: torch.Tensor, teacher: torch.Tensor, channels: Seq
     """
     student, teacher = _thinned(student).float(), _thinned(teacher.detach())
     if student.shape[2:] != teacher.shape[2:]:
-        teacher = functional.adaptive_avg_pool2d(teacher, student.shape[2:])
+        teacher = functional.adaptive_avg_pool2d(teacher, (student.shape[2], student.shape[3]))
     target = teacher[:, torch.as_tensor(channels, device=teacher.device)].float()
     return (student - target).square().mean() / (target.var() + _LEAST_VARIANCE)
 
