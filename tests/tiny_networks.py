@@ -18,16 +18,17 @@ COLOURS = {"disc": (200, 60, 50), "square": (60, 170, 70), "triangle": (60, 80, 
 class TinyNet(nn.Module):
     """Plain, depthwise and strided convolutions, batch norm, ReLU6, hard-swish, a residual, dropout and a head."""
 
-    def __init__(self, classes: int) -> None:
+    def __init__(self, classes: int, multiplier: float = 1.0) -> None:
         super().__init__()
-        self.stem = nn.Sequential(_conv(3, 16, 2), nn.ReLU6(inplace=True))
+        few, many = round(16 * multiplier), round(32 * multiplier)
+        self.stem = nn.Sequential(_conv(3, few, 2), nn.ReLU6(inplace=True))
         self.block = nn.Sequential(
-            _conv(16, 32, 1), nn.ReLU6(inplace=True), _conv(32, 32, 1, groups=32), nn.Hardswish()
+            _conv(few, many, 1), nn.ReLU6(inplace=True), _conv(many, many, 1, groups=many), nn.Hardswish()
         )
-        self.project = _conv(32, 16, 1)
-        self.down = nn.Sequential(_conv(16, 32, 2), nn.ReLU(inplace=True))
+        self.project = _conv(many, few, 1)
+        self.down = nn.Sequential(_conv(few, many, 2), nn.ReLU(inplace=True))
         self.dropout = nn.Dropout(0.1)
-        self.head = nn.Linear(32, classes)
+        self.head = nn.Linear(many, classes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.stem(x)

@@ -38,7 +38,12 @@ def photo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_run(photo_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A run folder of a trained TinyNet, registered as a model for the session."""
     MODELS["tiny"] = replace(
-        MODELS["mobilenet_v2"], name="tiny", build=lambda classes, height, width: TinyNet(classes), head="head"
+        MODELS["mobilenet_v2"],
+        name="tiny",
+        build=lambda classes, height, width: TinyNet(classes),
+        build_width=lambda classes, height, width, multiplier: TinyNet(classes, multiplier),
+        head="head",
+        least_side=16,
     )
     photos = read_photos(photo_folder, seed=0)
     pixels, truth = load_pixels(photos.items("train"), SPEC)

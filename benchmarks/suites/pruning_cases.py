@@ -90,6 +90,7 @@ def outcome_of(case: Case, data: Path, work: Path, seed: int) -> Outcome:
             max_drop=100.0,
             seed=seed,
             budget_s=1500.0,
+            resume=True,
             **case.conversion,
         )
         conversion = convert(request, Steps())

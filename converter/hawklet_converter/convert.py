@@ -257,7 +257,7 @@ def _measure_and_pack(
     with work.steps.step("measuring every file on the test pictures, and its latency"):
         rows = measure_rows(files, latency, work)
         pruning = {"pruning": against.conclude(files, rows, latency)} if against else {}
-    notes = (*notes_of(rows, work.request), *latency.doubts, *doubts_of(work), *_left_out(found))
+    notes = (*notes_of(rows, work.request), *latency.doubts, *doubts_of(work, against is not None), *_left_out(found))
     with work.steps.step("recording golden frames and writing the bundle"):
         packing = Packing(
             run=work.run,

@@ -14,7 +14,7 @@ from torch import nn
 
 from hawklet import __version__
 from hawklet.bundle import Bundle
-from hawklet.errors import BudgetError, UsageError
+from hawklet.errors import BudgetError, ModelError, UsageError
 from hawklet.safefiles import sha256_of
 from hawklet.spec import ModelFormat
 from hawklet_converter.against import Against
@@ -137,12 +137,13 @@ class _PrunedConversion:
                 pruned, stage = self._pruner.prune(pruned, share, f"stage-{name}")
                 self._tell(stage)
             self._stages.append(stage)
+            # Before anything is trained: a network that could not be kept as a run is refused here.
+            architecture = replace(work.run.architecture, channels=self._channels(pruned.net))
             part = 1.0 / len(shares) if not last else 1.0 - seconds / 60.0 / minutes
             with work.steps.step("recovering, the unpruned network teaching"):
                 some = epochs if last else math.ceil(epochs / (2 * len(shares)))
                 config, history = self._pruner.recover(pruned, some, max(0.1, minutes * part), f"train-{name}")
             seconds += sum(record.seconds for record in history.records)
-        architecture = replace(work.run.architecture, channels=self._channels(pruned.net))
         run = self._as_run(pruned.net, architecture, work, f"pruned{cut * 100:g}", config, history, seconds)
         return pruned, _Made(PRUNED, run, seconds, None)
 
@@ -183,6 +184,7 @@ class _PrunedConversion:
         parent = run.folder.parent
         name = self._kept.once(f"run-{suffix}", lambda: new_run_folder(parent, f"{run.name}-{suffix}").name)
         origin = {"folder": str(run.folder), "weights_sha256": _weights_digest(run)}
+        begins_anew = architecture.width != run.architecture.width
         options = {"made_by": "hawklet convert", "from": origin["folder"], "prune_epochs": work.request.prune_epochs}
         finish_run(
             parent / name,
@@ -196,7 +198,7 @@ class _PrunedConversion:
             history,
             history.records,
             options,
-            LoadedWeights(**run.manifest["weights"]) if suffix.startswith(PRUNED) else LoadedWeights("none", ""),
+            LoadedWeights("none", "") if begins_anew else LoadedWeights(**run.manifest["weights"]),
             seconds,
             {"made_from": origin},
         )
@@ -205,7 +207,7 @@ class _PrunedConversion:
     def _baselines(self, net: Pruned, pruned: _Made) -> list[_Made]:
         work, run = self._work, self._work.run
         with work.steps.step("finding networks of the same latency"), self._pruner.timing() as timer:
-            base = self._pruner.base_ms(timer)
+            base = timer.base_ms()
             wanted = timer.ms(net.net, run.spec) if work.request.prune_macs else net.share * base
             found = self._kept.once(f"baselines-{pruned.run.name}", lambda: self._find(wanted, base, timer))
         made = []
@@ -225,12 +227,15 @@ class _PrunedConversion:
             net = architecture.build(len(run.labels), spec.height, spec.width).eval()
             if architecture == run.architecture:
                 net.load_state_dict(self._net.state_dict())
+            macs_of(net, spec)  # refuses pictures of a size that it does not run on
             return timer.ms(net, spec)
 
-        found = [
-            smaller_input(run.architecture, run.spec, wanted_ms, base_ms, measure),
-            narrower(run.architecture, run.spec, wanted_ms, base_ms, measure),
-        ]
+        try:
+            smaller = smaller_input(run.architecture, run.spec, wanted_ms, base_ms, measure)
+        except ModelError as error:
+            smaller = None
+            self._work.steps.note(f"there is no smaller input to compare with: {error}")
+        found = [smaller, narrower(run.architecture, run.spec, wanted_ms, base_ms, measure)]
         return [
             {
                 "kind": baseline.kind,
@@ -257,7 +262,7 @@ class _PrunedConversion:
         same = smaller and self._teacher is self._net
         features = layers_that_read(find_structure(net, spec), {}) if same else ()
         enlarged = (run.spec.height, run.spec.width) if smaller else None
-        lesson = Lesson(self._teacher, features, enlarged, trained=smaller)
+        lesson = Lesson(self._teacher, features, enlarged, trained=smaller, gently=smaller)
         name = f"{baseline.kind.replace(' ', '-')}-{baseline.suffix}"
         title = f"training the {baseline.kind} network ({baseline.suffix}) as long"
         with work.steps.step(title):
@@ -461,6 +466,7 @@ def _facts(work: Work, net: nn.Module) -> dict[str, Any]:
         "--no-baselines": not request.baselines,
         "--recipe": request.recipe,
         "--teacher": None if request.teacher is None else _weights_digest(load_run(request.teacher, request.model)),
+        "--calibration": len(work.pictures.calibration),
         "--target": request.target,
         "--measure-on": request.measure_on or "this machine",
         "--seed": request.seed,

@@ -90,11 +90,11 @@ def notes_of(rows: tuple[Row, ...], request: ConvertRequest) -> Iterator[str]:
             yield f"{row.variant} is no faster than {plain} where it was measured"
 
 
-def doubts_of(work: Work) -> Iterator[str]:
-    """Whether there are pictures enough to tell a drop."""
+def doubts_of(work: Work, pruned: bool) -> Iterator[str]:
+    """Whether there are pictures enough to tell a drop, where there may be one."""
     request, pictures = work.request, len(work.pictures.val)
     step = 100 / pictures
-    if (request.quantizes or request.prune) and request.max_drop > 0 and step > request.max_drop / 2:
+    if (request.quantizes or pruned) and request.max_drop > 0 and step > request.max_drop / 2:
         enough = math.ceil(200 / request.max_drop)
         yield (
             f"accuracy was measured on {pictures} validation pictures, of which one is {step:.1f} points: too few to "

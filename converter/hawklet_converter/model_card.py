@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from hawklet_converter.pruning.sheet import UNPRUNED
 from hawklet_converter.request import Row
 
 
@@ -31,9 +33,43 @@ def model_card(name: str, labels: Sequence[str], provenance: Mapping[str, Any], 
     if quantization:
         on = f", on {quantization['calibration']} training pictures" if quantization["calibration"] else ""
         lines += ["", f"The {quantization['recipe']} files: {quantization['method']}{on}."]
-    if provenance["prune"]:
-        lines += ["", f"{provenance['prune']:.0%} of the channels were pruned away."]
+    if "pruning" in provenance:
+        lines += ["", *_pruning(provenance["pruning"], provenance["latency"])]
     return "\n".join(lines) + "\n"
+
+
+def _pruning(facts: Mapping[str, Any], measured_on: str) -> Iterator[str]:
+    """What was measured of the pruned files, beside those of the unpruned network."""
+    chosen = {point["variant"]: point for point in facts["points"] if point["chosen"]}
+    whole = {point["variant"]: point for point in facts["points"] if point["kind"] == UNPRUNED}
+    macs = [next(iter(points.values()))["macs"] / 1e6 for points in (chosen, whole)]
+    yield (
+        f"Channels were pruned away: {macs[0]:.0f} of {macs[1]:.0f} million multiply-accumulate operations remain. "
+        f"Beside the unpruned network's files, all timed in turns ({measured_on}):"
+    )
+    yield ""
+    yield "| file | ms | unpruned | less time | top-1 val % | unpruned | top-1 test % | unpruned |"
+    yield "|---|---|---|---|---|---|---|---|"
+    for variant, after in chosen.items():
+        if variant in whole:
+            yield _beside(after, whole[variant], facts["cuts"].get(variant))
+    if facts["recommended"] != next(iter(chosen.values()))["run"]:
+        yield ""
+        yield (
+            "Another network of this latency did better on the validation pictures, and is recommended in its place: "
+            f"`hawklet convert {shlex.quote(facts['recommended'])}`."
+        )
+
+
+def _beside(after: Mapping[str, Any], before: Mapping[str, Any], cut: float | None) -> str:
+    cells = (
+        after["variant"],
+        *("-" if point["ms"] is None else f"{point['ms']:.2f}" for point in (after, before)),
+        "-" if cut is None else f"{100 * cut:.1f} %",
+        *(f"{point['val']:.1f}" for point in (after, before)),
+        *(_percent(point["test"]) for point in (after, before)),
+    )
+    return f"| {' | '.join(cells)} |"
 
 
 def _percent(value: float | None) -> str:

@@ -37,8 +37,6 @@ def provenance_of(work: Work, found: Found | None, rows: tuple[Row, ...], before
         "weights": run.manifest.get("weights"),
         "training_seed": run.manifest.get("seed"),
         "seed": request.seed,
-        "prune": request.prune,
-        "prune_epochs": request.prune_epochs if request.prune else 0,
         "target": request.target,
         "assumed": _assumed(request.target),
         "max_drop": request.max_drop,

@@ -11,19 +11,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import tiny_models
 from hawklet.bundle import Bundle, Manifest, write_bundle
 from hawklet.cli import main
 from hawklet.errors import DataError, IntegrityError, RunError, UsageError
+from hawklet.safefiles import sha256_of
 from hawklet.spec import Precision
 from hawklet_converter.request import Conversion
 from hawklet_converter.steps import Steps
+from hawklet_converter.verification.checks import budget_checks
 from hawklet_converter.verification.request import VerifyRequest
 from hawklet_converter.verification.verification import Verification
-from hawklet_converter.verification.verify_bundle import NETWORK, verify
-from tiny_networks import COLOURS, draw_shape
+from hawklet_converter.verification.verify_bundle import NETWORK, UNPRUNED, verify
+from hawklet_trainer.run import BEST, load_run, save_weights
+from tiny_networks import COLOURS, SCALE, ZERO_POINT, draw_shape
 
 FILES = ["int8-tflite", "int8-onnx", "float32-tflite", "float32-onnx"]
 
@@ -299,16 +303,88 @@ def test_an_int8_file_that_loses_more_than_the_conversion_allowed_fails(
     assert {c.label: c.variant for c in row.against.classes} == {"red": 0.0, "green": 100.0, "blue": 100.0}
 
 
-def test_drops_of_a_pruned_bundle_count_from_the_unpruned_network(converted: Conversion, tmp_path: Path) -> None:
-    def pruned(manifest: Manifest) -> Manifest:
-        return replace(manifest, provenance={**manifest.provenance, "prune": 0.3})
+@pytest.fixture
+def whole_run(tiny_run: Path, tmp_path: Path) -> Path:
+    """A run of the same photos with other weights, which see discs everywhere: what a pruned bundle was cut from."""
+    folder = tmp_path / "whole"
+    shutil.copytree(tiny_run, folder)
+    net = load_run(folder).build()
+    with torch.no_grad():
+        net.head.weight.zero_()  # type: ignore[union-attr,operator] -- TinyNet's, torch types attributes as either
+        net.head.bias.copy_(torch.tensor([1.0, 0.0, 0.0]))  # type: ignore[union-attr,operator] -- likewise
+    save_weights(folder / BEST, net, ZERO_POINT, SCALE)
+    return folder
 
-    found = _verify(_rewritten(converted.path, tmp_path / "pruned.hawklet", pruned))
+
+def _pruned_from(folder: Path) -> Callable[[Manifest], Manifest]:
+    origin = {"folder": str(folder), "weights_sha256": sha256_of(folder / BEST)}
+    return lambda manifest: replace(manifest, provenance={**manifest.provenance, "pruning": {"from": origin}})
+
+
+def test_drops_of_a_pruned_bundle_count_from_the_unpruned_network(
+    converted: Conversion, whole_run: Path, tmp_path: Path
+) -> None:
+    bundle = _rewritten(converted.path, tmp_path / "pruned.hawklet", _pruned_from(whole_run))
+    found = _verify(bundle)
     checks = {check.name: check for check in found.checks}
+    rows = {row.name: row for row in found.rows}
+    assert rows[UNPRUNED].bytes is None
+    assert rows[UNPRUNED].top1 == pytest.approx(100 / 3)
     for name in FILES:
-        assert "points of top-1 against network, 6 allowed" in checks[f"accuracy {name}"].text
-    assert not any(name.startswith("export") for name in checks), "a pruned file is no export of the unpruned network"
-    assert any("channels were pruned away" in note for note in found.notes)
+        assert "points of top-1 against unpruned, 6 allowed" in checks[f"accuracy {name}"].text
+        gained = rows[name].top1 - rows[UNPRUNED].top1
+        assert checks[f"accuracy {name}"].text.startswith(f"gains {gained:.1f} points")
+    assert any(note.startswith("channels were pruned away: drops count from the unpruned") for note in found.notes)
+
+
+def test_the_float_files_of_a_pruned_bundle_are_exports_of_its_run(
+    converted: Conversion, whole_run: Path, tmp_path: Path
+) -> None:
+    found = _verify(_rewritten(converted.path, tmp_path / "pruned.hawklet", _pruned_from(whole_run)))
+    exports = [check for check in found.checks if check.name.startswith("export")]
+    assert [check.passed for check in exports] == [True, True]
+
+
+def test_a_loss_of_pruning_is_held_against_chance(tiny_bundle: Path, colour_photos: Path, tmp_path: Path) -> None:
+    row = _verify(_blind_to_red(tiny_bundle, tmp_path / "blind.hawklet"), photos=colour_photos).rows[0]
+    assert row.against is not None
+    told = budget_checks([replace(row, against=replace(row.against, reference=UNPRUNED))], {UNPRUNED: 100.0}, 2.0)
+    assert "against unpruned, 2 allowed; not to be told from chance (loses 2" in told[0].text
+
+
+def test_without_the_unpruned_run_drops_count_from_the_pruned_network_and_that_is_said(
+    converted: Conversion, whole_run: Path, tmp_path: Path
+) -> None:
+    bundle = _rewritten(converted.path, tmp_path / "pruned.hawklet", _pruned_from(whole_run))
+    net = load_run(whole_run).build()
+    save_weights(whole_run / BEST, net, ZERO_POINT, SCALE * 2)  # trained anew since
+    found = _verify(bundle)
+    checks = {check.name: check for check in found.checks}
+    assert UNPRUNED not in {row.name for row in found.rows}
+    assert "points of top-1 against float32-tflite, 6 allowed" in checks["accuracy int8-tflite"].text
+    assert "accuracy float32-tflite" not in checks
+    assert any("is not here as it was then: drops count from the pruned network" in note for note in found.notes)
+
+
+def test_the_unpruned_run_is_found_beside_the_pruned_one(
+    converted: Conversion, tiny_run: Path, whole_run: Path, tmp_path: Path
+) -> None:
+    def moved(manifest: Manifest) -> Manifest:
+        named = _pruned_from(whole_run)(manifest).provenance
+        origin = {**named["pruning"]["from"], "folder": "elsewhere/whole"}
+        return replace(manifest, provenance={**named, "pruning": {"from": origin}})
+
+    bundle = _rewritten(converted.path, tmp_path / "far" / "pruned.hawklet", moved)
+    shutil.copytree(tiny_run, tmp_path / "shapes")
+    assert UNPRUNED in {row.name for row in _verify(bundle, run=tmp_path / "shapes").rows}
+
+
+def test_the_unpruned_run_is_not_taken_for_the_bundles_own(
+    converted: Conversion, whole_run: Path, tmp_path: Path
+) -> None:
+    bundle = _rewritten(converted.path, tmp_path / "pruned.hawklet", _pruned_from(whole_run))
+    with pytest.raises(RunError, match=r"the pruned one .*; .*whole is the one it was cut from"):
+        _verify(bundle, run=whole_run)
 
 
 def test_what_may_be_lost_can_be_said_anew(tiny_bundle: Path, colour_photos: Path, tmp_path: Path) -> None:

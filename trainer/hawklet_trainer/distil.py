@@ -55,12 +55,10 @@ def catching_features(
         yield None
         return
     caught = CaughtFeatures(tuple(layers))
-    hooks = [
-        hook
-        for network, seen in ((net, caught.student), (teacher, caught.teacher))
-        for hook in _catching(network, seen, layers)
-    ]
+    hooks: list[RemovableHandle] = []
     try:
+        for network, seen in ((net, caught.student), (teacher, caught.teacher)):
+            hooks.extend(_catching(network, seen, layers))
         yield caught
     finally:
         for hook in hooks:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hawklet.errors import ModelError
+from hawklet.errors import BudgetError
 from hawklet_converter.pruning.cost import CostModel
 from hawklet_converter.pruning.sensitivity import Curve, eights
 from hawklet_converter.pruning.structure import ROUND_TO, ChannelGroup, Structure
@@ -26,7 +26,7 @@ def allocate(structure: Structure, cost: CostModel, curves: Mapping[str, Curve],
         Group name -> channels that remain.
 
     Raises:
-        ModelError: it takes longer with the fewest channels everywhere.
+        BudgetError: it takes longer with the fewest channels everywhere.
     """
     widths = structure.widths()
     now = cost.ms(widths)
@@ -45,7 +45,7 @@ def allocate(structure: Structure, cost: CostModel, curves: Mapping[str, Curve],
             if best is None or price < best[0]:
                 best = (price, group.name, fewer, then)
         if best is None:
-            raise ModelError(
+            raise BudgetError(
                 f"no pruning makes this network that fast: with {ROUND_TO} channels everywhere it still takes "
                 f"{now:.3g} of the {cost.ms(structure.widths()):.3g} it took, {wanted:.3g} were wanted; ask for less"
             )

@@ -150,7 +150,7 @@ class Pruner:
                 net = remove_channels(before.net, work.run.spec, trial.removal(structure, widths))
                 return timer.ms(net, work.run.spec)
 
-            base = self.base_ms(timer)
+            base = timer.base_ms()
             cost = self._learned_cost(structure, measure, before.share * base)
             reached = reach_latency(structure, cost, trial.curves, wanted, base, measure)
         return Stage(wanted, reached, trial, structure.kept)
@@ -171,10 +171,6 @@ class Pruner:
         pixels, truth = load_pixels(mixed, work.run.spec)
         return Examples(work.as_input(pixels), torch.from_numpy(truth))
 
-    def base_ms(self, timer: Timer) -> float:
-        """Milliseconds of the unpruned network's int8 file."""
-        return float(self._kept.once("base", timer.base_ms))
-
     @contextlib.contextmanager
     def timing(self) -> Iterator[Timer]:
         """Times networks against the unpruned one, where the conversion measures."""
@@ -183,7 +179,7 @@ class Pruner:
         if not path.is_file():
             write_bytes(path, rough_file(self._net, work.run.spec, work))
         with work.latency() as latency:
-            yield Timer(latency, path.read_bytes(), work)
+            yield Timer(latency, path.read_bytes(), work, self._kept)
 
 
 class Timer:
@@ -193,17 +189,15 @@ class Timer:
         latency: Where.
         whole: The unpruned network's file.
         work: For pictures and names.
+        kept: Remembers what the unpruned network took.
     """
 
-    def __init__(self, latency: LatencySource, whole: bytes, work: Work) -> None:
-        self._latency, self._whole, self._work = latency, whole, work
-        self._base: float | None = None
+    def __init__(self, latency: LatencySource, whole: bytes, work: Work, kept: KeptWork) -> None:
+        self._latency, self._whole, self._work, self._kept = latency, whole, work, kept
 
     def base_ms(self) -> float:
-        """Milliseconds of the unpruned network's file, measured once."""
-        if self._base is None:
-            self._base = self._times({})[_WHOLE]
-        return self._base
+        """Milliseconds of the unpruned network's file, measured once for all stages."""
+        return float(self._kept.once("base", lambda: self._times({})[_WHOLE]))
 
     def ms(self, net: nn.Module, spec: PreprocessSpec) -> float:
         """Milliseconds of a network's file: its ratio to the unpruned one's, times what that one took at first."""
@@ -216,9 +210,10 @@ class Timer:
         pictures = {n: picture_for(self._work, spec) for n, (_, spec) in others.items() if spec != self._work.run.spec}
         times = self._latency.measure(files, pictures)
         if len(times) < len(files):
+            why = "; ".join(self._latency.doubts) or "no reason was given"
             raise ModelError(
                 f"pruning needs int8 files that run where latency is measured ({self._latency.where}), and "
-                f"{'one does' if times else 'none do'} not: {'; '.join(self._latency.doubts) or 'no reason was given'}"
+                f"{'one does not' if times else 'none does'}: {why}"
             )
         return times
 
@@ -241,8 +236,12 @@ def picture_for(work: Work, spec: PreprocessSpec) -> Pixels:
 def _in_channels_of_the_first(
     before: Sequence[MatchedLayer] | None, now: tuple[MatchedLayer, ...]
 ) -> tuple[MatchedLayer, ...]:
-    """Say what layers read in the channels of the unpruned network, where those of an earlier stage are known."""
+    """Say what layers read in the channels of the unpruned network, where those of an earlier stage are known.
+
+    A layer that is not named now reads what it read before: its channels have become too few to lose any.
+    """
     if before is None:
         return now
-    first = {matched.layer: matched.channels for matched in before}
-    return tuple(MatchedLayer(m.layer, tuple(first[m.layer][c] for c in m.channels)) for m in now)
+    first = {matched.layer: matched for matched in before}
+    later = {m.layer: replace(m, channels=tuple(first[m.layer].channels[c] for c in m.channels)) for m in now}
+    return tuple((first | later).values())

@@ -63,14 +63,18 @@ def reach_latency(
         measure: Makes and times a file.
 
     Raises:
-        ModelError: it is not that fast with the fewest channels.
-        BudgetError: nothing that was measured is as fast as wanted.
+        BudgetError: it is not that fast with the fewest channels, or nothing that was measured is.
     """
     aim = wanted - _SLACK / 3
-    model_aim, tried = aim * base_ms, []
+    model_aim, tried = aim * base_ms, list[float]()
     best: Reached | None = None
     for _ in range(_TRIES):
-        widths = allocate(structure, cost, curves, model_aim)
+        try:
+            widths = allocate(structure, cost, curves, model_aim)
+        except BudgetError:
+            if not tried:
+                raise
+            break  # measured, even the fewest channels are slower than reckoned
         share = measure(widths) / base_ms
         tried.append(share)
         if share <= wanted + _OVER and (best is None or share > best.share):

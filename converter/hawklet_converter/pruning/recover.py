@@ -33,6 +33,8 @@ class Lesson:
     """Height and width of the pictures that the teacher sees, where the student's are smaller."""
     trained: bool = True
     """The student comes with trained weights; batch norms were measured anew, and stay."""
+    gently: bool = False
+    """Nothing was taken from it: it learns at the rate that its run was trained with."""
 
 
 class _Watch(Progress):
@@ -62,7 +64,7 @@ def recover(
     checkpoint: Path,
     work: Work,
 ) -> tuple[TrainConfig, History]:
-    """Train in place until the epochs or the minutes are over; the weights of the lowest loss on val stay.
+    """Train in place until the epochs or the minutes are over; the weights that do best on val stay.
 
     Args:
         net: Ends in evaluation mode.
@@ -81,7 +83,8 @@ def recover(
     config = run.config(
         epochs=epochs,
         minutes=minutes,
-        lr=_LR,
+        **({} if lesson.gently else {"lr": _LR}),
+        accuracy_first=True,  # --max-drop is a promise in points of top-1
         patience=max(1, epochs),
         freeze_batch_norm=lesson.trained,
         match_features=_CHANNELS_WEIGHT if lesson.matched else _SIMILARITY_WEIGHT,

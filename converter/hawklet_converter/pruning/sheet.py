@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -66,7 +67,7 @@ class Verdict:
         return (
             f"at the latency of {pruned.network} the {best.kind} network does better{told}: {best.val:.1f} against "
             f"{pruned.val:.1f} % of the validation pictures, {best.ms:.2f} against {pruned.ms:.2f} ms; recommended: "
-            f"hawklet convert {best.run}"
+            f"hawklet convert {shlex.quote(best.run)}"
         )
 
 

@@ -46,15 +46,16 @@ class Spending:
 
         def deal() -> float:
             reserved = conversions * conversion_s + _LOOKING_S * networks / 3
-            return (self.left() - reserved) / 60.0 / networks
+            minutes = (self.left() - reserved) / 60.0 / networks
+            if minutes < _LEAST_MINUTES:  # here, so that a refusal is not kept, and --resume may come with more
+                raise BudgetError(
+                    f"the budget (--budget) must allow {_LEAST_MINUTES * 60:g} s of training for each of {networks} "
+                    f"networks beside {conversions} x {conversion_s:.0f} s of quantizing, and {self._budget_s / 60:g} "
+                    "minutes do not; allow more, or leave out comparing with --no-baselines"
+                )
+            return minutes
 
         minutes = float(self._kept.once("minutes", deal))
-        if minutes < _LEAST_MINUTES:
-            raise BudgetError(
-                f"the budget (--budget) must allow {_LEAST_MINUTES * 60:g} s of training for each of {networks} "
-                f"networks beside {conversions} x {conversion_s:.0f} s of quantizing, and {self._budget_s / 60:g} "
-                "minutes do not; allow more, or leave out comparing with --no-baselines"
-            )
         self.told = (
             f"of {self._budget_s / 60:g} minutes (--budget), up to {minutes:.1f} train each of {networks} networks, "
             f"about {conversions * conversion_s / 60:.1f} quantize, the rest is for choosing channels and measuring"

@@ -102,13 +102,14 @@ def find_structure(net: nn.Module, spec: PreprocessSpec) -> Structure:
     _refuse_shared(net, spec)
     head = head_name(net)
     traced = Traced(net, spec)
-    odd = {name: module for name, module in net.named_modules() if _is_odd(module)}
+    odd = _odd_layers(net)
     layers = traced.layers
-    flat = {layer.name for layer in layers if layer.values == layer.outputs}
+    found = tuple(traced.groups())
+    gates = _gates(found, layers)
     groups: list[ChannelGroup] = []
     kept: dict[str, str] = {}
-    for group in traced.groups():
-        reason = _reason_to_keep(group, odd, head, flat, net)
+    for group in found:
+        reason = _reason_to_keep(group, odd, head, gates)
         if reason is None:
             groups.append(group)
         elif reason:
@@ -173,7 +174,9 @@ class Traced:
         import torch_pruning
 
         self.net = copy.deepcopy(net).eval().requires_grad_(True)  # the graph is traced through autograd
-        self._names = {module: name for name, module in self.net.named_modules()}
+        self._names: dict[nn.Module | nn.Parameter, str] = {
+            part: name for name, part in (*self.net.named_modules(), *self.net.named_parameters())
+        }
         example = torch.zeros(1, spec.channels, spec.height, spec.width)
         self.layers = tuple(_measure_layers(self.net, example))
         self._functions = torch_pruning.pruner.function
@@ -201,7 +204,7 @@ class Traced:
         spans = []
         for position, (dependency, channels) in enumerate(item):
             layer = self._names.get(dependency.target.module)
-            if layer is not None and isinstance(dependency.target.module, (*_LAYERS, _NORMS)):
+            if layer is not None:
                 makes = self.graph.is_out_channel_pruning_fn(dependency.handler)
                 spans.append(Span(layer, makes, tuple(channels), tuple(item[position].root_idxs)))
         name: str = self._names[item[0].dep.target.module]
@@ -217,10 +220,7 @@ def _measure_layers(net: nn.Module, example: torch.Tensor) -> Iterator[Layer]:
                 module.register_forward_hook(lambda _m, _a, out, name=name: shapes.update({name: tuple(out.shape)}))
             )
     try:
-        with torch.inference_mode():
-            net(example)
-    except _ERRORS as error:
-        raise ModelError(f"{type(net).__name__} cannot run on its input: {_words(error)}") from error
+        _run(net, example)
     finally:
         for handle in handles:
             handle.remove()
@@ -233,29 +233,58 @@ def _measure_layers(net: nn.Module, example: torch.Tensor) -> Iterator[Layer]:
         yield Layer(name, module.weight.numel() * positions, outputs * positions, depthwise, inputs, outputs)
 
 
-def _reason_to_keep(
-    group: ChannelGroup, odd: Mapping[str, nn.Module], head: str, flat: set[str], net: nn.Module
-) -> str | None:
+def _run(net: nn.Module, example: torch.Tensor) -> None:
+    try:
+        with torch.inference_mode():
+            net(example)
+    except _ERRORS as error:
+        raise ModelError(f"{type(net).__name__} cannot run on its input: {_words(error)}") from error
+
+
+def _reason_to_keep(group: ChannelGroup, odd: Mapping[str, str], head: str, gates: set[str]) -> str | None:
     """Why a group stays whole; None: it need not, empty: nobody would expect it to go."""
     makers = [span.layer for span in group.spans if span.makes]
     if head in makers:
         return ""
-    strange = [span.layer for span in group.spans if span.layer in odd]
-    if strange:
-        module = odd[strange[0]]
-        return f"{strange[0]} is a convolution in {getattr(module, 'groups', '?')} groups, which must stay alike"
+    strange = next((span.layer for span in group.spans if span.layer in odd), None)
+    if strange is not None:
+        return f"{strange} {odd[strange]}"
     if group.channels < 2 * ROUND_TO:
         return "" if group.channels < ROUND_TO else f"has {group.channels} channels, and they go in eights"
-    convolutions = [name for name in makers if isinstance(net.get_submodule(name), nn.Conv2d)]
-    if convolutions and all(name in flat for name in convolutions):
+    if any(not span.makes and span.layer in gates for span in group.spans):
         return "squeeze-and-excite: takes no time, and gates everything"
     return None
 
 
-def _is_odd(module: nn.Module) -> bool:
-    if not isinstance(module, nn.Conv2d) or module.groups == 1:
-        return False
-    return not module.groups == module.in_channels == module.out_channels
+def _gates(groups: Sequence[ChannelGroup], layers: Sequence[Layer]) -> set[str]:
+    """Layers that put out one number a channel, by which the channels of whole maps are multiplied."""
+    is_flat = {layer.name: layer.values == layer.outputs for layer in layers}
+    gates: set[str] = set()
+    for group in groups:
+        makers = {span.layer for span in group.spans if span.makes and span.layer in is_flat}
+        flat = {name for name in makers if is_flat[name]}
+        if flat != makers:  # in a small input's last blocks all are flat, and none is a gate
+            gates |= flat
+    return gates
+
+
+def _odd_layers(net: nn.Module) -> dict[str, str]:
+    """Module or parameter path -> why channels that pass there must stay."""
+    odd: dict[str, str] = {}
+    for name, module in net.named_modules():
+        if isinstance(module, nn.Conv2d):
+            if module.groups > 1 and not module.groups == module.in_channels == module.out_channels:
+                odd[name] = f"is a convolution in {module.groups} groups, which must stay alike"
+        elif not isinstance(module, (nn.Linear, _NORMS)):
+            own = [
+                f"{name}.{parameter}".lstrip(".")
+                for parameter, tensor in module.named_parameters(recurse=False)
+                if tensor.numel() > 1  # one number holds for all channels
+            ]
+            if own:
+                why = f"is of a {type(module).__name__}, which no run holds with fewer channels than it is built with"
+                odd |= dict.fromkeys([name, *own], why)
+    return odd
 
 
 def _refuse_shared(net: nn.Module, spec: PreprocessSpec) -> None:
@@ -269,17 +298,11 @@ def _refuse_shared(net: nn.Module, spec: PreprocessSpec) -> None:
             )
         owners[id(parameter)] = name
     passes: Counter[str] = Counter()
-    handles = [
-        module.register_forward_hook(lambda _m, _a, _o, name=name: passes.update([name]))
-        for name, module in net.named_modules()
-        if isinstance(module, (*_LAYERS, _NORMS))
-    ]
-    try:
-        with torch.inference_mode():
-            net.eval()(torch.zeros(1, spec.channels, spec.height, spec.width))
-    finally:
-        for handle in handles:
-            handle.remove()
+    copied = copy.deepcopy(net).eval()
+    for name, module in copied.named_modules():
+        if isinstance(module, (*_LAYERS, _NORMS)):
+            module.register_forward_hook(lambda _m, _a, _o, name=name: passes.update([name]))
+    _run(copied, torch.zeros(1, spec.channels, spec.height, spec.width))
     twice = [name for name, count in passes.items() if count > 1]
     if twice:
         raise ModelError(

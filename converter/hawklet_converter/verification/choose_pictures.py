@@ -17,6 +17,7 @@ from hawklet.bundle import Bundle
 from hawklet.errors import DataError, HawkletError, RunError, UsageError
 from hawklet.safefiles import sha256_of
 from hawklet_converter.verification.request import VerifyRequest
+from hawklet_converter.verification.unpruned_run import origin_of
 from hawklet_trainer.data import Photo, read_labelled
 
 if TYPE_CHECKING:
@@ -122,7 +123,15 @@ def _require_network(run: Run, bundle: Bundle) -> None:
             f"--run must be the run that the bundle was converted from: the bundle's network is {architecture}, the "
             f"run's is {run.model}; name that run"
         )
-    if weights is not None and (run.folder / BEST).is_file() and weights != sha256_of(run.folder / BEST):
+    if weights is None or not (run.folder / BEST).is_file():
+        return
+    found = sha256_of(run.folder / BEST)
+    if found == (origin_of(bundle) or {}).get("weights_sha256"):
+        raise RunError(
+            "--run must be the run that the bundle was converted from, which is the pruned one "
+            f"({_facts(bundle, 'run').get('folder')}); {run.folder} is the one it was cut from, and is found by itself"
+        )
+    if weights != found:
         raise RunError(
             f"--run must be the run that the bundle was converted from, and the weights in {run.folder} are others "
             "(sha256 differs), though of the same data; name that run, or convert this one anew"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from hawklet import __version__
-from hawklet.bundle import Bundle, Variant
+from hawklet.bundle import Bundle, Manifest, Variant
 from hawklet.errors import UsageError
 from hawklet.golden import replay
 from hawklet.spec import Floats, ModelFormat, OutputKind, Precision
@@ -19,6 +20,7 @@ from hawklet_converter.verification.checks import budget_checks, digest_check, e
 from hawklet_converter.verification.choose_pictures import Pictures, choose_pictures
 from hawklet_converter.verification.moved_pictures import Moved, most_moved
 from hawklet_converter.verification.request import VerifyRequest
+from hawklet_converter.verification.unpruned_run import origin_of, unpruned_run
 from hawklet_converter.verification.verification import (
     Check,
     ClassChange,
@@ -30,6 +32,8 @@ from hawklet_converter.verification.verification import (
 
 NETWORK = "network"
 """What the run's own network is called among the files."""
+UNPRUNED = "unpruned"
+"""What the network that a pruned one was cut from is called."""
 _SAME = 1e-6  # points; below it, two shares of the same pictures are one
 
 
@@ -69,9 +73,10 @@ def reference_of(bundle: Bundle) -> Variant | None:
 def _answers(bundle: Bundle, pictures: Pictures, threads: int) -> tuple[dict[str, Answers], statistics.Labels]:
     models = variant_models(bundle, threads)
     kinds = {variant.name: variant.output for variant in bundle.manifest.variants}
-    if pictures.run is not None:
-        models[NETWORK] = network_model(pictures.run)
-        kinds[NETWORK] = OutputKind.LOGITS
+    for name, run in ((NETWORK, pictures.run), (UNPRUNED, unpruned_run(bundle, pictures.run))):
+        if run is not None:
+            models[name] = network_model(run)
+            kinds[name] = OutputKind.LOGITS
     raw, truth = answer(models, pictures.photos, bundle.manifest.preprocess)
     return {name: Answers(name, outputs, kinds[name]) for name, outputs in raw.items()}, truth
 
@@ -89,13 +94,14 @@ def _judge(
     reference = answers.get(variant.name if variant else NETWORK)
     rows = tuple(_measure(bundle, one, reference, truth) for one in answers.values())
     exports = _exports(bundle, answers)
-    pruned = bool(manifest.provenance.get("prune"))
-    before = _before(rows, reference, pruned)
+    before = answers.get(UNPRUNED, reference)
+    counted = {before.name: 100 * float((before.named == truth).mean())} if before else {}
+    judged = [_held_against(before, row, answers, manifest, truth) for row in rows if _may_have_lost(row, before)]
     allowed = manifest.provenance.get("max_drop") if request.max_drop is None else request.max_drop
     checks = (
         *proofs,
-        *(() if pruned else map(export_check, exports)),
-        *budget_checks(_judged(rows, before), before, allowed if isinstance(allowed, (int, float)) else None),
+        *map(export_check, exports),
+        *budget_checks(judged, counted, allowed if isinstance(allowed, (int, float)) else None),
     )
     return Verification(
         bundle=manifest.name,
@@ -113,35 +119,45 @@ def _judge(
         checks=checks,
         notes=(
             *pictures.notes,
-            *_notes(reference, pruned, NETWORK in answers),
+            *_notes(bundle, reference, before),
             *_unlike_the_record(bundle, pictures.split, rows),
         ),
     )
 
 
-def _before(rows: tuple[Measured, ...], reference: Answers | None, pruned: bool) -> dict[str, float]:
-    """What a drop is counted from, as in the conversion: the unpruned network where channels were pruned away."""
-    top1 = {row.name: row.top1 for row in rows}
-    if pruned and NETWORK in top1:
-        return {NETWORK: top1[NETWORK]}
-    return {reference.name: top1[reference.name]} if reference else {}
+def _may_have_lost(row: Measured, before: Answers | None) -> bool:
+    """All files but float ones, and those too where they were cut from a larger network."""
+    pruned = before is not None and before.name == UNPRUNED
+    return row.bytes is not None and (row.precision is not Precision.FLOAT32 or pruned)
 
 
-def _judged(rows: tuple[Measured, ...], before: Mapping[str, float]) -> list[Measured]:
-    """The files that may have lost something: all but float ones, and those too that were cut from a larger network."""
-    return [
-        row for row in rows if row.bytes is not None and (row.precision is not Precision.FLOAT32 or NETWORK in before)
-    ]
+def _held_against(
+    before: Answers | None,
+    row: Measured,
+    answers: Mapping[str, Answers],
+    manifest: Manifest,
+    truth: statistics.Labels,
+) -> Measured:
+    """A file compared with what its drop counts from, where that is the unpruned network."""
+    if before is None or before.name != UNPRUNED:
+        return row
+    against = _compare(before, answers[row.name], truth, manifest.labels, manifest.temperature)
+    return replace(row, against=against)
 
 
-def _notes(reference: Answers | None, pruned: bool, has_network: bool) -> tuple[str, ...]:
-    if reference is None:
+def _notes(bundle: Bundle, reference: Answers | None, before: Answers | None) -> tuple[str, ...]:
+    if reference is None or before is None:
         return ("the bundle has no float file, so there is nothing that its files could have moved from",)
-    if pruned and has_network:
-        return ("channels were pruned away: the network of the run is the unpruned one, from which drops are counted",)
-    if pruned:
-        return ("channels were pruned away: drops count from the pruned float file, since the run is not here (--run)",)
-    return ()
+    origin = origin_of(bundle)
+    if origin is None:
+        return ()
+    folder = origin.get("folder")
+    if before.name == UNPRUNED:
+        return (f"channels were pruned away: drops count from the unpruned network, that of the run {folder}",)
+    return (
+        f"channels were pruned away, and the unpruned run ({folder}) is not here as it was then: drops count from the "
+        f"pruned network ({reference.name}), and what pruning lost is not among them",
+    )
 
 
 def _unlike_the_record(bundle: Bundle, split: str | None, rows: tuple[Measured, ...]) -> Iterator[str]:

@@ -1,0 +1,64 @@
+"""The run that a pruned bundle's network was cut from, where it is still there: what pruning lost counts from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hawklet.bundle import Bundle
+from hawklet.errors import HawkletError
+from hawklet.safefiles import sha256_of
+
+if TYPE_CHECKING:
+    from hawklet_trainer.run import Run
+
+
+def origin_of(bundle: Bundle) -> Mapping[str, Any] | None:
+    """What a bundle says of the unpruned run: ``folder`` and ``weights_sha256``; None: nothing was pruned."""
+    pruning = bundle.manifest.provenance.get("pruning")
+    if not isinstance(pruning, Mapping):
+        return None
+    origin = pruning.get("from")
+    return origin if isinstance(origin, Mapping) else {}
+
+
+def unpruned_run(bundle: Bundle, run: Run | None) -> Run | None:
+    """Find it as the bundle names it, seen from here or from beside the bundle, or beside the pruned run.
+
+    It counts only with the same weights, labels, photos and preparation of pictures.
+
+    Args:
+        bundle: Pruned or not.
+        run: The pruned run, where it is there.
+    """
+    origin = origin_of(bundle)
+    folder = origin.get("folder") if origin else None
+    if not isinstance(folder, str):
+        return None
+    places = [Path(folder), bundle.path.parent / folder]
+    if run is not None:
+        places.append(run.folder.parent / Path(folder).name)
+    return next((found for found in map(_load, places) if found and _is_meant(found, bundle)), None)
+
+
+def _load(folder: Path) -> Run | None:
+    from hawklet_trainer.run import load_run
+
+    try:
+        return load_run(folder)
+    except HawkletError:  # a hint: what stands there by that name today may be anything
+        return None
+
+
+def _is_meant(run: Run, bundle: Bundle) -> bool:
+    from hawklet_trainer.run import BEST
+
+    manifest, origin, data = bundle.manifest, origin_of(bundle) or {}, bundle.manifest.provenance.get("data")
+    return (
+        (run.labels, run.spec) == (manifest.labels, manifest.preprocess)
+        and isinstance(data, Mapping)
+        and run.manifest["data"].get("digest") == data.get("digest")
+        and (run.folder / BEST).is_file()
+        and sha256_of(run.folder / BEST) == origin.get("weights_sha256")
+    )

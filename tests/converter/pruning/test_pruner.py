@@ -1,0 +1,150 @@
+"""Stages, the times they go by, and what is matched between a pruned network and the unpruned one."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from hawklet.errors import ModelError
+from hawklet.spec import ModelFormat, Pixels
+from hawklet_converter.kept_work import KeptWork
+from hawklet_converter.latency_source import Files, LatencySource
+from hawklet_converter.load_pictures import load_pictures
+from hawklet_converter.pruning import pruner
+from hawklet_converter.pruning.pruner import Pruner, Timer, rough_file
+from hawklet_converter.pruning.recover import layers_that_read
+from hawklet_converter.pruning.structure import Structure, find_structure, remove_channels
+from hawklet_converter.request import ConvertRequest
+from hawklet_converter.steps import Steps
+from hawklet_converter.verify import open_classifier
+from hawklet_converter.work import Work
+from hawklet_trainer.distil import MatchedLayer
+from hawklet_trainer.run import load_run
+from tiny_networks import SPEC, TinyNet
+
+
+@pytest.fixture(scope="module")
+def work(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Work:
+    run = load_run(tiny_run)
+    photos = run.photos()
+    request = ConvertRequest(tiny_run, prune=0.3)
+    target = tmp_path_factory.mktemp("pruner") / "x.hawklet"
+    return Work(request, run, photos, load_pictures(run, photos, 16), target, Steps(silent=True), 1)
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> KeptWork:
+    return KeptWork(tmp_path / "kept", "test/1", {}, resume=False)
+
+
+class Board:
+    """Gets slower from call to call, as a board that gets hot; the other network takes 70 % of the unpruned one."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.broken: set[str] = set()
+
+    def measure(self, files: Files, pictures: Mapping[str, Pixels] | None = None) -> Mapping[str, float]:
+        self.calls += 1
+        times = {"whole": 1.0 * self.calls, "other": 0.7 * self.calls}
+        return {name: times[name] for name in files if name not in self.broken}
+
+
+@pytest.fixture
+def board(monkeypatch: pytest.MonkeyPatch) -> Board:
+    monkeypatch.setattr(pruner, "rough_int8_tflite", lambda *_: b"a file")
+    return Board()
+
+
+def _timer(board: Board, work: Work, kept: KeptWork) -> Timer:
+    return Timer(LatencySource("a board", board.measure), b"whole", work, kept)
+
+
+def test_a_share_is_that_of_the_unpruned_network_in_the_same_call(
+    board: Board, net: TinyNet, work: Work, kept: KeptWork
+) -> None:
+    first = _timer(board, work, kept)
+    base = first.base_ms()
+    assert [first.ms(net, SPEC) / base for _ in range(3)] == pytest.approx([0.7] * 3)
+    later = _timer(board, work, kept)  # of the next stage, or after an interrupt
+    assert later.ms(net, SPEC) / later.base_ms() == pytest.approx(0.7)
+    assert later.base_ms() == base
+
+
+@pytest.mark.parametrize(("broken", "words"), [({"other"}, "one does not"), ({"other", "whole"}, "none does")])
+def test_files_that_do_not_run_there_end_the_pruning_with_the_reason(
+    broken: set[str], words: str, board: Board, net: TinyNet, work: Work, kept: KeptWork
+) -> None:
+    board.broken = broken
+    source = LatencySource("a board", board.measure, {"other does not run there: no such operator": None})
+    with pytest.raises(ModelError, match=rf"\(a board\), and {words}: other does not run there: no such operator"):
+        Timer(source, b"whole", work, kept).ms(net, SPEC)
+
+
+def test_a_rough_file_takes_pictures_and_answers_as_the_network(net: TinyNet, work: Work) -> None:
+    classifier = open_classifier(rough_file(net, SPEC, work), ModelFormat.TFLITE, work.run.labels, SPEC)
+    answers = np.array([classifier.raw_output(picture) for picture in work.pictures.val])
+    assert np.mean(answers.reshape(len(answers), -1).argmax(1) == work.pictures.val_truth) > 0.8
+
+
+def test_a_rough_file_of_a_smaller_input_takes_smaller_pictures(net: TinyNet, work: Work) -> None:
+    spec = replace(SPEC, height=24, width=24)
+    classifier = open_classifier(rough_file(net, spec, work), ModelFormat.TFLITE, work.run.labels, spec)
+    assert classifier.raw_output(pruner.picture_for(work, spec)).size == 3
+
+
+@pytest.mark.parametrize(
+    ("start", "wanted", "expected"),
+    [(1.0, 0.9, [0.9]), (1.0, 0.7, [0.85, 0.7]), (1.0, 0.4, [0.8, 0.6, 0.4]), (0.68, 0.7, [0.7])],
+)
+def test_large_cuts_are_made_in_equal_stages(
+    start: float, wanted: float, expected: list[float], net: TinyNet, work: Work, kept: KeptWork
+) -> None:
+    assert Pruner(net, net, work, kept).stages(start, wanted) == pytest.approx(expected)
+
+
+def test_what_layers_read_is_known_by_channels_of_the_unpruned_network_after_two_stages(
+    net: TinyNet, structure: Structure
+) -> None:
+    whole = copy.deepcopy(net)
+    _mark(whole, "stem.0")
+    _mark(whole, "block.2")
+    gone = {"project.0": [0, 3, 5, 6, 9, 10, 12, 15], "block.2.0": [1, 2, 3, 4, 8, 9, 30, 31], "down.0.0": []}
+    once = remove_channels(whole, SPEC, gone)
+    matched = pruner._in_channels_of_the_first(None, layers_that_read(structure, gone))
+    assert _reads(matched, "block.0.0") == _marks(once, "stem.0")
+    assert _reads(matched, "project.0") == _marks(once, "block.2")
+
+    again = find_structure(once, SPEC)
+    assert "project.0" in again.kept, "it has eight channels left"
+    gone = {"block.2.0": [0, 1, 2, 3, 5, 8, 13, 21], "down.0.0": list(range(8))}
+    twice = remove_channels(once, SPEC, gone)
+    matched = pruner._in_channels_of_the_first(matched, layers_that_read(again, gone))
+    assert _reads(matched, "block.0.0") == _marks(twice, "stem.0")
+    assert _reads(matched, "project.0") == _marks(twice, "block.2")
+    assert len(_reads(matched, "head")) == 24
+
+
+def _mark(net: nn.Module, name: str) -> None:
+    """Number a batch norm's channels, so that those that remain tell which they were."""
+    norm = net.get_submodule(f"{name}.1")
+    assert isinstance(norm, nn.BatchNorm2d)
+    with torch.no_grad():
+        norm.bias.copy_(torch.arange(norm.num_features))
+
+
+def _marks(net: nn.Module, name: str) -> list[int]:
+    norm = net.get_submodule(f"{name}.1")
+    assert isinstance(norm, nn.BatchNorm2d)
+    return [int(mark) for mark in norm.bias]
+
+
+def _reads(matched: tuple[MatchedLayer, ...], layer: str) -> list[int]:
+    return list(next(one for one in matched if one.layer == layer).channels)
