@@ -32,7 +32,7 @@ def provenance_of(work: Work, found: Found | None, rows: tuple[Row, ...], before
     facts: dict[str, Any] = {
         # The folder as it was typed: where `hawklet verify` looks for the pictures.
         "run": {"folder": str(request.run), "weights_sha256": sha256_of(run.folder / BEST)},
-        "architecture": run.model,
+        "architecture": run.architecture.describe(),
         "data": {key: run.manifest["data"].get(key) for key in ("digest", "counts")},
         "weights": run.manifest.get("weights"),
         "training_seed": run.manifest.get("seed"),

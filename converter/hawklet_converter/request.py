@@ -90,7 +90,8 @@ class ConvertRequest:
             )
         for share in (self.prune, self.prune_macs, *self.sweep):
             if not 0 <= share <= HIGHEST_CUT:
-                raise UsageError(f"--prune must be 0 to {HIGHEST_CUT:g}, a share of the latency to cut, got {share:g}")
+                flag = _dashed(asked[0])
+                raise UsageError(f"--{flag} must be 0 to {HIGHEST_CUT:g}, shares of what is to be cut, got {share:g}")
         if self.teacher is not None and not self.prunes:
             raise UsageError("--teacher teaches a pruned network; ask for one with --prune 0.4")
 

@@ -11,11 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from hawklet.spec import ModelFormat
 from hawklet_converter.pruning.draw_sheet import KINDS, NARROW, WIDE, draw_sheet, legend_mark
 from hawklet_converter.pruning.sheet import Point
-from hawklet_converter.pruning.trial import Trial
 from hawklet_converter.request import Row
-
-_SENSITIVE = 5
-"""Groups that are named as the most sensitive."""
 
 
 def search_report(name: str, provenance: Mapping[str, Any], rows: Sequence[Row], notes: Sequence[str]) -> str:
@@ -85,29 +81,4 @@ def _pruning(provenance: Mapping[str, Any]) -> dict[str, Any] | None:
         "pictures": pictures,
         "one_picture": 100 / pictures,
         "what": "the multiplications" if facts["asked"]["macs"] else "the unpruned file's time",
-        "stages": [_stage(stage) for stage in facts["stages"]],
-    }
-
-
-def _stage(stage: Mapping[str, Any]) -> dict[str, Any]:
-    """How one stage went; widths before it are the lengths of its orders."""
-    trial, widths, kept = Trial.from_json(stage["trial"]), stage["reached"]["widths"], stage["kept"]
-    counts = trial.counts()
-    costs = {name: curve.at(0.5) for name, curve in trial.curves.items()}
-    reasons = sorted(set(kept.values()))
-    return {
-        "wanted": stage["wanted"],
-        "share": stage["reached"]["share"],
-        "tries": stage["reached"]["tries"],
-        "pictures": trial.pictures,
-        "criteria": [
-            (name, trial.totals[name], counts.get(name, 0))
-            for name in sorted(trial.totals, key=trial.totals.__getitem__)
-        ],
-        "mixed": trial.mixed_total,
-        "sensitive": [(name, costs[name]) for name in trial.most_sensitive(_SENSITIVE)],
-        "groups": [
-            (name, trial.chosen[name], costs[name], len(trial.order[name]), width) for name, width in widths.items()
-        ],
-        "kept": [(reason, [name for name, its in kept.items() if its == reason]) for reason in reasons],
     }

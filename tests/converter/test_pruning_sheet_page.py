@@ -11,7 +11,11 @@ import pytest
 
 from hawklet_converter.model_card import model_card
 from hawklet_converter.pruning.draw_sheet import NARROW, WIDE, draw_sheet
+from hawklet_converter.pruning.pruner import Stage
+from hawklet_converter.pruning.reach import Reached
+from hawklet_converter.pruning.sensitivity import Curve
 from hawklet_converter.pruning.sheet import Point
+from hawklet_converter.pruning.trial import Trial
 from hawklet_converter.request import Row
 from hawklet_converter.search_report import search_report
 
@@ -32,19 +36,19 @@ POINTS = [
     _point("cards-168px", "smaller input", "int8-tflite", 1.02, 88.0, side=168),
     _point("cards-width0.65", "narrower", "int8-tflite", 0.9, 70.0, width=0.65),
 ]
-STAGE = {
-    "wanted": 0.6,
-    "reached": {"widths": {"stem": 16, "deep": 72}, "share": 0.598, "tries": [0.631, 0.598]},
-    "trial": {
-        "chosen": {"stem": "taylor", "deep": "group-norm"},
-        "totals": {"magnitude": 0.9, "group-norm": 0.4, "bn-scale": 0.8, "taylor": 0.5},
-        "mixed_total": 0.3,
-        "order": {"stem": list(range(32)), "deep": list(range(96))},
-        "curves": {"stem": [[0.0, 0.5], [0.0, 0.25]], "deep": [[0.0, 0.5], [0.0, 0.05]]},
-        "pictures": 64,
-    },
-    "kept": {"gate.1": "squeeze-and-excite", "gate.2": "squeeze-and-excite", "odd": "a convolution in 4 groups"},
-}
+STAGE = Stage(
+    0.6,
+    Reached({"stem": 16, "deep": 72}, 0.598, (0.631, 0.598)),
+    Trial(
+        chosen={"stem": "taylor", "deep": "group-norm"},
+        totals={"magnitude": 0.9, "group-norm": 0.4, "bn-scale": 0.8, "taylor": 0.5},
+        mixed_total=0.3,
+        order={"stem": list(range(32)), "deep": list(range(96))},
+        curves={"stem": Curve((0.0, 0.5), (0.0, 0.25)), "deep": Curve((0.0, 0.5), (0.0, 0.05))},
+        pictures=64,
+    ),
+    {"gate.1": "squeeze-and-excite", "gate.2": "squeeze-and-excite", "odd": "a convolution in 4 groups"},
+)
 
 
 def _provenance(points: list[Point] = POINTS, **pruning: Any) -> dict[str, Any]:
@@ -55,7 +59,7 @@ def _provenance(points: list[Point] = POINTS, **pruning: Any) -> dict[str, Any]:
         "points": [point.to_json() for point in points],
         "recommended": "runs/cards-pruned40",
         "notes": ["int8-tflite takes 37.5 % less time than unpruned"],
-        "stages": [STAGE],
+        "stages": [STAGE.summary()],
         "spent": "of 25 minutes, 6 trained each of 3 networks",
     }
     return {
@@ -148,7 +152,7 @@ def test_the_page_says_what_was_decided_and_stands_alone() -> None:
     assert "in order: 63.1 %, 59.8 %." in words
     assert "group-norm 0.40 1" in words
     assert "each group's best 0.30 2" in words.replace("&#39;", "'")
-    assert "The most sensitive, by what half of them costs: stem (0.250), deep (0.050)." in words
+    assert "The most sensitive, by what half of them costs: stem, deep." in words
     assert "stem taylor 0.2500 32 16 50 %" in words
     assert "gate.1, gate.2: squeeze-and-excite" in words
     assert "odd: a convolution in 4 groups" in words
@@ -183,7 +187,7 @@ def test_a_bundle_that_was_not_pruned_shows_no_sheet() -> None:
 
 def test_names_cannot_break_out_of_the_page() -> None:
     points = [replace(point, network=HOSTILE, run=HOSTILE) for point in POINTS]
-    stage = {**STAGE, "kept": {HOSTILE: HOSTILE}}
+    stage = replace(STAGE, kept={HOSTILE: HOSTILE}).summary()
     provenance = _provenance(points, notes=[HOSTILE], stages=[stage], spent=HOSTILE, recommended=HOSTILE)
     provenance["pruning"]["from"]["folder"] = HOSTILE
     assert "<script" not in _page(provenance)

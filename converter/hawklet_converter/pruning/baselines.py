@@ -5,10 +5,12 @@ The unpruned network at a smaller input, and the narrower network of the family,
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from hawklet.spec import PreprocessSpec
+from hawklet_converter.pruning.sheet import NARROWER, SMALLER_INPUT
 from hawklet_trainer.architecture import Architecture
 from hawklet_trainer.models import model_entry
 
@@ -16,8 +18,6 @@ _SIDE_STEP = 8
 """Pixels."""
 _WIDTH_STEP = 0.05
 _TRIES = 5
-
-SMALLER_INPUT, NARROWER = "smaller input", "narrower"
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,17 @@ class Baseline:
     def suffix(self) -> str:
         """What tells its run from others, for names."""
         return f"{self.spec.height}px" if self.kind == SMALLER_INPUT else f"width{self.architecture.width:.2f}"
+
+    def to_json(self) -> dict[str, Any]:
+        """What tells it from the unpruned network, in plain JSON types."""
+        size = {"height": self.spec.height, "width": self.spec.width}
+        return {"kind": self.kind, "multiplier": self.architecture.width, "ms": self.ms, **size}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any], architecture: Architecture, spec: PreprocessSpec) -> Baseline:
+        """Read :meth:`to_json` back, given the unpruned network."""
+        itself = replace(architecture, width=data["multiplier"])
+        return cls(data["kind"], itself, replace(spec, height=data["height"], width=data["width"]), data["ms"])
 
 
 Measure = Callable[[Architecture, PreprocessSpec], float]

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-from hawklet_converter.pruning.baselines import NARROWER, SMALLER_INPUT
-from hawklet_converter.pruning.sheet import PRUNED, UNPRUNED, Point, pareto_front
+from hawklet_converter.pruning.sheet import NARROWER, PRUNED, SMALLER_INPUT, UNPRUNED, Point, pareto_front
 
 KINDS = {UNPRUNED: "kind-0", PRUNED: "kind-1", SMALLER_INPUT: "kind-2", NARROWER: "kind-3"}
 """Kind of network -> class of its marks."""

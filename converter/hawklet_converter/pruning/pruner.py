@@ -36,6 +36,8 @@ from hawklet_trainer.loop import History, TrainConfig
 
 _STAGE = 0.25
 """More of the time than this is not cut at once: what matters is asked anew of the network that has recovered."""
+_SENSITIVE = 5
+"""Groups that are named as the most sensitive."""
 _EXAMPLES = 128
 _ROUGH_PICTURES = 8
 _WHOLE = "whole"
@@ -70,6 +72,34 @@ class Stage:
             "reached": vars(self.reached),
             "trial": self.trial.to_json(),
             "kept": dict(self.kept),
+        }
+
+    def summary(self) -> dict[str, Any]:
+        """What a bundle tells of it: plain JSON types, without what only pruning on needs."""
+        trial, counts = self.trial, self.trial.counts()
+        reasons = sorted(set(self.kept.values()))
+        return {
+            "wanted": self.wanted,
+            "share": self.reached.share,
+            "tries": list(self.reached.tries),
+            "pictures": trial.pictures,
+            "criteria": [
+                {"name": name, "total": total, "groups": counts.get(name, 0)}
+                for name, total in sorted(trial.totals.items(), key=lambda item: item[1])
+            ],
+            "mixed": trial.mixed_total,
+            "sensitive": trial.most_sensitive(_SENSITIVE),
+            "groups": [
+                {
+                    "name": name,
+                    "criterion": trial.chosen[name],
+                    "half_costs": round(trial.curves[name].at(0.5), 4),
+                    "before": len(trial.order[name]),
+                    "after": after,
+                }
+                for name, after in self.reached.widths.items()
+            ],
+            "kept": [{"reason": why, "groups": [n for n, its in self.kept.items() if its == why]} for why in reasons],
         }
 
     @classmethod

@@ -10,7 +10,8 @@ from typing import Any
 
 from hawklet_converter.table import aligned
 
-UNPRUNED, PRUNED = "unpruned", "pruned"
+UNPRUNED, PRUNED, SMALLER_INPUT, NARROWER = KINDS = ("unpruned", "pruned", "smaller input", "narrower")
+"""What a network is in a comparison."""
 _EQUAL = 1.06
 """Latencies within this factor count as equal: a step of eight pixels or of a twentieth of the width is that much."""
 
@@ -22,7 +23,7 @@ class Point:
     network: str
     """Name of its run."""
     kind: str
-    """``unpruned``, ``pruned``, ``narrower`` or ``smaller input``."""
+    """One of :data:`KINDS`."""
     variant: str
     ms: float | None
     """Milliseconds of one inference, all of the sheet measured in turns; None: it does not run there."""

@@ -10,7 +10,7 @@ from torch import nn
 
 from hawklet.errors import ModelError
 from hawklet.spec import PreprocessSpec
-from hawklet_converter.pruning.structure import Structure, find_structure, macs_of, remove_channels
+from hawklet_converter.pruning.structure import Structure, find_structure, remove_channels
 from hawklet_trainer.architecture import Architecture, channels_of
 from hawklet_trainer.models import MODELS
 from tiny_networks import SPEC, TinyNet
@@ -56,7 +56,6 @@ def test_half_of_every_group_really_goes_and_the_network_is_built_again_from_its
     assert changed == makers, "a layer that makes a group's channels kept them"
     assert all(after[name] % 8 == 0 for name in changed)
     assert all(small.get_submodule(name).weight.shape[0] == width for name, width in after.items())
-    assert macs_of(small, spec) < 0.5 * macs_of(net, spec)
     assert _widths(net) == before, "the given network was changed"
 
     again = Architecture(family, channels=channels_of(small, net)).build(CLASSES, side, side)

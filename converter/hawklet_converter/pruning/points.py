@@ -1,0 +1,99 @@
+"""Time every file of every network of a pruning in turns, and hold the chosen one to what was promised."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from hawklet.errors import BudgetError
+from hawklet.spec import ModelFormat
+from hawklet_converter.latency_source import LatencySource
+from hawklet_converter.pack import format_of
+from hawklet_converter.pruning.network import Network
+from hawklet_converter.pruning.pruner import picture_for
+from hawklet_converter.pruning.sheet import UNPRUNED, Point
+from hawklet_converter.pruning.structure import macs_of
+from hawklet_converter.work import Work
+
+PROMISED = f"int8-{ModelFormat.TFLITE.value}"
+"""The file that is measured on the way, and whose time is promised."""
+_MISSED = 0.02
+"""It may miss the promised cut by this share of the unpruned file's time."""
+
+
+def points_of(
+    chosen: Network, files: Mapping[str, bytes], others: Sequence[Network], latency: LatencySource, work: Work
+) -> list[Point]:
+    """A point for every file of every network, all timed in one call.
+
+    Args:
+        chosen: The network of the bundle, with its rows.
+        files: Its files by variant.
+        others: Networks that have been converted.
+        latency: Where they are timed.
+        work: For a picture of each size.
+    """
+    networks = (chosen, *others)
+    contents = {chosen.run.name: files, **{network.run.name: network.files() for network in others}}
+    timed = {
+        f"{name} {variant}": (format_of(variant), content)
+        for name, variants in contents.items()
+        for variant, content in variants.items()
+    }
+    pictures = {
+        f"{network.run.name} {variant}": picture_for(work, network.run.spec)
+        for network in networks
+        if network.run.spec != work.run.spec
+        for variant in contents[network.run.name]
+    }
+    times = latency.measure(timed, pictures)
+    return [
+        Point(
+            network=network.run.name,
+            kind=network.kind,
+            variant=row.variant,
+            ms=times.get(f"{network.run.name} {row.variant}"),
+            val=row.val,
+            test=row.test,
+            bytes=row.bytes,
+            macs=macs,
+            side=network.run.spec.height,
+            width=network.run.architecture.width,
+            run=str(network.run.folder),
+            train_seconds=network.seconds,
+            chosen=network is chosen,
+        )
+        for network in networks
+        for macs in (macs_of(network.run.build(), network.run.spec),)
+        for row in network.rows
+    ]
+
+
+def cuts_of(points: Sequence[Point]) -> dict[str, float]:
+    """Share of the time of the unpruned network's file that each file of the chosen one saves, by variant."""
+    whole = {point.variant: point.ms for point in points if point.kind == UNPRUNED}
+    return {
+        point.variant: 1 - point.ms / before
+        for point in points
+        for before in (whole.get(point.variant),)
+        if point.chosen and point.ms is not None and before
+    }
+
+
+def require_promise(cuts: Mapping[str, float], promised: float) -> None:
+    """Refuse a network whose finished file is not as fast as was promised.
+
+    Raises:
+        BudgetError: it is not.
+    """
+    measured = cuts.get(PROMISED)
+    if measured is not None and measured < promised - _MISSED:
+        raise BudgetError(
+            f"pruning must cut {promised:.0%} of the measured latency, and the finished int8 file takes "
+            f"{in_words(measured)} than the unpruned one; no bundle was written; try --recipe int8 if layers were left "
+            "in float, or ask for less"
+        )
+
+
+def in_words(cut: float) -> str:
+    """``38.9 % less time``, or more."""
+    return f"{100 * abs(cut):.1f} % {'less' if cut >= 0 else 'more'} time"
