@@ -256,7 +256,8 @@ def _measure_and_pack(
         files = {f"{chosen.precision.value}-{f.value}": content for f, content in chosen.files.items()} | files
     with work.steps.step("measuring every file on the test pictures, and its latency"):
         rows = measure_rows(files, latency, work)
-        pruning = {"pruning": against.conclude(files, rows, latency)} if against else {}
+        others = [candidate for candidate in found.tried if candidate is not found.chosen] if found else []
+        pruning = {"pruning": against.conclude(files, rows, others, latency)} if against else {}
     notes = (*notes_of(rows, work.request), *latency.doubts, *doubts_of(work, against is not None), *_left_out(found))
     with work.steps.step("recording golden frames and writing the bundle"):
         packing = Packing(

@@ -15,12 +15,13 @@ from torch import nn
 from hawklet import __version__
 from hawklet.errors import BudgetError, UsageError
 from hawklet_converter.against import Against, Conclude
+from hawklet_converter.candidate import Candidate
 from hawklet_converter.kept_work import KeptWork, digest_of
 from hawklet_converter.latency_source import LatencySource
 from hawklet_converter.measure_rows import times_count
 from hawklet_converter.provenance import library_versions
 from hawklet_converter.pruning.network import Network, keep_as_run, origin_of
-from hawklet_converter.pruning.points import cuts_of, in_words, points_of, require_promise
+from hawklet_converter.pruning.points import cuts_of, in_words, points_of, require_promise, tried_on
 from hawklet_converter.pruning.pruner import Pruned, Pruner, Stage
 from hawklet_converter.pruning.rivals import Rivals
 from hawklet_converter.pruning.sheet import NARROWER, PRUNED, UNPRUNED, verdict_of
@@ -207,8 +208,11 @@ class _PrunedConversion:
         """Who has the last word before the bundle is written."""
         work, request = self._work, self._work.request
 
-        def conclude(files: Mapping[str, bytes], rows: tuple[Row, ...], latency: LatencySource) -> Mapping[str, Any]:
-            points = points_of(replace(chosen, rows=rows), files, others, latency, work)
+        def conclude(
+            files: Mapping[str, bytes], rows: tuple[Row, ...], tried: Sequence[Candidate], latency: LatencySource
+        ) -> Mapping[str, Any]:
+            finished, more = tried_on(replace(chosen, rows=rows), tried)
+            points = points_of(finished, {**files, **more}, others, latency, work)
             cuts = cuts_of(points)
             if times_count(request) and not request.prune_macs:
                 require_promise(cuts, chosen.cut)

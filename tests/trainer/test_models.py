@@ -57,7 +57,7 @@ def test_a_narrower_network_has_fewer_weights_and_as_many_answers(name: str) -> 
 
 
 def test_a_width_of_a_family_without_one_is_refused_naming_those_that_have_one() -> None:
-    with pytest.raises(UsageError, match="exists for mobilenet_v2, mobilenet_v3_small, mobilenet_v3_large.*, got"):
+    with pytest.raises(UsageError, match=r"exists for mobilenet_v2, mobilenet_v3_small, mobilenet_v3_large.*, got"):
         MODELS["resnet18"].build_as_wide(3, SIDE, SIDE, 0.5)
 
 

@@ -50,7 +50,27 @@ def allocate(structure: Structure, cost: CostModel, curves: Mapping[str, Curve],
                 f"{now:.3g} of the {cost.ms(structure.widths()):.3g} it took, {wanted:.3g} were wanted; ask for less"
             )
         _, name, widths[name], now = best
-    return widths
+    return _given_back(structure, cost, curves, wanted, widths)
+
+
+def _given_back(
+    structure: Structure, cost: CostModel, curves: Mapping[str, Curve], wanted: float, widths: dict[str, int]
+) -> dict[str, int]:
+    """Put back, eight by eight, what the time allows: the last step often took more than was missing."""
+    while True:
+        best: tuple[float, str, int] | None = None
+        for group in structure.groups:
+            width = widths[group.name]
+            more = min(group.channels, width + ROUND_TO)
+            if more == width or cost.ms({**widths, group.name: more}) > wanted:
+                continue
+            curve = curves[group.name]
+            gained = curve.at(1 - width / group.channels) - curve.at(1 - more / group.channels)
+            if best is None or gained > best[0]:
+                best = (gained, group.name, more)
+        if best is None:
+            return widths
+        widths[best[1]] = best[2]
 
 
 def of_share(group: ChannelGroup, share: float) -> int:

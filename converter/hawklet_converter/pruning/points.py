@@ -3,21 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from hawklet.errors import BudgetError
 from hawklet.spec import ModelFormat
+from hawklet_converter.candidate import Candidate
 from hawklet_converter.latency_source import LatencySource
 from hawklet_converter.pack import format_of
 from hawklet_converter.pruning.network import Network
 from hawklet_converter.pruning.pruner import picture_for
 from hawklet_converter.pruning.sheet import UNPRUNED, Point
 from hawklet_converter.pruning.structure import macs_of
+from hawklet_converter.request import Row
 from hawklet_converter.work import Work
 
 PROMISED = f"int8-{ModelFormat.TFLITE.value}"
 """The file that is measured on the way, and whose time is promised."""
 _MISSED = 0.02
 """It may miss the promised cut by this share of the unpruned file's time."""
+
+
+def tried_on(network: Network, tried: Sequence[Candidate]) -> tuple[Network, dict[str, bytes]]:
+    """Add rows for the files of other attempts that were made on a network, and give those files by variant.
+
+    What an attempt is named is no variant of a bundle: recipe and method, then the format.
+    """
+    rows: list[Row] = []
+    files: dict[str, bytes] = {}
+    for candidate in tried:
+        for model_format, content in candidate.files.items():
+            name = f"{candidate.recipe}: {candidate.method}-{model_format.value}"
+            files[name] = content
+            top1, agreement = candidate.top1[model_format], candidate.agreement[model_format]
+            rows.append(Row(name, len(content), top1, None, agreement, None))
+    return replace(network, rows=(*network.rows, *rows)), files
 
 
 def points_of(

@@ -17,6 +17,8 @@ from hawklet_converter.work import Work
 from hawklet_trainer.distil import MatchedLayer
 from hawklet_trainer.loop import EpochRecord, History, Progress, TrainConfig, fine_tune
 
+BY_TIME = 10_000
+"""More epochs than there is time for."""
 _LR = 1e-3
 _CHANNELS_WEIGHT, _SIMILARITY_WEIGHT = 10.0, 100.0
 """What features count beside answers; channel by channel, and as similarities of pictures where widths differ."""
@@ -66,11 +68,13 @@ def recover(
 ) -> tuple[TrainConfig, History]:
     """Train in place until the epochs or the minutes are over; the weights that do best on val stay.
 
+    It stops early as the run's own training would, but not where time alone ends it.
+
     Args:
         net: Ends in evaluation mode.
         spec: What it takes.
         lesson: Who teaches, and what.
-        epochs: Most passes over the training pictures.
+        epochs: Most passes over the training pictures; :data:`BY_TIME` where the minutes end it.
         minutes: Most minutes.
         checkpoint: Where every epoch is kept, and where training goes on from if it was interrupted.
         work: The run, its pictures and the seed.
@@ -82,10 +86,10 @@ def recover(
     # Flips and crops as in training: what made a left arrow a left arrow must hold here too.
     config = run.config(
         epochs=epochs,
-        minutes=minutes,
+        minutes=round(minutes, 3),
         **({} if lesson.gently else {"lr": _LR}),
         accuracy_first=True,  # --max-drop is a promise in points of top-1
-        patience=max(1, epochs),
+        **({} if epochs < BY_TIME else {"patience": epochs}),
         freeze_batch_norm=lesson.trained,
         match_features=_CHANNELS_WEIGHT if lesson.matched else _SIMILARITY_WEIGHT,
         seed=work.request.seed,

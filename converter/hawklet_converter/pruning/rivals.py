@@ -14,7 +14,7 @@ from hawklet_converter.load_pictures import choose_calibration
 from hawklet_converter.pruning.baselines import Baseline, narrower, smaller_input
 from hawklet_converter.pruning.network import Network, keep_as_run
 from hawklet_converter.pruning.pruner import Pruned, Pruner, Timer
-from hawklet_converter.pruning.recover import Lesson, layers_that_read, recover
+from hawklet_converter.pruning.recover import BY_TIME, Lesson, layers_that_read, recover
 from hawklet_converter.pruning.sheet import SMALLER_INPUT
 from hawklet_converter.pruning.structure import find_structure, macs_of
 from hawklet_converter.reestimate_batch_norm import reestimate_batch_norm
@@ -22,9 +22,6 @@ from hawklet_converter.work import Work
 from hawklet_trainer.architecture import Architecture
 from hawklet_trainer.data import load_pixels
 from hawklet_trainer.loop import as_input
-
-_MANY_EPOCHS = 1000
-"""They end by their time."""
 
 
 class Rivals:
@@ -88,7 +85,7 @@ class Rivals:
             lesson = Lesson(self._teacher, (), trained=False)
         checkpoint = self._pruner.checkpoint(f"train-{baseline.suffix}")
         with work.steps.step(f"training the {baseline.kind} network ({baseline.suffix}) as long"):
-            training = recover(net, spec, lesson, _MANY_EPOCHS, seconds / 60.0, checkpoint, work)
+            training = recover(net, spec, lesson, BY_TIME, seconds / 60.0, checkpoint, work)
         trained, spent = keep_as_run(net, baseline.architecture, baseline.suffix, training, work, self._kept)
         return Network(baseline.kind, trained, spent)
 

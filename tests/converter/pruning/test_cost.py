@@ -75,6 +75,16 @@ def test_channels_go_in_eights_until_the_wanted_time_is_reached(mobile: Structur
     assert all(width % 8 == 0 and 8 <= width <= whole[name] for name, width in widths.items())
 
 
+def test_no_group_keeps_fewer_channels_than_the_time_allows(mobile: Structure) -> None:
+    cost = macs_alone(Workload(mobile))
+    wanted = 0.7 * cost.ms(mobile.widths())
+    widths = allocate(mobile, cost, _flat(mobile), wanted)
+    assert cost.ms(widths) <= wanted
+    for group in mobile.groups:
+        more = min(group.channels, widths[group.name] + 8)
+        assert more == widths[group.name] or cost.ms({**widths, group.name: more}) > wanted, group.name
+
+
 def test_a_group_that_the_answers_depend_on_is_spared(mobile: Structure) -> None:
     cost = CostModel(Workload(mobile), WEIGHTS)
     wanted = 0.6 * cost.ms(mobile.widths())
