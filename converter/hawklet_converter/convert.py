@@ -39,9 +39,9 @@ from hawklet_converter.steps import Steps
 from hawklet_converter.table import search_table
 from hawklet_converter.train_planned import train_planned
 from hawklet_converter.verify import logits_of, top1
-from hawklet_converter.work import Work
+from hawklet_converter.work import Work, load_either
 from hawklet_converter.write_variants import float_ops, write_float
-from hawklet_trainer.run import MANIFEST, load_run
+from hawklet_trainer.run import MANIFEST
 
 FORMATS = (ModelFormat.TFLITE, ModelFormat.ONNX)
 _GOLDEN_PICTURES = 8
@@ -79,7 +79,7 @@ def convert(request: ConvertRequest, steps: Steps) -> Conversion:
 
 def _begin(request: ConvertRequest, steps: Steps) -> tuple[Work, nn.Module]:
     """Read a run, its pictures and its network; refuse a place where no bundle can be written."""
-    run = load_run(request.run, request.model)
+    run = load_either(request.run, request)
     target = _require_place(request.output or Path(f"{run.name}.hawklet"))
     photos = run.photos(request.photos)
     with steps.step("reading pictures"):

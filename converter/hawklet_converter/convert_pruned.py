@@ -13,24 +13,24 @@ import torch
 from torch import nn
 
 from hawklet import __version__
-from hawklet.errors import BudgetError, UsageError
+from hawklet.errors import BudgetError, ModelError, UsageError
 from hawklet_converter.against import Against, Conclude
 from hawklet_converter.candidate import Candidate
 from hawklet_converter.kept_work import KeptWork, digest_of
 from hawklet_converter.latency_source import LatencySource
-from hawklet_converter.measure_rows import times_count
 from hawklet_converter.provenance import library_versions
+from hawklet_converter.pruning.baselines import kinds_of_baselines
 from hawklet_converter.pruning.network import Network, keep_as_run, origin_of
 from hawklet_converter.pruning.points import cuts_of, in_words, points_of, require_promise, tried_on
 from hawklet_converter.pruning.pruner import Pruned, Pruner, Stage
 from hawklet_converter.pruning.rivals import Rivals
-from hawklet_converter.pruning.sheet import NARROWER, PRUNED, UNPRUNED, verdict_of
+from hawklet_converter.pruning.sheet import NARROWER, PRUNED, UNPRUNED, sheet_table, verdict_of
 from hawklet_converter.pruning.spending import Spending
 from hawklet_converter.request import Conversion, ConvertRequest, Row
 from hawklet_converter.steps import Steps
-from hawklet_converter.work import Work
+from hawklet_converter.work import Work, load_either
 from hawklet_trainer.architecture import Architecture, channels_of
-from hawklet_trainer.run import load_run
+from hawklet_trainer.run import convert_command
 
 _SCHEMA = "hawklet-pruning/1"
 _CHEAP_RECIPES = ("float32", "float16", "int8-dynamic", "int8-pertensor")
@@ -70,14 +70,14 @@ class _PrunedConversion:
         self._rivals = Rivals(net, teacher, work, self._kept, self._pruner)
         self._top1 = work.accuracy(net)
         self._spending = Spending(work.request.budget_s, self._kept, work.steps.note)
-        self._stages: list[Stage] = []
+        self._stages: list[tuple[float, Stage]] = []
 
     def run(self) -> Conversion:
         """Make candidates and what they are compared with, choose, and convert the chosen one as it deserves."""
         request = self._work.request
         unpruned, conversion_s = self._converted(Network(UNPRUNED, self._work.run), self.folder / "unpruned.hawklet")
         cuts = request.sweep or (request.prune_macs or request.prune,)
-        networks = len(cuts) * (3 if request.baselines else 1)
+        networks = len(cuts) * (1 + (kinds_of_baselines(self._work.run.architecture) if request.baselines else 0))
         minutes = self._spending.minutes_each(networks, networks, conversion_s)
         candidates, rivals = self._make(cuts, minutes)
         chosen = self._choose(candidates)
@@ -94,7 +94,7 @@ class _PrunedConversion:
         for cut in cuts:
             try:
                 pruned, network = self._prune(pruned, cut, minutes)
-            except BudgetError as error:
+            except (BudgetError, ModelError) as error:
                 if not candidates:
                     raise
                 self._work.steps.note(f"{cut:.0%} is out of reach, and the sweep ends: {error}")
@@ -108,24 +108,25 @@ class _PrunedConversion:
         """One candidate: as many stages as its cut needs, the last with most of the time."""
         work, epochs = self._work, self._work.request.prune_epochs
         shares = self._pruner.stages(pruned.share, 1 - cut)
-        earlier_s = 0.0
+        before_s = pruned.seconds
         for number, share in enumerate(shares, 1):
             last = number == len(shares)
             title = f"choosing channels for {share:.0%} of {self._what} (stage {number} of {len(shares)})"
             with work.steps.step(title):
                 pruned, stage = self._pruner.prune(pruned, share, f"stage-{cut:g}-{number}")
                 self._tell(stage)
-            self._stages.append(stage)
+            self._stages.append((cut, stage))
             # Before anything is trained: a network that could not be kept as a run is refused here.
             architecture = self._architecture(pruned.net)
             some = epochs if last else math.ceil(epochs / (2 * len(shares)))
-            time_share = max(0.1, minutes - earlier_s / 60.0) if last else minutes / len(shares)
+            spent = (pruned.seconds - before_s) / 60.0
+            time_share = minutes - spent if last else minutes / len(shares)
             with work.steps.step("recovering, the unpruned network teaching"):
                 training = self._pruner.recover(pruned, some, time_share, f"train-{cut:g}-{number}")
-            if not last:
-                earlier_s += sum(record.seconds for record in training[1].records)
-        run, last_s = keep_as_run(pruned.net, architecture, f"pruned{cut * 100:g}", training, work, self._kept)
-        return pruned, Network(PRUNED, run, earlier_s + last_s, cut)
+            took = sum(record.seconds for record in training[1].records)
+            pruned = replace(pruned, seconds=pruned.seconds + took)
+        run, _ = keep_as_run(pruned.net, architecture, f"pruned{cut * 100:g}", training, work, self._kept)
+        return pruned, Network(PRUNED, run, pruned.seconds, cut)
 
     @property
     def _what(self) -> str:
@@ -194,15 +195,31 @@ class _PrunedConversion:
 
     def _finish(self, chosen: Network, others: Sequence[Network]) -> Conversion:
         work = self._work
-        left = max(1.0, self._spending.left())
+        left = max(self._spending.for_the_last_search, self._spending.left())
         final = replace(_plain(work.request), run=chosen.run.folder, output=work.target, budget_s=left)
         against = Against(self._top1, self._net, self._conclude(chosen, others))
         try:
             conversion = self._convert_run(final, work.steps, against)
         except BudgetError as error:
-            raise BudgetError(f"{error} (the pruned network is kept as the run {chosen.run.folder})") from error
+            self._show_refused(chosen, others)
+            raise BudgetError(
+                f"{error} (the pruned network is kept as the run {chosen.run.folder}, and all work in {self.folder}: "
+                "with another --max-drop, --resume does only the rest)"
+            ) from error
         facts = conversion.manifest.provenance["pruning"]
         return replace(conversion, notes=(*conversion.notes, *facts["notes"]), sheet=tuple(facts["points"]))
+
+    def _show_refused(self, chosen: Network, others: Sequence[Network]) -> None:
+        """What a refused network was compared with may be what the user needs."""
+        if not any(network.kind not in (UNPRUNED, PRUNED) for network in others):
+            return
+        work, finished = self._work, self._with_files(chosen)
+        with work.latency() as latency:
+            points = points_of(finished, finished.files(), {}, others, latency, work)
+        work.steps.table(sheet_table([point.to_json() for point in points]))
+        verdict = verdict_of(points, len(work.pictures.val))
+        if verdict is not None:
+            work.steps.note(verdict.words(convert_command(Path(verdict.winner.run), work.run.model)))
 
     def _conclude(self, chosen: Network, others: Sequence[Network]) -> Conclude:
         """Who has the last word before the bundle is written."""
@@ -212,14 +229,15 @@ class _PrunedConversion:
             files: Mapping[str, bytes], rows: tuple[Row, ...], tried: Sequence[Candidate], latency: LatencySource
         ) -> Mapping[str, Any]:
             finished, more = tried_on(replace(chosen, rows=rows), tried)
-            points = points_of(finished, {**files, **more}, others, latency, work)
+            points = points_of(finished, files, more, others, latency, work)
             cuts = cuts_of(points)
-            if times_count(request) and not request.prune_macs:
+            if not request.prune_macs:
                 require_promise(cuts, chosen.cut)
-            verdict = verdict_of(points, len(work.pictures.val))
+            verdict = verdict_of(points, len(work.pictures.val), searched=bool(tried))
+            command = convert_command(Path(verdict.winner.run), work.run.model) if verdict else None
             notes = [f"{variant} takes {in_words(cut)} than unpruned" for variant, cut in cuts.items()]
-            if verdict is not None:
-                notes.append(verdict.words)
+            if verdict is not None and command is not None:
+                notes.append(verdict.words(command))
             if any(point.kind == NARROWER for point in points):
                 notes.append("narrower networks were trained from random weights: none are published for those widths")
             return {
@@ -227,9 +245,10 @@ class _PrunedConversion:
                 "from": origin_of(work.run),
                 "cuts": cuts,
                 "points": [point.to_json() for point in points],
-                "recommended": verdict.winner.run if verdict else str(chosen.run.folder),
+                "recommended": verdict.winner.run if verdict else None,
+                "command": command,
                 "notes": notes,
-                "stages": [stage.summary() for stage in self._stages],
+                "stages": [stage.summary() for cut, stage in self._stages if cut <= chosen.cut],
                 "spent": self._spending.told,
             }
 
@@ -244,7 +263,7 @@ def _plain(request: ConvertRequest) -> ConvertRequest:
 def _teacher_of(net: nn.Module, work: Work) -> nn.Module:
     if work.request.teacher is None:
         return net
-    run = load_run(work.request.teacher, work.request.model)
+    run = load_either(work.request.teacher, work.request)
     ours = work.run
     if run.labels != ours.labels:
         raise UsageError(
@@ -255,7 +274,8 @@ def _teacher_of(net: nn.Module, work: Work) -> nn.Module:
         raise UsageError(
             f"a teacher (--teacher) must take the same pictures: the run's {ours.spec}, pixel zero point "
             f"{ours.pixel_zero_point} and scale {ours.pixel_scale:g}; {run.folder} takes {run.spec}, "
-            f"{run.pixel_zero_point} and {run.pixel_scale:g}; train it with the same --imgsz and --fit"
+            f"{run.pixel_zero_point} and {run.pixel_scale:g}; take one of a family with the same pixels, trained "
+            "with the same --imgsz and --fit"
         )
     return run.build()
 
@@ -270,7 +290,7 @@ def _facts(work: Work, net: nn.Module) -> dict[str, Any]:
         "--prune-epochs": request.prune_epochs,
         "--no-baselines": not request.baselines,
         "--recipe": request.recipe,
-        "--teacher": None if request.teacher is None else origin_of(load_run(request.teacher, request.model)),
+        "--teacher": None if request.teacher is None else origin_of(load_either(request.teacher, request)),
         "--calibration": len(work.pictures.calibration),
         "--target": request.target,
         "--measure-on": request.measure_on or "this machine",

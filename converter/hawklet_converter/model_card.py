@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -53,11 +52,11 @@ def _pruning(facts: Mapping[str, Any], measured_on: str) -> Iterator[str]:
     for variant, after in chosen.items():
         if variant in whole:
             yield _beside(after, whole[variant], facts["cuts"].get(variant))
-    if facts["recommended"] != next(iter(chosen.values()))["run"]:
+    if facts["recommended"] not in (None, next(iter(chosen.values()))["run"]):
         yield ""
         yield (
             "Another network of this latency did better on the validation pictures, and is recommended in its place: "
-            f"`hawklet convert {shlex.quote(facts['recommended'])}`."
+            f"`{facts['command']}`."
         )
 
 

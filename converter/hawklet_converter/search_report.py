@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -77,7 +76,6 @@ def _pruning(provenance: Mapping[str, Any]) -> dict[str, Any] | None:
         "hollow": legend_mark(chosen.kind, False),
         "chosen": chosen,
         "winner": next((point for point in points if point.run == facts["recommended"]), chosen),
-        "command": f"hawklet convert {shlex.quote(facts['recommended'])}",
         "pictures": pictures,
         "one_picture": 100 / pictures,
         "what": "the multiplications" if facts["asked"]["macs"] else "the unpruned file's time",

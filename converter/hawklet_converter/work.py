@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from hawklet.classifier import Classifier
+from hawklet.errors import RunError
 from hawklet.spec import ModelFormat, Pixels
 from hawklet_converter.latency_source import LatencySource, on_a_board, on_this_machine
 from hawklet_converter.load_pictures import Pictures
@@ -21,7 +22,7 @@ from hawklet_converter.write_variants import Identity
 from hawklet_trainer.data import PhotoSet
 from hawklet_trainer.evaluate import accuracy_of
 from hawklet_trainer.loop import as_input
-from hawklet_trainer.run import Run
+from hawklet_trainer.run import Run, load_run
 
 
 @dataclass(frozen=True)
@@ -66,3 +67,18 @@ class Work:
             return
         with on_a_board(request.measure_on, picture, request.access, self.steps.note) as source:
             yield source
+
+
+def load_either(folder: Path, request: ConvertRequest) -> Run:
+    """Read the run or its teacher: with a teacher, ``--model`` belongs to whichever of the two was trained with it.
+
+    Raises:
+        RunError: it is no run, or one that names code which was not typed.
+        UsageError: there is no teacher, and ``--model`` is not the run's.
+    """
+    if request.teacher is None or request.model is None:
+        return load_run(folder, request.model)
+    try:
+        return load_run(folder)
+    except RunError:
+        return load_run(folder, request.model)

@@ -58,6 +58,7 @@ def _provenance(points: list[Point] = POINTS, **pruning: Any) -> dict[str, Any]:
         "cuts": {"int8-tflite": 0.375, "float32-tflite": 0.394},
         "points": [point.to_json() for point in points],
         "recommended": "runs/cards-pruned40",
+        "command": "hawklet convert runs/cards-pruned40",
         "notes": ["int8-tflite takes 37.5 % less time than unpruned"],
         "stages": [STAGE.summary()],
         "spent": "of 25 minutes, 6 trained each of 3 networks",
@@ -165,7 +166,7 @@ def test_a_pruning_by_multiplications_is_told_as_such() -> None:
 
 
 def test_a_better_network_of_the_same_latency_is_recommended_in_its_place() -> None:
-    provenance = _provenance(recommended="runs/cards-168px")
+    provenance = _provenance(recommended="runs/cards-168px", command="hawklet convert runs/cards-168px")
     assert "<code>hawklet convert runs/cards-168px</code>" in _page(provenance)
     card = model_card("cards-pruned40", ["stop"], provenance, ROWS)
     assert "Another network of this latency did better" in card

@@ -191,6 +191,12 @@ def resume_command(folder: Path, model: str = "") -> str:
     return f"hawklet train --resume {shlex.quote(str(folder))}{own}"
 
 
+def convert_command(folder: Path, model: str = "") -> str:
+    """What to type to convert a run; a user's own network is named again."""
+    own = f" --model {shlex.quote(model)}" if is_own(model) else ""
+    return f"hawklet convert {shlex.quote(str(folder))}{own}"
+
+
 def require_model(named: str, typed: str | None, folder: Path) -> None:
     """Refuse a run whose network is none that may be built: unknown, another than typed, or code that nobody typed.
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hawklet.spec import PreprocessSpec
-from hawklet_converter.pruning.sheet import NARROWER, SMALLER_INPUT
+from hawklet_converter.pruning.sheet import EQUAL, NARROWER, SMALLER_INPUT
 from hawklet_trainer.architecture import Architecture
 from hawklet_trainer.models import model_entry
 
@@ -48,8 +48,17 @@ class Baseline:
         return cls(data["kind"], itself, replace(spec, height=data["height"], width=data["width"]), data["ms"])
 
 
-Measure = Callable[[Architecture, PreprocessSpec], float]
-"""Milliseconds of the int8 file of a network at an input's size."""
+Measure = Callable[[Architecture, PreprocessSpec], float | None]
+"""Milliseconds of the int8 file of a network at an input's size; None where it does not run."""
+
+
+def kinds_of_baselines(architecture: Architecture) -> int:
+    """How many baselines such a network has at most: a smaller input, and a narrower network of some families."""
+    return 1 + int(_has_widths(architecture))
+
+
+def _has_widths(architecture: Architecture) -> bool:
+    return model_entry(architecture.model).build_width is not None and not architecture.channels
 
 
 def smaller_input(
@@ -67,7 +76,7 @@ def smaller_input(
     least = model_entry(architecture.model).least_side
     most = spec.height // _SIDE_STEP
 
-    def time_at(steps: int) -> float:
+    def time_at(steps: int) -> float | None:
         return measure(architecture, with_height(spec, steps * _SIDE_STEP))
 
     lowest = max(1, -(-least // _SIDE_STEP))
@@ -85,15 +94,14 @@ def narrower(
 
     Args: as of :func:`smaller_input`.
     """
-    entry = model_entry(architecture.model)
-    if entry.build_width is None or architecture.channels:
+    if not _has_widths(architecture):
         return None
     most = round(architecture.width / _WIDTH_STEP)
 
     def of(steps: int) -> Architecture:
         return replace(architecture, width=round(steps * _WIDTH_STEP, 2))
 
-    def time_at(steps: int) -> float:
+    def time_at(steps: int) -> float | None:
         return measure(of(steps), spec)
 
     start = most * (wanted_ms / whole_ms) ** 0.75  # MACs go with the square of the width, time with less
@@ -107,19 +115,27 @@ def with_height(spec: PreprocessSpec, height: int) -> PreprocessSpec:
 
 
 def _nearest(
-    start: int, bounds: tuple[int, int], time_at: Callable[[int], float], wanted: float
+    start: int, bounds: tuple[int, int], time_at: Callable[[int], float | None], wanted: float
 ) -> tuple[int, float] | None:
-    """Walk from a guess to the step whose time is nearest; times grow with steps."""
+    """Walk from a guess to the largest step that still counts as equally fast, or else the fastest that was met.
+
+    Times grow with steps; a step that cannot be timed is passed over.
+    """
     low, high = bounds
     if high < low:
         return None
-    times: dict[int, float] = {}
-    step = min(max(start, low), high)
+    times: dict[int, float | None] = {}
+    step, down = min(max(start, low), high), True
     for _ in range(_TRIES):
         times[step] = time_at(step)
-        following = step + (1 if times[step] < wanted else -1)
-        if following in times or not low <= following <= high:
+        taken = times[step]
+        down = down if taken is None else taken > wanted * EQUAL
+        step += -1 if down else 1
+        if step in times or not low <= step <= high:
             break
-        step = following
-    best = min(times, key=lambda tried: abs(times[tried] - wanted))
-    return best, times[best]
+    timed = {step: taken for step, taken in times.items() if taken is not None}
+    if not timed:
+        return None
+    equal = [step for step, taken in timed.items() if taken <= wanted * EQUAL]
+    best = max(equal) if equal else min(timed, key=lambda step: timed[step])
+    return best, timed[best]

@@ -15,10 +15,13 @@ from hawklet_converter.kept_work import KeptWork
 from hawklet_converter.request import Row
 from hawklet_converter.work import Work
 from hawklet_trainer.architecture import Architecture
-from hawklet_trainer.finish import finish_run
+from hawklet_trainer.finish import finish_run, plain
 from hawklet_trainer.loop import History, TrainConfig
 from hawklet_trainer.run import BEST, Run, load_run, new_run_folder
 from hawklet_trainer.weights import LoadedWeights
+
+_LONGEST_STEM = 90
+"""Of a run's name, so that a number still fits behind it."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +42,8 @@ class Network:
 
     @property
     def val(self) -> float:
-        """Top-1 of the worst of its quantized files on the validation pictures, percent."""
-        quantized = [row.val for row in self.rows if not row.variant.startswith("float32")]
-        return min(quantized or [row.val for row in self.rows])
+        """Top-1 of the worst of its files on the validation pictures, percent."""
+        return min(row.val for row in self.rows)
 
     def files(self) -> dict[str, bytes]:
         """Its files by variant."""
@@ -74,7 +76,8 @@ def keep_as_run(
     """
     run, (config, history) = work.run, training
     parent = run.folder.parent
-    name = kept.once(f"run-{suffix}", lambda: new_run_folder(parent, f"{run.name}-{suffix}").name)
+    stem = run.name[: _LONGEST_STEM - len(suffix)]
+    name = kept.once(f"run-{suffix}", lambda: new_run_folder(parent, f"{stem}-{suffix}").name)
     seconds = sum(record.seconds for record in history.records)
     own_weights = architecture.width == run.architecture.width
     finish_run(
@@ -85,13 +88,13 @@ def keep_as_run(
         run.spec,
         run.pixel_zero_point,
         run.pixel_scale,
-        config,
+        run.config(),
         history,
         history.records,
         {"made_by": "hawklet convert", "from": str(run.folder), "prune_epochs": work.request.prune_epochs},
         LoadedWeights(**run.manifest["weights"]) if own_weights else LoadedWeights("none", ""),
         seconds,
-        {"made_from": origin_of(run)},
+        {"made_from": origin_of(run), "recovery": plain(vars(config))},
     )
     return load_run(parent / name, work.request.model), seconds
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from hawklet.errors import BudgetError
-from hawklet.spec import ModelFormat
+from hawklet.spec import ModelFormat, PreprocessSpec
 from hawklet_converter.candidate import Candidate
 from hawklet_converter.latency_source import LatencySource
 from hawklet_converter.pack import format_of
@@ -19,6 +19,7 @@ from hawklet_converter.work import Work
 
 PROMISED = f"int8-{ModelFormat.TFLITE.value}"
 """The file that is measured on the way, and whose time is promised."""
+_REFERENCE = "the unpruned file"
 _MISSED = 0.02
 """It may miss the promised cut by this share of the unpruned file's time."""
 
@@ -40,37 +41,36 @@ def tried_on(network: Network, tried: Sequence[Candidate]) -> tuple[Network, dic
 
 
 def points_of(
-    chosen: Network, files: Mapping[str, bytes], others: Sequence[Network], latency: LatencySource, work: Work
+    chosen: Network,
+    bundled: Mapping[str, bytes],
+    tried: Mapping[str, bytes],
+    others: Sequence[Network],
+    latency: LatencySource,
+    work: Work,
 ) -> list[Point]:
-    """A point for every file of every network, all timed in one call.
+    """A point for every file of every network, those of one network timed in turns with one of the unpruned network's.
 
     Args:
         chosen: The network of the bundle, with its rows.
-        files: Its files by variant.
-        others: Networks that have been converted.
+        bundled: The bundle's files by variant.
+        tried: Files of other attempts on it, see :func:`tried_on`.
+        others: Networks that have been converted, the unpruned one among them.
         latency: Where they are timed.
         work: For a picture of each size.
     """
     networks = (chosen, *others)
-    contents = {chosen.run.name: files, **{network.run.name: network.files() for network in others}}
-    timed = {
-        f"{name} {variant}": (format_of(variant), content)
-        for name, variants in contents.items()
-        for variant, content in variants.items()
-    }
-    pictures = {
-        f"{network.run.name} {variant}": picture_for(work, network.run.spec)
+    unpruned = next(network for network in others if network.kind == UNPRUNED).files()
+    clock = _Clock(unpruned, latency, work)
+    times = {
+        network.run.name: clock.times({**bundled, **tried} if network is chosen else network.files(), network.run.spec)
         for network in networks
-        if network.run.spec != work.run.spec
-        for variant in contents[network.run.name]
     }
-    times = latency.measure(timed, pictures)
     return [
         Point(
             network=network.run.name,
             kind=network.kind,
             variant=row.variant,
-            ms=times.get(f"{network.run.name} {row.variant}"),
+            ms=times[network.run.name].get(row.variant),
             val=row.val,
             test=row.test,
             bytes=row.bytes,
@@ -79,12 +79,40 @@ def points_of(
             width=network.run.architecture.width,
             run=str(network.run.folder),
             train_seconds=network.seconds,
-            chosen=network is chosen,
+            chosen=network is chosen and row.variant in bundled,
         )
         for network in networks
         for macs in (macs_of(network.run.build(), network.run.spec),)
         for row in network.rows
     ]
+
+
+class _Clock:
+    """Times one network's files after another's, so that no more are open at once, and holds drift against one file.
+
+    Args:
+        unpruned: Files of the unpruned network, by variant.
+        latency: Where they are timed.
+        work: For pictures.
+    """
+
+    def __init__(self, unpruned: Mapping[str, bytes], latency: LatencySource, work: Work) -> None:
+        name = PROMISED if PROMISED in unpruned else next(iter(unpruned))
+        self._reference = (format_of(name), unpruned[name])
+        self._latency, self._work = latency, work
+        self._first: float | None = None
+
+    def times(self, files: Mapping[str, bytes], spec: PreprocessSpec) -> dict[str, float]:
+        """Milliseconds by variant, of the machine's pace at the first call."""
+        timed = {variant: (format_of(variant), content) for variant, content in files.items()}
+        foreign = spec != self._work.run.spec
+        pictures = dict.fromkeys(files, picture_for(self._work, spec)) if foreign else {}
+        found = dict(self._latency.measure({**timed, _REFERENCE: self._reference}, pictures))
+        pace = found.pop(_REFERENCE, None)
+        if pace is None:
+            return found
+        self._first = self._first or pace
+        return {variant: ms * self._first / pace for variant, ms in found.items()}
 
 
 def cuts_of(points: Sequence[Point]) -> dict[str, float]:

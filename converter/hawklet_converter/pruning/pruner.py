@@ -52,6 +52,8 @@ class Pruned:
     """What its layers read, in channels of the unpruned network; None: it is that network."""
     share: float
     """Of the unpruned network's time (or MACs) that remains."""
+    seconds: float = 0.0
+    """Of training, over all stages."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,7 @@ class Pruner:
         net = remove_channels(before.net, spec, removal)
         reestimate_batch_norm(net, work.as_input(work.pictures.calibration))
         matched = _in_channels_of_the_first(before.matched, layers_that_read(structure, removal))
-        return Pruned(net, matched, stage.reached.share), stage
+        return Pruned(net, matched, stage.reached.share, before.seconds), stage
 
     def recover(self, pruned: Pruned, epochs: int, minutes: float, name: str) -> tuple[TrainConfig, History]:
         """Teach it, in place. Features are matched where the teacher is the unpruned network."""

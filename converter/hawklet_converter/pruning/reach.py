@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hawklet.errors import BudgetError
 from hawklet_converter.pruning.allocate import allocate, of_share
@@ -78,7 +78,7 @@ def reach_latency(
         share = measure(widths) / base_ms
         tried.append(share)
         if share <= wanted + _OVER and (best is None or share > best.share):
-            best = Reached(widths, share, tuple(tried))
+            best = Reached(widths, share, ())
         if wanted - _SLACK <= share <= wanted + _OVER:
             break
         model_aim *= aim / share
@@ -87,7 +87,7 @@ def reach_latency(
             f"pruning must cut {1 - wanted:.0%} of the measured latency, and the nearest of {len(tried)} networks cut "
             f"{1 - min(tried):.1%}; ask for less, or for MACs with --prune-macs"
         )
-    return best
+    return replace(best, tries=tuple(tried))
 
 
 def reach_macs(structure: Structure, cost: CostModel, curves: Mapping[str, Curve], wanted_macs: float) -> Reached:

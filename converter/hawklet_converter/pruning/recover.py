@@ -17,6 +17,7 @@ from hawklet_converter.work import Work
 from hawklet_trainer.distil import MatchedLayer
 from hawklet_trainer.loop import EpochRecord, History, Progress, TrainConfig, fine_tune
 
+_LEAST_MINUTES = 1e-3
 BY_TIME = 10_000
 """More epochs than there is time for."""
 _LR = 1e-3
@@ -86,7 +87,7 @@ def recover(
     # Flips and crops as in training: what made a left arrow a left arrow must hold here too.
     config = run.config(
         epochs=epochs,
-        minutes=round(minutes, 3),
+        minutes=max(_LEAST_MINUTES, minutes),
         **({} if lesson.gently else {"lr": _LR}),
         accuracy_first=True,  # --max-drop is a promise in points of top-1
         **({} if epochs < BY_TIME else {"patience": epochs}),

@@ -54,17 +54,19 @@ class Rivals:
     def _find(self, wanted_ms: float, base_ms: float, timer: Timer) -> list[dict[str, Any]]:
         run = self._work.run
 
-        def measure(architecture: Architecture, spec: PreprocessSpec) -> float:
+        def measure(architecture: Architecture, spec: PreprocessSpec) -> float | None:
             net = self._build(architecture, spec)
-            macs_of(net, spec)  # refuses pictures of a size that it does not run on
-            return timer.ms(net, spec)
+            try:
+                macs_of(net, spec)  # refuses pictures of a size that it does not run on
+                return timer.ms(net, spec)
+            except ModelError as error:
+                self._work.steps.note(f"nothing to compare with at {spec.height} px: {error}")
+                return None
 
-        try:
-            smaller = smaller_input(run.architecture, run.spec, wanted_ms, base_ms, measure)
-        except ModelError as error:
-            smaller = None
-            self._work.steps.note(f"there is no smaller input to compare with: {error}")
-        found = (smaller, narrower(run.architecture, run.spec, wanted_ms, base_ms, measure))
+        found = (
+            smaller_input(run.architecture, run.spec, wanted_ms, base_ms, measure),
+            narrower(run.architecture, run.spec, wanted_ms, base_ms, measure),
+        )
         return [baseline.to_json() for baseline in found if baseline is not None]
 
     def _build(self, architecture: Architecture, spec: PreprocessSpec) -> nn.Module:

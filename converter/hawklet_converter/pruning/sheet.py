@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from hawklet_converter.table import aligned
 
 UNPRUNED, PRUNED, SMALLER_INPUT, NARROWER = KINDS = ("unpruned", "pruned", "smaller input", "narrower")
 """What a network is in a comparison."""
-_EQUAL = 1.06
+_FLOAT = "float32-tflite"
+EQUAL = 1.06
 """Latencies within this factor count as equal: a step of eight pixels or of a twentieth of the width is that much."""
 
 
@@ -58,9 +58,8 @@ class Verdict:
     sure: bool
     """Whether the difference is more than chance on so many pictures."""
 
-    @property
-    def words(self) -> str:
-        """For a reader."""
+    def words(self, command: str) -> str:
+        """For a reader; ``command`` makes the winner's bundle."""
         pruned, best = self.pruned, self.winner
         if best is pruned:
             return f"{pruned.network} does best of the networks of its latency on the validation pictures"
@@ -68,17 +67,22 @@ class Verdict:
         return (
             f"at the latency of {pruned.network} the {best.kind} network does better{told}: {best.val:.1f} against "
             f"{pruned.val:.1f} % of the validation pictures, {best.ms:.2f} against {pruned.ms:.2f} ms; recommended: "
-            f"hawklet convert {shlex.quote(best.run)}"
+            f"{command}"
         )
 
 
-def verdict_of(points: Sequence[Point], pictures: int) -> Verdict | None:
+def verdict_of(points: Sequence[Point], pictures: int, *, searched: bool = False) -> Verdict | None:
     """Compare the chosen network with those that are no slower; None where nothing can be compared.
 
     Args:
         points: Of the sheet, the chosen one marked.
         pictures: Validation pictures.
+        searched: The chosen one's file is not that of the first attempt, as those of the others are; so it is float
+            files that are compared.
     """
+    if searched:
+        plain = {point.network: point.val for point in points if point.variant == _FLOAT}
+        points = [replace(point, val=plain.get(point.network, point.val)) for point in points]
     pruned = next((point for point in points if point.chosen), None)
     if pruned is None or pruned.ms is None:
         return None
@@ -88,7 +92,7 @@ def verdict_of(points: Sequence[Point], pictures: int) -> Verdict | None:
         if point.variant == pruned.variant
         and point.kind not in (UNPRUNED, PRUNED)
         and point.ms is not None
-        and point.ms <= pruned.ms * _EQUAL
+        and point.ms <= pruned.ms * EQUAL
     ]
     if not rivals:
         return None

@@ -11,6 +11,8 @@ from hawklet_converter.kept_work import KeptWork
 _LOOKING_S = 150.0
 """What choosing channels and finding baselines is reckoned with, for each pruned network."""
 _LEAST_MINUTES = 0.25
+_LAST_SEARCH = 0.15
+"""Share of the budget that is kept for quantizing the pruned network as well as it can be."""
 
 
 class Spending:
@@ -32,6 +34,11 @@ class Spending:
         """Seconds that remain; below 0 where it took longer."""
         return self._budget_s - (time.monotonic() - self._start)
 
+    @property
+    def for_the_last_search(self) -> float:
+        """Seconds that no training gets."""
+        return _LAST_SEARCH * self._budget_s
+
     def minutes_each(self, networks: int, conversions: int, conversion_s: float) -> float:
         """Minutes that each of some networks may be trained.
 
@@ -45,7 +52,7 @@ class Spending:
         """
 
         def deal() -> float:
-            reserved = conversions * conversion_s + _LOOKING_S * networks / 3
+            reserved = conversions * conversion_s + _LOOKING_S * networks / 3 + self.for_the_last_search
             minutes = (self.left() - reserved) / 60.0 / networks
             if minutes < _LEAST_MINUTES:  # here, so that a refusal is not kept, and --resume may come with more
                 raise BudgetError(

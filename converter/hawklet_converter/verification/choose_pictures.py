@@ -50,7 +50,7 @@ def choose_pictures(request: VerifyRequest, bundle: Bundle) -> Pictures:
         RunError: the run is not the one that the bundle was converted from.
         DataError: the photos are missing, carry foreign labels, or were trained on.
     """
-    run = _given_run(request.run, bundle) if request.run else _named_run(bundle)
+    run = _given_run(request.run, bundle, request.model) if request.run else _named_run(bundle, request.model)
     if request.photos and not (run and _holds_photos_of(run, request.photos)):
         return _labelled(request, request.photos, bundle, run)
     if run is None:
@@ -67,21 +67,21 @@ def _nothing_to_verify_on(bundle: Bundle) -> str:
     )
 
 
-def _given_run(folder: Path, bundle: Bundle) -> Run:
+def _given_run(folder: Path, bundle: Bundle, model: str | None) -> Run:
     from hawklet_trainer.run import load_run
 
-    run = load_run(folder)
+    run = load_run(folder, model)
     _require_origin(run, bundle)
     return run
 
 
-def _named_run(bundle: Bundle) -> Run | None:
+def _named_run(bundle: Bundle, model: str | None) -> Run | None:
     """The run that the bundle names, as seen from here or from beside the bundle; None where there is no such run."""
     named = _facts(bundle, "run").get("folder")
     places = [Path(named), bundle.path.parent / named] if isinstance(named, str) else []
     for place in places:
         try:
-            return _given_run(place, bundle)
+            return _given_run(place, bundle, model)
         except HawkletError:  # a hint: what stands there by that name today may be anything
             continue
     return None
@@ -118,10 +118,10 @@ def _require_network(run: Run, bundle: Bundle) -> None:
     from hawklet_trainer.run import BEST
 
     architecture, weights = bundle.manifest.provenance.get("architecture"), _facts(bundle, "run").get("weights_sha256")
-    if architecture != run.model:
+    if architecture != run.architecture.describe():
         raise RunError(
             f"--run must be the run that the bundle was converted from: the bundle's network is {architecture}, the "
-            f"run's is {run.model}; name that run"
+            f"run's is {run.architecture.describe()}; name that run"
         )
     if weights is None or not (run.folder / BEST).is_file():
         return

@@ -34,6 +34,7 @@ _PATH = click.Path(path_type=Path)
 @click.option(
     "--threads", type=click.IntRange(1), default=1, show_default=True, metavar="N", help="CPU threads of one inference."
 )
+@click.option("--model", metavar="MODULE:FUNCTION", help="Your own network, if the run was trained with one.")
 @click.option("--anyway", is_flag=True, help="Verify although pictures in --photos were trained on.")
 def verify(
     bundle: Path,
@@ -44,6 +45,7 @@ def verify(
     as_json: bool,
     max_drop: float | None,
     threads: int,
+    model: str | None,
     anyway: bool,
 ) -> None:
     """Measure every file of BUNDLE anew, against the float model it was made from.
@@ -63,7 +65,9 @@ def verify(
 
     if html:
         require_writable(html)  # now, not after the measurement
-    found, pictures = verify_bundle(VerifyRequest(bundle, run, photos, split, max_drop, threads, anyway), Steps())
+    found, pictures = verify_bundle(
+        VerifyRequest(bundle, run, photos, split, max_drop, threads, model, anyway), Steps()
+    )
     if html:
         from hawklet_converter.verification.report import write_report
 

@@ -21,5 +21,7 @@ class VerifyRequest:
     """Points of top-1 that files which are not float may lose; None = what the conversion allowed."""
     threads: int = 1
     """CPU threads of one inference."""
+    model: str | None = None
+    """The user's own ``module:function`` that the run was trained with, said again."""
     anyway: bool = False
     """Verify although some pictures were trained on."""

@@ -23,7 +23,7 @@ def origin_of(bundle: Bundle) -> Mapping[str, Any] | None:
     return origin if isinstance(origin, Mapping) else {}
 
 
-def unpruned_run(bundle: Bundle, run: Run | None) -> Run | None:
+def unpruned_run(bundle: Bundle, run: Run | None, model: str | None) -> Run | None:
     """Find it as the bundle names it, seen from here or from beside the bundle, or beside the pruned run.
 
     It counts only with the same weights, labels, photos and preparation of pictures.
@@ -31,6 +31,7 @@ def unpruned_run(bundle: Bundle, run: Run | None) -> Run | None:
     Args:
         bundle: Pruned or not.
         run: The pruned run, where it is there.
+        model: The user's own ``module:function``, as typed.
     """
     origin = origin_of(bundle)
     folder = origin.get("folder") if origin else None
@@ -39,14 +40,16 @@ def unpruned_run(bundle: Bundle, run: Run | None) -> Run | None:
     places = [Path(folder), bundle.path.parent / folder]
     if run is not None:
         places.append(run.folder.parent / Path(folder).name)
-    return next((found for found in map(_load, places) if found and _is_meant(found, bundle)), None)
+    return next(
+        (found for found in (_load(place, model) for place in places) if found and _is_meant(found, bundle)), None
+    )
 
 
-def _load(folder: Path) -> Run | None:
+def _load(folder: Path, model: str | None) -> Run | None:
     from hawklet_trainer.run import load_run
 
     try:
-        return load_run(folder)
+        return load_run(folder, model)
     except HawkletError:  # a hint: what stands there by that name today may be anything
         return None
 

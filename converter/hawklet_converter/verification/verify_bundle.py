@@ -60,7 +60,7 @@ def verify(request: VerifyRequest, steps: Steps) -> tuple[Verification, Pictures
     with steps.step("replaying golden frames"):
         proofs = [digests, *(golden_check(replay(bundle, v.name, request.threads)) for v in bundle.manifest.variants)]
     with steps.step(f"running every file on {len(pictures.photos)} pictures"):
-        answers, truth = _answers(bundle, pictures, request.threads)
+        answers, truth = _answers(bundle, pictures, request)
     return _judge(request, bundle, pictures, answers, truth, proofs), pictures
 
 
@@ -70,10 +70,12 @@ def reference_of(bundle: Bundle) -> Variant | None:
     return floats.get(ModelFormat.TFLITE) or floats.get(ModelFormat.ONNX)
 
 
-def _answers(bundle: Bundle, pictures: Pictures, threads: int) -> tuple[dict[str, Answers], statistics.Labels]:
-    models = variant_models(bundle, threads)
+def _answers(
+    bundle: Bundle, pictures: Pictures, request: VerifyRequest
+) -> tuple[dict[str, Answers], statistics.Labels]:
+    models = variant_models(bundle, request.threads)
     kinds = {variant.name: variant.output for variant in bundle.manifest.variants}
-    for name, run in ((NETWORK, pictures.run), (UNPRUNED, unpruned_run(bundle, pictures.run))):
+    for name, run in ((NETWORK, pictures.run), (UNPRUNED, unpruned_run(bundle, pictures.run, request.model))):
         if run is not None:
             models[name] = network_model(run)
             kinds[name] = OutputKind.LOGITS

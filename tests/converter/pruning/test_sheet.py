@@ -36,7 +36,7 @@ def test_the_pruned_network_is_recommended_where_none_of_its_latency_does_better
     verdict = verdict_of([WHOLE, OURS, _point("narrower", 2.4, 88.0), _point("smaller input", 2.3, 91.0)], 1000)
     assert verdict is not None
     assert verdict.winner is OURS
-    assert "flowers-pruned does best of the networks of its latency" in verdict.words
+    assert "flowers-pruned does best of the networks of its latency" in verdict.words("hawklet convert X")
 
 
 def test_a_rival_that_does_better_at_the_same_latency_is_recommended_plainly() -> None:
@@ -45,15 +45,15 @@ def test_a_rival_that_does_better_at_the_same_latency_is_recommended_plainly() -
     assert verdict is not None
     assert verdict.winner is rival
     assert verdict.sure
-    assert "the smaller input network does better: 96.0 against 92.0 %" in verdict.words
-    assert "recommended: hawklet convert 'runs/flowers-smaller input'" in verdict.words
+    assert "the smaller input network does better: 96.0 against 92.0 %" in verdict.words("hawklet convert X")
+    assert "recommended: hawklet convert X" in verdict.words("hawklet convert X")
 
 
 def test_a_difference_that_so_few_pictures_cannot_tell_is_said_to_be_chance() -> None:
     verdict = verdict_of([WHOLE, OURS, _point("narrower", 2.4, 93.0)], 105)
     assert verdict is not None
     assert not verdict.sure
-    assert "(within chance on so many pictures)" in verdict.words
+    assert "(within chance on so many pictures)" in verdict.words("hawklet convert X")
 
 
 def test_slower_networks_other_files_and_what_does_not_run_there_are_no_rivals() -> None:
