@@ -55,7 +55,7 @@ class KeptWork:
         except (OSError, ValueError, KeyError, TypeError):
             pass  # told below
         raise UsageError(
-            f"{self.folder} is where a search keeps what it has tried, and something else is there; "
+            f"{self.folder} is where unfinished work is kept, and something else is there; "
             "move it away, or name another bundle (-o)"
         )
 
@@ -63,7 +63,7 @@ class KeptWork:
         differing = [name for name in {**found, **self._facts} if found.get(name) != self._facts.get(name)]
         if differing:
             raise UsageError(
-                f"--resume goes on with the same search; what {self.folder} holds differs in {', '.join(differing)}; "
+                f"--resume goes on with the same work; what {self.folder} holds differs in {', '.join(differing)}; "
                 "give the same options again, or leave --resume out to begin anew"
             )
 

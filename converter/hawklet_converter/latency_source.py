@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from statistics import median
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
@@ -17,7 +19,12 @@ if TYPE_CHECKING:
 
 _NONE: Mapping[str, Pixels] = MappingProxyType({})
 
-Files = Mapping[str, tuple[ModelFormat, bytes]]
+_FILE, _REFERENCE = "it", "reference"
+_CALLS, _ENOUGH_S = 5, 10.0
+
+File = tuple[ModelFormat, bytes]
+"""A model file."""
+Files = Mapping[str, File]
 """Name -> model file."""
 Open = Callable[[bytes, ModelFormat, Pixels], Classifier]
 """Makes a classifier with one thread, for pictures of this one's size."""
@@ -45,6 +52,26 @@ class LatencySource:
     measure: Measuring
     doubts: dict[str, None] = field(default_factory=dict)
     """What makes the numbers worth less, each said once, in order."""
+    calls: int = 1
+    """How many measurements :meth:`ratio` takes the median of: a machine that others use needs some."""
+
+    def ratio(self, file: File, reference: File, picture: Pixels | None = None) -> float | None:
+        """How long a file takes by another, the two alone in turns; None where one of them does not run.
+
+        Args:
+            file: What is timed.
+            reference: What it is held against.
+            picture: What ``file`` takes, where that is of another size: ``uint8 [H, W, C]``, prepared.
+        """
+        found: list[float] = []
+        start = time.monotonic()
+        while len(found) < self.calls and (not found or time.monotonic() - start < _ENOUGH_S):
+            pictures = {} if picture is None else {_FILE: picture}
+            times = self.measure({_REFERENCE: reference, _FILE: file}, pictures)
+            if len(times) < 2:
+                return None
+            found.append(times[_FILE] / times[_REFERENCE])
+        return median(found)
 
 
 def on_this_machine(picture: Pixels, open_file: Open) -> LatencySource:
@@ -59,7 +86,7 @@ def on_this_machine(picture: Pixels, open_file: Open) -> LatencySource:
         shown = {name: pictures.get(name, picture) for name in files}
         return measure_latency({name: open_file(c, f, shown[name]) for name, (f, c) in files.items()}, shown)
 
-    return LatencySource("this machine, 1 thread, CPU time", measure)
+    return LatencySource("this machine, 1 thread, CPU time", measure, calls=_CALLS)
 
 
 @contextlib.contextmanager

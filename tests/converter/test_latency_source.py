@@ -12,7 +12,7 @@ import pytest
 
 import hawklet_hardware.latency.remote
 from hawklet.spec import ModelFormat, Pixels
-from hawklet_converter.latency_source import on_a_board, on_this_machine
+from hawklet_converter.latency_source import Files, LatencySource, on_a_board, on_this_machine
 
 FILES = {"large": (ModelFormat.TFLITE, b"large"), "small": (ModelFormat.ONNX, b"small")}
 LARGE, SMALL = np.zeros((32, 32, 3), np.uint8), np.zeros((16, 16, 3), np.uint8)
@@ -102,3 +102,22 @@ def test_on_a_board_files_of_another_size_have_a_turn_of_their_own(board: Board)
     assert board.calls == [(["broken", "large", "third"], 32), (["small"], 16)]
     assert list(source.doubts) == ["it was hot", "broken does not run there: no such operator"]
     assert source.where == "a board, CPU time"
+
+
+def test_a_ratio_is_the_median_of_several_calls_of_two_files_alone() -> None:
+    paces = iter([0.5, 0.9, 0.6])  # a neighbour woke up during the second call
+    seen: list[set[str]] = []
+
+    def measure(files: Files, pictures: Mapping[str, Pixels] | None = None) -> Mapping[str, float]:
+        seen.append(set(files))
+        pace = next(paces)
+        return {name: 4.0 * (pace if content == b"fast" else 1.0) for name, (_, content) in files.items()}
+
+    source = LatencySource("here", measure, calls=3)
+    assert source.ratio((ModelFormat.TFLITE, b"fast"), (ModelFormat.TFLITE, b"slow")) == pytest.approx(0.6)
+    assert [len(names) for names in seen] == [2, 2, 2]
+
+
+def test_a_file_that_does_not_run_has_no_ratio() -> None:
+    source = LatencySource("here", lambda files, pictures=None: {}, calls=3)
+    assert source.ratio((ModelFormat.TFLITE, b"a"), (ModelFormat.TFLITE, b"b")) is None

@@ -41,8 +41,8 @@ class TrainConfig:
     temperature: float = 2.0
     """With a teacher: softening of both answers."""
     match_features: float = 0.0
-    """With a teacher: weight of the distance between both networks' similarities of pictures (F. Tung and G. Mori,
-    "Similarity-Preserving Knowledge Distillation", 2019)."""
+    """With a teacher: weight of the distance between both networks' features, those of the layers that are matched, or
+    else the similarities of pictures (F. Tung and G. Mori, "Similarity-Preserving Knowledge Distillation", 2019)."""
     seed: int = 0
 
 
@@ -72,7 +72,7 @@ class History:
     records: list[EpochRecord] = field(default_factory=list)
     best_epoch: int = 0
     best_val_top1: float = 0.0
-    """Accuracy on val of the epoch whose val loss was lowest, percent."""
+    """Accuracy on val of the best epoch, percent."""
     precision: str = "float32"
     """What was computed in, and why."""
     stopped_by: str = "epochs"

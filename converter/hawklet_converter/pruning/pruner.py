@@ -225,29 +225,33 @@ class Timer:
     """
 
     def __init__(self, latency: LatencySource, whole: bytes, work: Work, kept: KeptWork) -> None:
-        self._latency, self._whole, self._work, self._kept = latency, whole, work, kept
+        self._latency, self._work, self._kept = latency, work, kept
+        self._whole = (ModelFormat.TFLITE, whole)
 
     def base_ms(self) -> float:
         """Milliseconds of the unpruned network's file, measured once for all stages."""
-        return float(self._kept.once("base", lambda: self._times({})[_WHOLE]))
+        return float(self._kept.once("base", self._measure_base))
 
     def ms(self, net: nn.Module, spec: PreprocessSpec) -> float:
         """Milliseconds of a network's file: its ratio to the unpruned one's, times what that one took at first."""
-        times = self._times({"other": (rough_file(net, spec, self._work), spec)})
-        return times["other"] / times[_WHOLE] * self.base_ms()
+        content = rough_file(net, spec, self._work)
+        picture = picture_for(self._work, spec) if spec != self._work.run.spec else None
+        ratio = self._latency.ratio((ModelFormat.TFLITE, content), self._whole, picture)
+        if ratio is None:
+            raise self._does_not_run("one does not")
+        return ratio * self.base_ms()
 
-    def _times(self, others: Mapping[str, tuple[bytes, PreprocessSpec]]) -> Mapping[str, float]:
-        files = {_WHOLE: (ModelFormat.TFLITE, self._whole)}
-        files |= {name: (ModelFormat.TFLITE, content) for name, (content, _) in others.items()}
-        pictures = {n: picture_for(self._work, spec) for n, (_, spec) in others.items() if spec != self._work.run.spec}
-        times = self._latency.measure(files, pictures)
-        if len(times) < len(files):
-            why = "; ".join(self._latency.doubts) or "no reason was given"
-            raise ModelError(
-                f"pruning needs int8 files that run where latency is measured ({self._latency.where}), and "
-                f"{'one does not' if times else 'none does'}: {why}"
-            )
-        return times
+    def _measure_base(self) -> float:
+        times = self._latency.measure({_WHOLE: self._whole})
+        if _WHOLE not in times:
+            raise self._does_not_run("the unpruned network's does not")
+        return times[_WHOLE]
+
+    def _does_not_run(self, which: str) -> ModelError:
+        why = "; ".join(self._latency.doubts) or "no reason was given"
+        return ModelError(
+            f"pruning needs int8 files that run where latency is measured ({self._latency.where}), and {which}: {why}"
+        )
 
 
 def rough_file(net: nn.Module, spec: PreprocessSpec, work: Work) -> bytes:

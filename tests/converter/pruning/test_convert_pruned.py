@@ -32,6 +32,9 @@ from hawklet_converter.pruning.recover import _Watch, recover
 from hawklet_converter.pruning.structure import Traced, macs_of
 from hawklet_converter.request import Conversion, ConvertRequest, Row
 from hawklet_converter.steps import Steps
+from hawklet_converter.verification.request import VerifyRequest
+from hawklet_converter.verification.verify_bundle import NETWORK, verify
+from hawklet_converter.verification.verify_bundle import UNPRUNED as UNPRUNED_ROW
 from hawklet_converter.work import Work
 from hawklet_trainer.loop import EpochRecord
 from hawklet_trainer.models import MODELS
@@ -426,3 +429,46 @@ def test_the_command_prunes_shows_the_sheet_and_is_quiet(
     assert f"hawklet flash {output}" in printed.out
     assert "the most sensitive:" in printed.err
     assert len(printed.err.splitlines()) < 25, "the libraries' chatter came through"
+
+
+def test_a_pruned_bundle_is_verified_against_its_own_run_and_counts_from_the_unpruned_one(pruned: Conversion) -> None:
+    found, pictures = verify(VerifyRequest(pruned.path), Steps(silent=True))
+    assert pictures.run is not None and pictures.run.folder.name == "shapes-pruned30"
+    assert {NETWORK, UNPRUNED_ROW} <= {row.name for row in found.rows}
+
+
+def test_a_sweep_trains_the_rivals_of_a_share_as_long_as_all_stages_before_it_took(
+    runs: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    minutes: list[float] = []
+
+    def watched(*arguments: Any) -> Any:
+        minutes.append(arguments[4])
+        return recover(*arguments)
+
+    monkeypatch.setattr("hawklet_converter.pruning.rivals.recover", watched)
+    done = _prune(runs(), sweep=(0.1, 0.2), recipe="float32", baselines=True)
+    trained = {point["network"]: point["train_seconds"] for point in done.sheet if point["kind"] == "pruned"}
+    assert trained["shapes-pruned20"] > trained["shapes-pruned10"]
+    assert minutes[0] * 60 == pytest.approx(trained["shapes-pruned10"])
+    assert minutes[-1] * 60 == pytest.approx(trained["shapes-pruned20"])
+
+
+def test_rivals_of_a_network_that_was_not_trained_are_not_either_and_nothing_breaks(runs: Callable[[], Path]) -> None:
+    done = _prune(runs(), prune=0.2, prune_epochs=0, recipe="float32", baselines=True)
+    assert {"smaller input", "narrower"} <= {point["kind"] for point in done.sheet}
+
+
+def test_a_refused_network_is_shown_beside_those_it_was_compared_with(
+    runs: Callable[[], Path], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refusing(work: Work, after: float, before: float) -> None:
+        raise BudgetError("it lost too much")
+
+    monkeypatch.setattr("hawklet_converter.convert.require_recovery", refusing)
+    folder = runs()
+    request = _request(folder, prune=0.3, prune_epochs=0, recipe="float32", baselines=True)
+    with pytest.raises(BudgetError, match=r"kept as the run .*shapes-pruned30.* --resume does only the rest"):
+        convert(request, Steps())
+    assert "shapes-pruned30 (pruned) *" in capsys.readouterr().err
+    assert not (folder / "shapes.hawklet").exists()
