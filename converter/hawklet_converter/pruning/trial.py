@@ -17,8 +17,8 @@ from hawklet_converter.pruning.structure import ChannelGroup, Structure
 _HALF = 0.5
 _OTHER_SHARES = (0.25, 0.75)
 _MOST_PICTURES, _FEWEST_PICTURES = 64, 16
-_MACS = 3e12
-"""What trying may take, in multiplications: half a minute of two cores; large networks look at fewer pictures."""
+_MACS = 1.5e12
+"""What trying may take, in multiplications: about a minute of two cores; large networks look at fewer pictures."""
 
 
 @dataclass(frozen=True)
