@@ -28,8 +28,7 @@ PAGE = Page(
         "Written by `make benchmark-pruning`, kept exactly as measured: what was missed is here too. *must* is what",
         "this project requires of itself, *aim* what it would like; the last column says which is reached.",
         "",
-        "- Three seeds: of the split where the data has none, of training, and of pruning. Means; each seed in",
-        "  brackets.",
+        "- Seeds are of the split where the data has none, of training, and of pruning. Means; each seed in brackets.",
         "- Accuracy: int8 TFLite files, top-1 on the test pictures, which decide nothing before. Of the flowers there",
         "  are 250, so one is 0.4 points, and the standard error of a difference about 2 points a seed.",
         "- Latency: CPU time of the int8 TFLite file, 1 thread, all files of a conversion taking turns.",
@@ -61,7 +60,8 @@ def main() -> int:
             return error.exit_code
         figures = _figures(case, outcomes)
         print(table_of(figures), flush=True)
-        results.put(number, record_row(case.title, figures, before, time.monotonic() - start))
+        title = f"{case.title}; seeds {', '.join(map(str, arguments.seeds))}"
+        results.put(number, record_row(title, figures, before, time.monotonic() - start))
         missed |= any(figure.verdict == "MISSED" for figure in figures)
     return 1 if missed else 0
 
