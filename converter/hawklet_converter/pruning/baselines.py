@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hawklet.spec import PreprocessSpec
-from hawklet_converter.pruning.sheet import EQUAL, NARROWER, SMALLER_INPUT
+from hawklet_converter.pruning.sheet import NARROWER, SMALLER_INPUT
 from hawklet_trainer.architecture import Architecture
 from hawklet_trainer.models import model_entry
 
@@ -18,6 +18,8 @@ _SIDE_STEP = 8
 """Pixels."""
 _WIDTH_STEP = 0.05
 _TRIES = 5
+_NEAR = 1.05
+"""A baseline may be slower by this factor: steps are coarse."""
 
 
 @dataclass(frozen=True)
@@ -129,13 +131,13 @@ def _nearest(
     for _ in range(_TRIES):
         times[step] = time_at(step)
         taken = times[step]
-        down = down if taken is None else taken > wanted * EQUAL
+        down = down if taken is None else taken > wanted * _NEAR
         step += -1 if down else 1
         if step in times or not low <= step <= high:
             break
     timed = {step: taken for step, taken in times.items() if taken is not None}
     if not timed:
         return None
-    equal = [step for step, taken in timed.items() if taken <= wanted * EQUAL]
+    equal = [step for step, taken in timed.items() if taken <= wanted * _NEAR]
     best = max(equal) if equal else min(timed, key=lambda step: timed[step])
     return best, timed[best]

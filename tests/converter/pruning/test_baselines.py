@@ -24,13 +24,12 @@ class Clock:
         return self.base * (spec.height * spec.width / 224**2) * architecture.width**self.power
 
 
-def _off(baseline: Baseline | None, wanted: float) -> float:
-    assert baseline is not None
-    return abs(baseline.ms - wanted)
+_NEAR = 1.05
+"""A baseline may be slower than the pruned network by this."""
 
 
 @pytest.mark.parametrize("share", [0.85, 0.6, 0.35])
-def test_the_input_whose_time_is_nearest_is_found_in_few_tries(share: float) -> None:
+def test_the_largest_input_that_takes_no_longer_is_found_in_few_tries(share: float) -> None:
     clock = Clock()
     found = smaller_input(MOBILE, SPEC, 8.0 * share, 8.0, clock)
     assert clock.timed <= 5
@@ -38,21 +37,21 @@ def test_the_input_whose_time_is_nearest_is_found_in_few_tries(share: float) -> 
     assert (found.kind, found.architecture) == (SMALLER_INPUT, MOBILE)
     assert found.spec.height == found.spec.width < 224
     assert found.spec.height % 8 == 0
-    others = [clock(MOBILE, with_height(SPEC, found.spec.height + step)) for step in (-8, 8)]
-    assert all(_off(found, 8.0 * share) <= abs(other - 8.0 * share) for other in others)
+    larger = clock(MOBILE, with_height(SPEC, found.spec.height + 8))
+    assert found.ms <= _NEAR * 8.0 * share < larger
     assert found.suffix == f"{found.spec.height}px"
 
 
 @pytest.mark.parametrize("share", [0.85, 0.6, 0.35])
-def test_the_width_whose_time_is_nearest_is_found_in_few_tries(share: float) -> None:
+def test_the_largest_width_that_takes_no_longer_is_found_in_few_tries(share: float) -> None:
     clock = Clock()
     found = narrower(MOBILE, SPEC, 8.0 * share, 8.0, clock)
     assert clock.timed <= 5
     assert found is not None
     assert (found.kind, found.spec) == (NARROWER, SPEC)
     width = found.architecture.width
-    others = [clock(Architecture("mobilenet_v2", width + step), SPEC) for step in (-0.05, 0.05)]
-    assert all(_off(found, 8.0 * share) <= abs(other - 8.0 * share) for other in others)
+    wider = clock(Architecture("mobilenet_v2", width + 0.05), SPEC)
+    assert found.ms <= _NEAR * 8.0 * share < wider
     assert found.suffix == f"width{width:.2f}"
 
 
