@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hawklet.spec import PreprocessSpec
-from hawklet_converter.pruning.baselines import Baseline, narrower, smaller_input, with_height
+from hawklet_converter.pruning.baselines import narrower, smaller_input, with_height
 from hawklet_converter.pruning.sheet import NARROWER, SMALLER_INPUT
 from hawklet_trainer.architecture import Architecture
 
