@@ -57,8 +57,8 @@ class Spending:
             if minutes < _LEAST_MINUTES:  # here, so that a refusal is not kept, and --resume may come with more
                 raise BudgetError(
                     f"the budget (--budget) must allow {_LEAST_MINUTES * 60:g} s of training for each of {networks} "
-                    f"networks beside {conversions} x {conversion_s:.0f} s of quantizing, and {self._budget_s / 60:.2g} "
-                    "minutes do not; allow more, or leave out comparing with --no-baselines"
+                    f"networks beside {conversions} x {conversion_s:.0f} s of quantizing, and "
+                    f"{self._budget_s / 60:.2g} minutes do not; allow more, or leave out comparing with --no-baselines"
                 )
             return minutes
 
