@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+import pruning
 from hawklet_benchmarks.conditions import read_moment
 from quantization import PAGE
-from suite_figures import Figure, Goal, Results, page_of, record_row, table_of
+from suite_figures import Figure, Goal, Page, Results, page_of, record_row, table_of
 
 MORE, LESS = Goal(94.5, 96.5, True, " %"), Goal(0.5, 0.44, False)
 
@@ -52,10 +53,11 @@ def test_a_row_that_is_measured_again_replaces_its_own_figures_alone(tmp_path: P
     assert "97.25 %" in text and "95 %" in text and "| 90 %" not in text
 
 
-def test_the_page_of_results_is_made_of_the_kept_figures_unchanged(repository: Path) -> None:
-    kept = json.loads((repository / "benchmarks" / "results" / "quantization.json").read_text(encoding="utf-8"))
-    page = (repository / "docs" / "quantization-results.md").read_text(encoding="utf-8")
-    assert page == page_of(PAGE, kept["rows"])
+@pytest.mark.parametrize(("suite", "name"), [(PAGE, "quantization"), (pruning.PAGE, "pruning")])
+def test_the_page_of_results_is_made_of_the_kept_figures_unchanged(suite: Page, name: str, repository: Path) -> None:
+    kept = json.loads((repository / "benchmarks" / "results" / f"{name}.json").read_text(encoding="utf-8"))
+    page = (repository / "docs" / f"{name}-results.md").read_text(encoding="utf-8")
+    assert page == page_of(suite, kept["rows"])
 
 
 def test_rows_without_their_data_are_skipped_and_name_what_is_absent(repository: Path, tmp_path: Path) -> None:
