@@ -31,7 +31,7 @@ PAGE = Page(
         "- Seeds are of the split where the data has none, of training, and of pruning. Means; each seed in brackets.",
         "- Accuracy: int8 TFLite files, top-1 on the test pictures, which decide nothing before. Of the flowers there",
         "  are 250, so one is 0.4 points, and the standard error of a difference about 2 points a seed.",
-        "- Latency: CPU time of the int8 TFLite file, 1 thread, all files of a conversion taking turns.",
+        "- Latency: CPU time of the int8 TFLite file, 1 thread, in turns with that of the unpruned network.",
         "- The baselines got the training time of the pruned network, its teacher and its loop. The unpruned network",
         "  at a smaller input began with its trained weights, the narrower one with random ones: none are published.",
         "- ResNet18 was trained from random weights on the cards of `hawklet demo`, since its published ones were out",

@@ -44,7 +44,7 @@ def _pruning(facts: Mapping[str, Any], measured_on: str) -> Iterator[str]:
     macs = [next(iter(points.values()))["macs"] / 1e6 for points in (chosen, whole)]
     yield (
         f"Channels were pruned away: {macs[0]:.0f} of {macs[1]:.0f} million multiply-accumulate operations remain. "
-        f"Beside the unpruned network's files, all timed in turns ({measured_on}):"
+        f"Beside the unpruned network's files, timed in turns with one of them ({measured_on}):"
     )
     yield ""
     yield "| file | ms | unpruned | less time | top-1 val % | unpruned | top-1 test % | unpruned |"
