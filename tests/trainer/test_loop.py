@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -218,15 +218,38 @@ def test_a_loss_that_was_not_measured_is_nan_and_not_zero(net: Small, photos: Ph
     assert math.isnan(history.records[0].train_loss)
 
 
+def _answering(monkeypatch: pytest.MonkeyPatch, photos: PhotoSet, answers: Sequence[tuple[int, float]]) -> None:
+    """Let networks answer, time after time, with so many wrong on val and so sure of it (the logit they give)."""
+    y = torch.tensor([photo.label_index for photo in photos.items("val")])
+    assert len(y) == 6
+    asked = iter(answers)
+
+    def answer(*_: object) -> torch.Tensor:
+        wrong, sure = next(asked)
+        return nn.functional.one_hot((y + (torch.arange(len(y)) < wrong)) % 3, 3) * sure
+
+    monkeypatch.setattr("hawklet_trainer.loop._answers", answer)
+
+
 @pytest.mark.parametrize(("accuracy_first", "best"), [(False, 3), (True, 2)])
 def test_epochs_are_judged_by_loss_unless_accuracy_is_what_was_promised(
     accuracy_first: bool, best: int, photos: PhotoSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    judgements = iter([(50.0, 1.0), (90.0, 0.6), (90.0, 0.5), (80.0, 0.1)])
-    monkeypatch.setattr("hawklet_trainer.loop._judge", lambda *_: next(judgements))
-    config = dataclasses.replace(QUICK, accuracy_first=accuracy_first)
+    _answering(monkeypatch, photos, [(3, 1.0), (1, 0.1), (1, 0.2), (2, 1.4)])
+    config = dataclasses.replace(QUICK, epochs=3, accuracy_first=accuracy_first)
     history = fine_tune(Small(), photos, SPEC, *PIXEL, config)
     assert history.best_epoch == best
+
+
+@pytest.mark.parametrize(("distil", "best"), [(0.0, 3), (1.0, 1)])
+def test_students_are_judged_by_what_they_are_taught(
+    distil: float, best: int, photos: PhotoSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _answering(monkeypatch, photos, [(2, 1.0), (3, 1.0), (2, 1.1), (1, 4.0), (0, 4.0)])  # the first are the teacher's
+    config = dataclasses.replace(QUICK, epochs=3, distil=distil)
+    history = fine_tune(Small(), photos, SPEC, *PIXEL, config, teacher=Small())
+    assert history.best_epoch == best
+    assert history.records[3].val_top1 == 100.0
 
 
 def test_similarities_are_compared_by_direction_and_for_any_widths() -> None:

@@ -96,7 +96,9 @@ def fine_tune(
     """Train the whole network; the weights that did best on val are in ``net`` when it ends.
 
     The best is the one of the lowest loss on val: on a hundred pictures accuracy moves in steps of a whole point,
-    while the loss sees every picture (``config.accuracy_first`` turns that round). The start is judged too (epoch 0),
+    while the loss sees every picture (``config.accuracy_first`` turns that round). With a teacher the distance to its
+    answers is in that loss, as it is in what is learned: a student is surer or less sure of itself than it was, without
+    being any better or worse for it. The start is judged too (epoch 0),
     so the result is never worse than it.
 
     Args:
@@ -157,6 +159,7 @@ def _fine_tune(
     val = PixelSource(photos.items("val"), spec)
     augment = make_augmentation(config.augment, spec, config.flip)
     batches = math.ceil(len(train) / config.batch)
+    taught_on_val = None if teacher is None else _answers(teacher, val, pixel, device)
     averaged = copy.deepcopy(net) if config.ema else net
     decay = max(0.5, 1.0 - 1.0 / batches)
     optimizer = torch.optim.AdamW(_parameter_groups(net, config.weight_decay), lr=config.lr)
@@ -170,9 +173,8 @@ def _fine_tune(
             example = _example(spec, min(config.batch, len(train)), pixel, device)
             state.dtype, history.precision = choose_precision(net, example)
         judging = time.perf_counter()
-        history.best_val_top1, first_loss = _judge(averaged, val, pixel, device)
+        history.best_val_top1, first_loss, state.best = _judge(averaged, val, pixel, device, taught_on_val, config)
         judging = time.perf_counter() - judging
-        state.best = _worth(history.best_val_top1, first_loss, config)
         state.best_weights = _copy_state(averaged)
         history.records.append(EpochRecord(0, "fine-tune", 0.0, math.nan, first_loss, history.best_val_top1, judging))
         progress.epoch(history.records[-1], averaged, True)
@@ -211,10 +213,10 @@ def _fine_tune(
             if progress.should_stop() or _time_share(start, config.minutes) >= 1.0:
                 break
 
-        top1, val_loss = _judge(averaged, val, pixel, device)
-        is_best = _worth(top1, val_loss, config) > state.best
+        top1, val_loss, worth = _judge(averaged, val, pixel, device, taught_on_val, config)
+        is_best = worth > state.best
         if is_best:
-            state.best, history.best_epoch, history.best_val_top1 = _worth(top1, val_loss, config), epoch, top1
+            state.best, history.best_epoch, history.best_val_top1 = worth, epoch, top1
             state.best_weights = _copy_state(averaged)
         seconds = time.perf_counter() - epoch_start
         history.records.append(EpochRecord(epoch, "fine-tune", lr, float(np.mean(losses)), val_loss, top1, seconds))
@@ -280,18 +282,29 @@ def _copy_state(net: nn.Module) -> dict[str, torch.Tensor]:
     return {name: tensor.detach().clone() for name, tensor in net.state_dict().items()}
 
 
-def _worth(top1: float, loss: float, config: TrainConfig) -> tuple[float, float]:
-    """Greater is better."""
-    return (top1 if config.accuracy_first else 0.0, -loss)
-
-
-def _judge(net: nn.Module, val: PixelSource, pixel: tuple[int, float], device: torch.device) -> tuple[float, float]:
-    """Top-1 in percent and the cross-entropy on val, in float32."""
-    right, loss = 0, 0.0
+def _answers(net: nn.Module, val: PixelSource, pixel: tuple[int, float], device: torch.device) -> torch.Tensor:
+    """Logits on val, in float32."""
+    batches = np.array_split(np.arange(len(val)), math.ceil(len(val) / 32))
     with evaluation_mode(net), torch.inference_mode():
-        for chosen in np.array_split(np.arange(len(val)), math.ceil(len(val) / 32)):
-            answers = net(as_input(val.batch(chosen), *pixel).to(device)).float()
-            y = torch.from_numpy(val.label_indices[chosen]).to(device)
-            right += int((answers.argmax(1) == y).sum())
-            loss += float(functional.cross_entropy(answers, y, reduction="sum"))
-    return 100.0 * right / len(val), loss / len(val)
+        return torch.cat([net(as_input(val.batch(chosen), *pixel).to(device)).float() for chosen in batches])
+
+
+def _judge(
+    net: nn.Module,
+    val: PixelSource,
+    pixel: tuple[int, float],
+    device: torch.device,
+    taught: torch.Tensor | None,
+    config: TrainConfig,
+) -> tuple[float, float, tuple[float, float]]:
+    """Top-1 in percent and the cross-entropy on val, and what the network is worth: greater is better."""
+    answers, y = _answers(net, val, pixel, device), torch.from_numpy(val.label_indices).to(device)
+    top1 = 100.0 * float((answers.argmax(1) == y).double().mean())
+    loss = float(functional.cross_entropy(answers, y))
+    lacking = loss
+    if taught is not None:
+        distance = functional.kl_div(
+            answers.log_softmax(1), taught.log_softmax(1), log_target=True, reduction="batchmean"
+        )
+        lacking = (1.0 - config.distil) * loss + config.distil * float(distance)
+    return top1, loss, (top1 if config.accuracy_first else 0.0, -lacking)

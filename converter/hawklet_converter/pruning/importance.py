@@ -1,4 +1,4 @@
-"""How much each channel matters, by one of four criteria of the literature, as torch-pruning computes them."""
+"""How much each channel matters, by one of five criteria of the literature."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from hawklet.spec import PreprocessSpec
+from hawklet_converter.pruning.least_squares import Moments, scores_by_elimination
 from hawklet_converter.pruning.structure import Structure, Traced
 
 _BATCH = 16
@@ -36,29 +37,39 @@ def _by_group(module: str, **options: Any) -> Any:
     return getattr(torch_pruning.importance, module)(**options)
 
 
-CRITERIA: dict[str, Callable[[], Any]] = {
+_OF_THE_LIBRARY: dict[str, Callable[[], Any]] = {
     "magnitude": lambda: _by_group("MagnitudeImportance", p=1, group_reduction="first"),
     "group-norm": lambda: _by_group("GroupMagnitudeImportance", p=2),
     "bn-scale": lambda: _by_group("BNScaleImportance"),
     "taylor": lambda: _by_group("GroupTaylorImportance", multivariable=True, normalizer=None),
 }
+"""As torch-pruning computes them."""
+CRITERIA = ("reconstruction", *_OF_THE_LIBRARY)
 """By name:
 
-``magnitude``   L1 norm of the filter that makes the channel (Li et al., "Pruning Filters for Efficient ConvNets", 2017)
-``group-norm``  L2 norm of everything that goes with the channel (Fang et al., "DepGraph", 2023)
-``bn-scale``    the batch norm's scale (Liu et al., "Learning Efficient Convolutional Networks through Network
-                Slimming", 2017)
-``taylor``      what the loss would change, to first order, squared and summed over batches of pictures (Molchanov et
-                al., "Importance Estimation for Neural Network Pruning", 2019)
+``reconstruction`` how far the channels that stay can make up for it (:mod:`~hawklet_converter.pruning.least_squares`)
+``magnitude``      L1 norm of the filter that makes the channel (Li et al., "Pruning Filters for Efficient ConvNets",
+                   2017)
+``group-norm``     L2 norm of everything that goes with the channel (Fang et al., "DepGraph", 2023)
+``bn-scale``       the batch norm's scale (Liu et al., "Learning Efficient Convolutional Networks through Network
+                   Slimming", 2017)
+``taylor``         what the loss would change, to first order, squared and summed over batches of pictures (Molchanov
+                   et al., "Importance Estimation for Neural Network Pruning", 2019)
 """
 
 
 def score_channels(
-    criterion: str, net: nn.Module, spec: PreprocessSpec, structure: Structure, examples: Examples
+    criterion: str,
+    net: nn.Module,
+    spec: PreprocessSpec,
+    structure: Structure,
+    examples: Examples,
+    moments: Mapping[str, Moments],
 ) -> Scores:
     """Score the channels of every group; the network is left alone.
 
-    A criterion that knows nothing of a group (no batch norm in it) leaves it to ``group-norm``.
+    A criterion that knows nothing of a group (no batch norm in it, no layer that could make up for it) leaves it to
+    ``group-norm``.
 
     Args:
         criterion: A name of :data:`CRITERIA`.
@@ -66,23 +77,25 @@ def score_channels(
         spec: The input's shape.
         structure: Its groups.
         examples: Pictures for criteria that look at data.
+        moments: Of what its layers read of these pictures.
     """
     traced = Traced(net, spec)
     groups = {g.name: traced.dependencies(g.name, range(g.channels)) for g in structure.groups}
     if criterion == "taylor":
         return _taylor(traced.net, groups, examples)
-    measure, fallback = CRITERIA[criterion](), CRITERIA["group-norm"]()
-    return {name: _scores(measure, fallback, group) for name, group in groups.items()}
-
-
-def _scores(measure: Any, fallback: Any, group: Any) -> torch.Tensor:
-    found = measure(group)
-    scores: torch.Tensor = (fallback(group) if found is None else found).detach().float()
-    return scores
+    fallback = _OF_THE_LIBRARY["group-norm"]()
+    if criterion == "reconstruction":
+        found = {group.name: scores_by_elimination(group, net, moments) for group in structure.groups}
+    else:
+        measure = _OF_THE_LIBRARY[criterion]()
+        found = {name: measure(group) for name, group in groups.items()}
+    return {
+        name: (fallback(groups[name]) if scores is None else scores).detach().float() for name, scores in found.items()
+    }
 
 
 def _taylor(net: nn.Module, groups: Mapping[str, Any], examples: Examples) -> Scores:
-    measure = CRITERIA["taylor"]()
+    measure = _OF_THE_LIBRARY["taylor"]()
     total: dict[str, torch.Tensor] = {}
     order = torch.randperm(len(examples.inputs), generator=torch.Generator().manual_seed(0))
     for chosen in torch.split(order, _BATCH):

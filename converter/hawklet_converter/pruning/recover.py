@@ -20,7 +20,7 @@ from hawklet_trainer.loop import EpochRecord, History, Progress, TrainConfig, fi
 _LEAST_MINUTES = 1e-3
 BY_TIME = 10_000
 """More epochs than there is time for."""
-_LR = 1e-3
+_LR_FROM_NOTHING = 1e-3
 _CHANNELS_WEIGHT, _SIMILARITY_WEIGHT = 10.0, 100.0
 """What features count beside answers; channel by channel, and as similarities of pictures where widths differ."""
 
@@ -35,9 +35,8 @@ class Lesson:
     enlarged_to: tuple[int, int] | None = None
     """Height and width of the pictures that the teacher sees, where the student's are smaller."""
     trained: bool = True
-    """The student comes with trained weights; batch norms were measured anew, and stay."""
-    gently: bool = False
-    """Nothing was taken from it: it learns at the rate that its run was trained with."""
+    """The student comes with trained weights: it learns at the rate that its run was trained with, and its batch norms
+    have been fitted to its pictures, and stay."""
 
 
 class _Watch(Progress):
@@ -67,7 +66,7 @@ def recover(
     checkpoint: Path,
     work: Work,
 ) -> tuple[TrainConfig, History]:
-    """Train in place until the epochs or the minutes are over; the weights that do best on val stay.
+    """Train in place until the epochs or the minutes are over; the weights that are nearest on val stay.
 
     It stops early as the run's own training would, but not where time alone ends it.
 
@@ -88,8 +87,7 @@ def recover(
     config = run.config(
         epochs=epochs,
         minutes=max(_LEAST_MINUTES, minutes),
-        **({} if lesson.gently else {"lr": _LR}),
-        accuracy_first=True,  # --max-drop is a promise in points of top-1
+        **({} if lesson.trained else {"lr": _LR_FROM_NOTHING}),
         **({} if epochs < BY_TIME else {"patience": epochs}),
         freeze_batch_norm=lesson.trained,
         match_features=_CHANNELS_WEIGHT if lesson.matched else _SIMILARITY_WEIGHT,

@@ -99,4 +99,4 @@ class Rivals:
         reestimate_batch_norm(net, as_input(pixels, run.pixel_zero_point, run.pixel_scale))
         matched = layers_that_read(find_structure(net, run.spec), {}) if self._teacher is self._net else ()
         size = (self._work.run.spec.height, self._work.run.spec.width)
-        return Lesson(self._teacher, matched, enlarged_to=size, gently=True)
+        return Lesson(self._teacher, matched, enlarged_to=size)

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,54 +14,63 @@ from torch import nn
 
 from hawklet.spec import Floats
 from hawklet_converter.judge import judge
-from hawklet_converter.pruning.structure import ROUND_TO, ChannelGroup, Structure
+from hawklet_converter.pruning.least_squares import Moments, inputs_of, made_up_for
+from hawklet_converter.pruning.repair import means_of_these_pictures
+from hawklet_converter.pruning.structure import ROUND_TO, Structure
 
 Removal = Mapping[str, Sequence[int]]
 """Group name -> positions in the group that go."""
 
 
 class Bench:
-    """Tries removals on a copy of a network, with batch norms that take the statistics of the pictures at hand.
+    """Tries removals on a copy of a network, the layers behind them making up for what they can.
 
-    A removed channel is silenced here, which answers as its removal does; what is handed on is really cut. All
-    pictures run as one batch, so that batch norms are measured anew by the run that is judged.
+    A removed channel is not read any more here, which answers as its removal does; what is handed on is really cut.
+    Batch norms take the means of the pictures at hand.
 
     Args:
         net: The network; left alone.
         inputs: ``float32 [N, C, H, W]``, pictures of all classes.
         structure: Its groups.
+        moments: What its layers read, of other pictures.
     """
 
-    def __init__(self, net: nn.Module, inputs: torch.Tensor, structure: Structure) -> None:
+    def __init__(
+        self, net: nn.Module, inputs: torch.Tensor, structure: Structure, moments: Mapping[str, Moments]
+    ) -> None:
         self._net = copy.deepcopy(net).eval().to(memory_format=torch.channels_last)
-        for module in self._net.modules():
-            if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                module.train()
         self._inputs = inputs.contiguous(memory_format=torch.channels_last)
-        self._structure = structure
+        self._structure, self._moments = structure, moments
         self._reference = self._logits()
 
     def divergence(self, removal: Removal) -> float:
         """Mean Kullback-Leibler divergence of the answers from those of the whole network, nats."""
-        with _silenced(self._net, self._structure, removal):
+        with _unread(self._net, self._structure, self._moments, removal):
             return judge(self._logits(), self._reference).divergence
 
     def _logits(self) -> Floats:
-        with torch.no_grad():
+        with torch.no_grad(), means_of_these_pictures(self._net):
             logits: Floats = self._net(self._inputs).float().numpy()
         return logits
 
 
 @contextmanager
-def _silenced(net: nn.Module, structure: Structure, removal: Removal) -> Iterator[None]:
-    """Set to zero what makes these channels; put it back afterwards."""
+def _unread(net: nn.Module, structure: Structure, moments: Mapping[str, Moments], removal: Removal) -> Iterator[None]:
+    """Let no layer read these channels; put all back afterwards."""
     before: list[tuple[torch.Tensor, torch.Tensor]] = []
-    for name, members in removal.items():
-        for tensor, channels in _made_by(net, structure.group(name), set(members)):
-            before.append((tensor, tensor.detach().clone()))
-            with torch.no_grad():
-                tensor[channels] = 0.0
     try:
+        for layer, gone in _unread_inputs(net, structure, removal).items():
+            module: Any = net.get_submodule(layer)
+            flat = module.weight.detach().flatten(1)
+            if layer in moments:
+                weight, shift = made_up_for(moments[layer], flat, gone)
+            else:
+                weight, shift = flat.index_fill(1, gone, 0.0), flat.new_zeros(len(flat))
+            before += [(tensor, tensor.detach().clone()) for tensor in module.parameters()]
+            with torch.no_grad():
+                module.weight.copy_(weight.reshape(module.weight.shape))
+                if module.bias is not None:
+                    module.bias.add_(shift)
         yield
     finally:
         with torch.no_grad():
@@ -68,14 +78,18 @@ def _silenced(net: nn.Module, structure: Structure, removal: Removal) -> Iterato
                 tensor.copy_(values)
 
 
-def _made_by(net: nn.Module, group: ChannelGroup, members: set[int]) -> Iterator[tuple[torch.Tensor, list[int]]]:
-    for span in group.spans:
-        channels = [channel for channel, member in zip(span.channels, span.members, strict=True) if member in members]
-        module = net.get_submodule(span.layer)
-        if span.makes and channels:
-            for tensor in (module.weight, module.bias):
-                if isinstance(tensor, torch.Tensor):
-                    yield tensor, channels
+def _unread_inputs(net: nn.Module, structure: Structure, removal: Removal) -> dict[str, torch.Tensor]:
+    """Layer -> positions of inputs in its flattened weights that go; a layer may read several groups."""
+    found: dict[str, list[int]] = {}
+    for name, members in removal.items():
+        gone = set(members)
+        for span in structure.group(name).spans:
+            if not span.makes:
+                layer: Any = net.get_submodule(span.layer)
+                for channel, member in zip(span.channels, span.members, strict=True):
+                    if member in gone:
+                        found.setdefault(span.layer, []).extend(inputs_of(layer, channel))
+    return {layer: torch.tensor(inputs) for layer, inputs in found.items()}
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from torch import nn
 
 from hawklet.spec import PreprocessSpec
 from hawklet_converter.pruning.importance import CRITERIA, Examples, in_order, score_channels
+from hawklet_converter.pruning.least_squares import gather_moments
 from hawklet_converter.pruning.sensitivity import Bench, Curve, eights
 from hawklet_converter.pruning.structure import ChannelGroup, Structure
 
@@ -73,11 +74,10 @@ def run_trial(net: nn.Module, spec: PreprocessSpec, structure: Structure, exampl
     half = len(examples.inputs) // 2
     scored_on = Examples(examples.inputs[:half], examples.truth[:half])
     judged_on = examples.inputs[half : half + _affordable(structure)]
-    bench = Bench(net, judged_on, structure)
-    orders = {
-        criterion: {name: in_order(scores) for name, scores in scored.items()}
-        for criterion, scored in ((name, score_channels(name, net, spec, structure, scored_on)) for name in CRITERIA)
-    }
+    moments = gather_moments(net, structure, scored_on.inputs)
+    bench = Bench(net, judged_on, structure, moments)
+    scored = {criterion: score_channels(criterion, net, spec, structure, scored_on, moments) for criterion in CRITERIA}
+    orders = {criterion: {name: in_order(scores) for name, scores in its.items()} for criterion, its in scored.items()}
     totals = dict.fromkeys(CRITERIA, 0.0)
     chosen: dict[str, str] = {}
     curves: dict[str, Curve] = {}

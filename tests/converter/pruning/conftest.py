@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from hawklet_converter.pruning.importance import Examples
+from hawklet_converter.pruning.least_squares import Moments, gather_moments
 from hawklet_converter.pruning.structure import Structure, find_structure
 from hawklet_trainer.data import load_pixels
 from hawklet_trainer.loop import as_input
@@ -40,3 +41,9 @@ def examples(tiny_run: Path) -> Examples:
     order = torch.randperm(len(train), generator=torch.Generator().manual_seed(0))[:48]
     pixels, truth = load_pixels([train[i] for i in order], run.spec)
     return Examples(as_input(pixels, run.pixel_zero_point, run.pixel_scale), torch.from_numpy(truth))
+
+
+@pytest.fixture(scope="session")
+def moments(net: TinyNet, structure: Structure, examples: Examples) -> dict[str, Moments]:
+    """Of what the tiny network's layers read of the pictures."""
+    return gather_moments(net, structure, examples.inputs)

@@ -14,13 +14,16 @@ from torch import nn
 
 from hawklet.errors import ModelError
 from hawklet.spec import ModelFormat, Pixels
+from hawklet_converter.judge import judge
 from hawklet_converter.kept_work import KeptWork
 from hawklet_converter.latency_source import Files, LatencySource
 from hawklet_converter.load_pictures import load_pictures
 from hawklet_converter.pruning import pruner
+from hawklet_converter.pruning.importance import Examples
 from hawklet_converter.pruning.pruner import Pruner, Timer, rough_file
 from hawklet_converter.pruning.recover import layers_that_read
-from hawklet_converter.pruning.structure import Structure, find_structure, remove_channels
+from hawklet_converter.pruning.structure import Structure, find_structure, macs_of, remove_channels
+from hawklet_converter.reestimate_batch_norm import reestimate_batch_norm
 from hawklet_converter.request import ConvertRequest
 from hawklet_converter.steps import Steps
 from hawklet_converter.verify import open_classifier
@@ -106,12 +109,30 @@ def test_a_rough_file_of_a_smaller_input_takes_smaller_pictures(net: TinyNet, wo
 
 @pytest.mark.parametrize(
     ("start", "wanted", "expected"),
-    [(1.0, 0.9, [0.9]), (1.0, 0.7, [0.85, 0.7]), (1.0, 0.4, [0.8, 0.6, 0.4]), (0.68, 0.7, [0.7])],
+    [(1.0, 0.6, [0.6]), (1.0, 0.4, [0.7, 0.4]), (1.0, 0.1, [0.7, 0.4, 0.1]), (0.68, 0.7, [0.7])],
 )
 def test_large_cuts_are_made_in_equal_stages(
     start: float, wanted: float, expected: list[float], net: TinyNet, work: Work, kept: KeptWork
 ) -> None:
     assert Pruner(net, net, work, kept).stages(start, wanted) == pytest.approx(expected)
+
+
+def test_a_stage_cuts_as_much_as_was_wanted_and_lets_what_stays_make_up_for_it(
+    net: TinyNet, structure: Structure, examples: Examples, work: Work, kept: KeptWork
+) -> None:
+    by_macs = replace(work, request=ConvertRequest(work.request.run, prune_macs=0.3))
+    pruner_of_macs = Pruner(net, net, by_macs, kept)
+    pruned, stage = pruner_of_macs.prune(pruner_of_macs.whole, 0.7, "stage")
+    assert 0.5 < macs_of(pruned.net, SPEC) / macs_of(net, SPEC) <= 0.7
+    merely_cut = remove_channels(net, SPEC, stage.trial.removal(structure, stage.reached.widths))
+    reestimate_batch_norm(merely_cut, examples.inputs)
+    found, before = (_divergence(small, net, examples.inputs) for small in (pruned.net, merely_cut))
+    assert found < 0.5 * before
+
+
+def _divergence(small: nn.Module, whole: nn.Module, inputs: torch.Tensor) -> float:
+    with torch.no_grad():
+        return judge(small(inputs).numpy(), whole(inputs).numpy()).divergence
 
 
 def test_what_layers_read_is_known_by_channels_of_the_unpruned_network_after_two_stages(
