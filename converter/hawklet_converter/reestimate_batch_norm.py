@@ -12,8 +12,8 @@ _BATCH = 32
 def reestimate_batch_norm(net: nn.Module, inputs: torch.Tensor) -> None:
     """Replace the running statistics of every batch norm by those of the given pictures.
 
-    A pruned network answers at random until this is done: fewer channels come in, and the old means are wrong. Training
-    would repair it too, but slowly where a network's momentum is small (0.01 in MobileNetV3).
+    A network that sees pictures of another size answers at random until this is done. Training would repair it too, but
+    slowly where a network's momentum is small (0.01 in MobileNetV3).
 
     Args:
         net: Changed in place; in evaluation mode afterwards.
@@ -32,3 +32,17 @@ def reestimate_batch_norm(net: nn.Module, inputs: torch.Tensor) -> None:
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     net.eval()
+
+
+def tracking_norms(net: nn.Module) -> dict[str, nn.Module]:
+    """Batch norms that remember statistics, by module path."""
+    return {
+        name: module
+        for name, module in net.named_modules()
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.running_mean is not None
+    }
+
+
+def mean_of_channels(x: torch.Tensor) -> torch.Tensor:
+    """Of ``float32 [N, C, ...]``, ``float32 [C]``."""
+    return x.mean([axis for axis in range(x.ndim) if axis != 1])

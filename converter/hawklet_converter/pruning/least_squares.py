@@ -8,6 +8,7 @@ can be made up for best (B. Hassibi and D. Stork, "Second Order Derivatives for 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,14 +20,15 @@ from torch.nn import functional
 from hawklet_converter.pruning.structure import ChannelGroup, Structure
 
 _MOST_INPUTS = 5000
-"""A layer that reads more (the first dense one of a VGG reads 25,088) is left as it is."""
+"""No covariance is made of more (the first dense layer of a VGG reads 25,088)."""
 _ROWS = 8192
 """About so many examples of what a layer reads are enough, and cost seconds."""
 _RIDGE = 0.1
 """Damping, by the inputs' mean variance."""
 _PADDED_AT_ONCE = 8
-_AT_ONCE = 1024
-"""Inputs for each of which one channel is eliminated at a time; wider layers lose several, to be done in seconds."""
+_AT_ONCE = 2**22
+"""Squared inputs of all that read a group, for each of which one channel is eliminated at a time: a layer of 2,048
+inputs loses one, wider ones lose several, to be done in seconds."""
 
 
 @dataclass(frozen=True)
@@ -44,26 +46,28 @@ class Moments:
         return self.covariance + damping * torch.eye(len(self.covariance))
 
 
-Layer = nn.Conv2d | nn.Linear
+Mixing = nn.Conv2d | nn.Linear
+"""A layer that mixes its inputs: a convolution without groups, or a dense one."""
 
 
-def mixing(net: nn.Module, name: str) -> Layer | None:
-    """A layer by its module path, if it mixes its inputs and not too many."""
+def mixing(net: nn.Module, name: str) -> Mixing | None:
+    """A layer by its module path, if it mixes its inputs."""
     module = net.get_submodule(name)
-    mixes = isinstance(module, nn.Linear) or (isinstance(module, nn.Conv2d) and module.groups == 1)
-    return module if isinstance(module, Layer) and mixes and module.weight[0].numel() <= _MOST_INPUTS else None
+    if isinstance(module, nn.Conv2d):
+        return module if module.groups == 1 else None
+    return module if isinstance(module, nn.Linear) else None
 
 
 def readers_of(group: ChannelGroup, net: nn.Module) -> dict[str, torch.Tensor]:
-    """Layers that read a group and can make up for it, with the inputs of each channel, ``int64 [channels, inputs]``.
+    """Layers that can make up for a group, with the inputs of each channel, ``int64 [channels, inputs]``.
 
     A layer that reads the group at several places (a dense layer after a flattened map) has as many inputs more. One
-    that reads a part of it alone (a half of a map that was split) is not among them.
+    that reads a part of it alone (a half of a map that was split), or too much in all, is not among them.
     """
     found: dict[str, torch.Tensor] = {}
     for span in group.spans:
         layer = mixing(net, span.layer)
-        if span.makes or layer is None:
+        if span.makes or layer is None or layer.weight[0].numel() > _MOST_INPUTS:
             continue
         columns: list[list[int]] = [[] for _ in range(group.channels)]
         for channel, member in zip(span.channels, span.members, strict=True):
@@ -73,22 +77,22 @@ def readers_of(group: ChannelGroup, net: nn.Module) -> dict[str, torch.Tensor]:
     return found
 
 
-def inputs_of(layer: Layer, channel: int) -> list[int]:
+def inputs_of(layer: Mixing, channel: int) -> list[int]:
     """Positions of one channel in a layer's flattened weights."""
     taps = layer.weight[0, 0].numel()
     return list(range(channel * taps, (channel + 1) * taps))
 
 
-def rows_read(layer: Layer, x: torch.Tensor, positions: torch.Tensor | None) -> torch.Tensor:
+def rows_read(layer: Mixing, x: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
     """What a layer reads for some of its outputs, ``float32 [rows, inputs]``.
 
     Args:
-        layer: A convolution without groups, or a dense layer.
-        x: Its input, ``float32 [N, C, H, W]`` or ``[N, ..., C]``.
-        positions: Of each map that it puts out; None for dense layers.
+        layer: The layer.
+        x: Its input, ``float32 [N, C, H, W]``, or ``[N, ..., C]`` of a dense one.
+        positions: Of what it puts out for each picture, by :func:`some_positions`.
     """
-    if not isinstance(layer, nn.Conv2d) or positions is None:
-        return x.reshape(-1, x.shape[-1])
+    if isinstance(layer, nn.Linear):
+        return rows_made(layer, x, positions)
     mode = "constant" if layer.padding_mode == "zeros" else layer.padding_mode
     padding = layer._reversed_padding_repeated_twice  # that of padding="same" too, which may be uneven
     parts = [
@@ -106,19 +110,22 @@ def _patches(layer: nn.Conv2d, padded: torch.Tensor, positions: torch.Tensor) ->
     return torch.stack(taps, 2).permute(0, 3, 1, 2).flatten(2).flatten(0, 1)
 
 
-def some_positions(layer: nn.Module, outputs: torch.Tensor) -> torch.Tensor | None:
-    """Positions of a map ``[N, C, H, W]`` that are looked at, the same for all maps of a size; None of dense layers."""
-    if not isinstance(layer, nn.Conv2d):
-        return None  # it may put out four axes too, the channels last
-    count = outputs.shape[2] * outputs.shape[3]
-    mixed = torch.randperm(count, generator=torch.Generator().manual_seed(0))
+def some_positions(layer: Mixing, outputs: torch.Tensor) -> torch.Tensor:
+    """Positions of what a layer puts out for a picture that are looked at, the same for all outputs of a size.
+
+    Args:
+        layer: The layer.
+        outputs: ``float32 [N, C, H, W]``, or ``[N, ..., C]`` of a dense layer.
+    """
+    channels = outputs.shape[-1] if isinstance(layer, nn.Linear) else outputs.shape[1]
+    mixed = torch.randperm(outputs[0].numel() // channels, generator=torch.Generator().manual_seed(0))
     return mixed[: max(1, _ROWS // len(outputs))]
 
 
-def rows_made(outputs: torch.Tensor, positions: torch.Tensor | None) -> torch.Tensor:
+def rows_made(layer: Mixing, outputs: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
     """Outputs at these positions, ``[rows, outputs]`` in the order of :func:`rows_read`."""
-    if positions is None:
-        return outputs.reshape(-1, outputs.shape[-1])
+    if isinstance(layer, nn.Linear):
+        return outputs.reshape(len(outputs), -1, outputs.shape[-1])[:, positions].flatten(0, 1)
     return outputs.flatten(2)[:, :, positions].transpose(1, 2).flatten(0, 1)
 
 
@@ -189,12 +196,20 @@ def fitted(rows: torch.Tensor, targets: torch.Tensor, weight: torch.Tensor) -> t
     Returns:
         ``float32 [outputs, inputs]`` and ``float32 [outputs]``.
     """
-    moments = moments_of(rows)
-    mean = targets.mean(0)
-    missing = targets - mean - (rows - moments.mean) @ weight.T
-    correlation = (rows - moments.mean).T @ missing / len(rows)
-    made = weight + torch.cholesky_solve(correlation, torch.linalg.cholesky(moments.damped())).T
-    return made, mean - made @ moments.mean
+    mean_read, mean = rows.mean(0), targets.mean(0)
+    centred = rows - mean_read
+    missing = targets - mean - centred @ weight.T
+    damping = (_RIDGE * centred.square().mean()).clamp_min(torch.finfo(torch.float32).tiny)
+    if len(rows) >= rows.shape[1]:
+        change = _solved(centred.T @ centred / len(rows), damping, centred.T @ missing / len(rows))
+    else:  # the same weights by a smaller system, of the examples
+        change = centred.T @ _solved(centred @ centred.T / len(rows), damping, missing / len(rows))
+    made = weight + change.T
+    return made, mean - made @ mean_read
+
+
+def _solved(matrix: torch.Tensor, damping: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+    return torch.cholesky_solve(right, torch.linalg.cholesky(matrix + damping * torch.eye(len(matrix))))
 
 
 @torch.no_grad()
@@ -212,8 +227,7 @@ def scores_by_elimination(group: ChannelGroup, net: nn.Module, moments: Mapping[
     ]
     if not readers:
         return None
-    widest = max(len(reader.inverse) for reader in readers)
-    step = -(-widest // _AT_ONCE)
+    step = math.ceil(sum(reader.inputs**2 for reader in readers) / _AT_ONCE)
     scores = torch.full((group.channels,), torch.inf)
     while (left := int(scores.isinf().sum())) > group.fewest:
         errors = torch.stack([reader.errors() for reader in readers]).sum(0)
@@ -238,22 +252,23 @@ class _Elimination:
     """
 
     def __init__(self, moments: Moments, weight: torch.Tensor, columns: torch.Tensor) -> None:
+        self.inputs = weight.shape[1]
         self._weight, self._columns = weight.clone(), columns
         self._total = ((weight @ moments.covariance) * weight).sum().clamp_min(1e-12)
-        self.inverse = torch.cholesky_inverse(torch.linalg.cholesky(moments.damped()))
+        self._inverse = torch.cholesky_inverse(torch.linalg.cholesky(moments.damped()))
 
     def errors(self) -> torch.Tensor:
         """What each channel's going would add, ``float32 [channels]``."""
-        blocks = self.inverse[self._columns[:, :, None], self._columns[:, None, :]]
+        blocks = self._inverse[self._columns[:, :, None], self._columns[:, None, :]]
         weights = self._weight[:, self._columns].permute(1, 2, 0)  # [channels, inputs of one, outputs]
         added: torch.Tensor = (torch.linalg.inv(blocks) * (weights @ weights.mT)).sum((1, 2)) / self._total
         return added
 
     def eliminate(self, channels: torch.Tensor) -> None:
         gone = self._columns[channels].flatten()
-        factor = torch.linalg.solve(self.inverse[gone][:, gone], self.inverse[gone])
+        factor = torch.linalg.solve(self._inverse[gone][:, gone], self._inverse[gone])
         self._weight -= self._weight[:, gone] @ factor
-        self.inverse -= self.inverse[:, gone] @ factor
+        self._inverse -= self._inverse[:, gone] @ factor
         self._weight[:, gone] = 0.0
-        self.inverse[gone], self.inverse[:, gone] = 0.0, 0.0
-        self.inverse[gone, gone] = 1.0
+        self._inverse[gone], self._inverse[:, gone] = 0.0, 0.0
+        self._inverse[gone, gone] = 1.0

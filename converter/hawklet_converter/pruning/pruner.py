@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors.torch import load, save
 from torch import nn
 
 from hawklet.errors import ModelError
@@ -25,7 +26,7 @@ from hawklet_converter.pruning.importance import Examples
 from hawklet_converter.pruning.reach import Reached, learn_cost, reach_latency, reach_macs
 from hawklet_converter.pruning.recover import Lesson, layers_that_read, recover
 from hawklet_converter.pruning.repair import repair
-from hawklet_converter.pruning.structure import Structure, find_structure, remove_channels
+from hawklet_converter.pruning.structure import Structure, find_structure, head_name, remove_channels
 from hawklet_converter.pruning.time_structure import rough_int8_tflite
 from hawklet_converter.pruning.trial import Trial, run_trial
 from hawklet_converter.request import layout_for
@@ -39,9 +40,11 @@ _STAGE = 0.4
 _SENSITIVE = 5
 """Groups that are named as the most sensitive."""
 _EXAMPLES = 128
-"""Pictures that channels are judged on; layers are fitted on twice as many."""
+"""Pictures that channels are judged on."""
+_FITTED, _FITTED_AT_LEAST = 256, 64
+"""Pictures that layers are fitted on: what helps, and what there is always room for."""
 _VALUES = 2**29
-"""Numbers that the largest map of all pictures may have where layers are fitted: 2 GiB."""
+"""Numbers that the largest map of these pictures may have: 2 GiB, of which two or three are held at a time."""
 _ROUGH_PICTURES = 8
 _WHOLE = "whole"
 
@@ -157,7 +160,7 @@ class Pruner:
         stage = Stage.from_json(made)
         removal = stage.trial.removal(structure, stage.reached.widths)
         net = remove_channels(before.net, spec, removal)
-        repair(net, before.net, structure, removal, self._to_fit(structure))
+        self._repair(net, before.net, structure, removal, self._kept.folder / f"{name}.safetensors")
         matched = _in_channels_of_the_first(before.matched, layers_that_read(structure, removal))
         return Pruned(net, matched, stage.reached.share, before.seconds), stage
 
@@ -196,10 +199,20 @@ class Pruner:
             self._cost = learn_cost(structure, measure, whole_ms)
         return CostModel(Workload(structure), self._cost.weights)
 
-    def _to_fit(self, structure: Structure) -> torch.Tensor:
-        """As many pictures as help, and as their maps have room for."""
-        room = _VALUES // max(layer.values for layer in structure.layers)
-        return self._examples(2 * _EXAMPLES).inputs[: max(_EXAMPLES // 2, room)]
+    def _repair(
+        self, net: nn.Module, whole: nn.Module, structure: Structure, removal: Mapping[str, Sequence[int]], path: Path
+    ) -> None:
+        """Let layers make up for what they lost, as far as pictures' maps have room in memory."""
+        if path.is_file():
+            net.load_state_dict(load(path.read_bytes()))
+            return
+        room = max(_FITTED_AT_LEAST, _VALUES // max(layer.values for layer in structure.layers))
+        examples = self._examples(_FITTED)
+        classes = set(examples.truth[:room].tolist())
+        # A head that is fitted to some classes alone forgets the others.
+        leave = () if len(classes) == len(self._work.run.labels) else (head_name(whole),)
+        repair(net, whole, structure, removal, examples.inputs[:room], leave)
+        write_bytes(path, save({key: tensor.contiguous() for key, tensor in net.state_dict().items()}))
 
     def _examples(self, count: int) -> Examples:
         """Training pictures of all classes, in mixed order."""

@@ -20,7 +20,8 @@ from hawklet_trainer.loop import EpochRecord, History, Progress, TrainConfig, fi
 _LEAST_MINUTES = 1e-3
 BY_TIME = 10_000
 """More epochs than there is time for."""
-_LR_FROM_NOTHING = 1e-3
+_LR_OF_FITTED, _LR_FROM_NOTHING = 3e-4, 1e-3
+"""Faster, trained weights lose at first what fitting them gave; random ones have nothing to lose."""
 _CHANNELS_WEIGHT, _SIMILARITY_WEIGHT = 10.0, 100.0
 """What features count beside answers; channel by channel, and as similarities of pictures where widths differ."""
 
@@ -35,8 +36,8 @@ class Lesson:
     enlarged_to: tuple[int, int] | None = None
     """Height and width of the pictures that the teacher sees, where the student's are smaller."""
     trained: bool = True
-    """The student comes with trained weights: it learns at the rate that its run was trained with, and its batch norms
-    have been fitted to its pictures, and stay."""
+    """The student comes with trained weights: it learns slowly, and its batch norms have been fitted to its pictures,
+    and stay."""
 
 
 class _Watch(Progress):
@@ -50,7 +51,7 @@ class _Watch(Progress):
             self._note(f"going on after epoch {records[-1].epoch}, val top-1 {records[-1].val_top1:.1f} %")
 
     def epoch(self, record: EpochRecord, net: nn.Module, best: bool) -> None:
-        kept = "" if best else "  (not kept)"
+        kept = "" if best else "  (no nearer to what is taught)"
         self._note(
             f"epoch {record.epoch:2d}  val top-1 {record.val_top1:5.1f} %  loss {record.val_loss:.4f}"
             f"  {record.seconds:6.1f} s{kept}"
@@ -87,7 +88,7 @@ def recover(
     config = run.config(
         epochs=epochs,
         minutes=max(_LEAST_MINUTES, minutes),
-        **({} if lesson.trained else {"lr": _LR_FROM_NOTHING}),
+        lr=min(run.config().lr, _LR_OF_FITTED) if lesson.trained else _LR_FROM_NOTHING,
         **({} if epochs < BY_TIME else {"patience": epochs}),
         freeze_batch_norm=lesson.trained,
         match_features=_CHANNELS_WEIGHT if lesson.matched else _SIMILARITY_WEIGHT,
@@ -135,8 +136,7 @@ def layers_that_read(structure: Structure, removal: Mapping[str, Sequence[int]])
         members = set(removal.get(group.name, ()))
         for span in group.spans:
             if not span.makes:
-                lost = {c for c, member in zip(span.channels, span.members, strict=True) if member in members}
-                gone.setdefault(span.layer, set()).update(lost)
+                gone.setdefault(span.layer, set()).update(span.channels_of(members))
     return tuple(
         MatchedLayer(name, tuple(c for c in range(inputs[name]) if c not in lost)) for name, lost in gone.items()
     )

@@ -15,8 +15,8 @@ from torch import nn
 from hawklet.spec import Floats
 from hawklet_converter.judge import judge
 from hawklet_converter.pruning.least_squares import Moments, inputs_of, made_up_for
-from hawklet_converter.pruning.repair import means_of_these_pictures
 from hawklet_converter.pruning.structure import ROUND_TO, Structure
+from hawklet_converter.reestimate_batch_norm import mean_of_channels, tracking_norms
 
 Removal = Mapping[str, Sequence[int]]
 """Group name -> positions in the group that go."""
@@ -49,9 +49,24 @@ class Bench:
             return judge(self._logits(), self._reference).divergence
 
     def _logits(self) -> Floats:
-        with torch.no_grad(), means_of_these_pictures(self._net):
+        with torch.no_grad(), _means_of_these_pictures(self._net):
             logits: Floats = self._net(self._inputs).float().numpy()
         return logits
+
+
+@contextmanager
+def _means_of_these_pictures(net: nn.Module) -> Iterator[None]:
+    """While the block runs, batch norms in evaluation mode take over the mean of every batch that passes."""
+
+    def take(norm: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        norm.get_buffer("running_mean").copy_(mean_of_channels(inputs[0]))
+
+    hooks = [module.register_forward_pre_hook(take) for module in tracking_norms(net).values()]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 @contextmanager
@@ -86,9 +101,8 @@ def _unread_inputs(net: nn.Module, structure: Structure, removal: Removal) -> di
         for span in structure.group(name).spans:
             if not span.makes:
                 layer: Any = net.get_submodule(span.layer)
-                for channel, member in zip(span.channels, span.members, strict=True):
-                    if member in gone:
-                        found.setdefault(span.layer, []).extend(inputs_of(layer, channel))
+                for channel in span.channels_of(gone):
+                    found.setdefault(span.layer, []).extend(inputs_of(layer, channel))
     return {layer: torch.tensor(inputs) for layer, inputs in found.items()}
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +38,10 @@ class Span:
     """Positions in the layer."""
     members: tuple[int, ...]
     """Positions in the group, as many."""
+
+    def channels_of(self, members: Collection[int]) -> list[int]:
+        """Positions in the layer of some of the group."""
+        return [channel for channel, member in zip(self.channels, self.members, strict=True) if member in members]
 
 
 @dataclass(frozen=True)

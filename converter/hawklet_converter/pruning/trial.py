@@ -74,7 +74,7 @@ def run_trial(net: nn.Module, spec: PreprocessSpec, structure: Structure, exampl
     half = len(examples.inputs) // 2
     scored_on = Examples(examples.inputs[:half], examples.truth[:half])
     judged_on = examples.inputs[half : half + _affordable(structure)]
-    moments = gather_moments(net, structure, scored_on.inputs)
+    moments = gather_moments(net, structure, scored_on.inputs[:_MOST_PICTURES])
     bench = Bench(net, judged_on, structure, moments)
     scored = {criterion: score_channels(criterion, net, spec, structure, scored_on, moments) for criterion in CRITERIA}
     orders = {criterion: {name: in_order(scores) for name, scores in its.items()} for criterion, its in scored.items()}

@@ -130,6 +130,31 @@ def test_a_stage_cuts_as_much_as_was_wanted_and_lets_what_stays_make_up_for_it(
     assert found < 0.5 * before
 
 
+def test_going_on_takes_the_fitted_weights_that_were_kept(
+    net: TinyNet, work: Work, kept: KeptWork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_macs = Pruner(net, net, replace(work, request=ConvertRequest(work.request.run, prune_macs=0.3)), kept)
+    first, _ = by_macs.prune(by_macs.whole, 0.7, "stage")
+    monkeypatch.setattr(pruner, "repair", lambda *_: pytest.fail("it was fitted already"))
+    again, _ = by_macs.prune(by_macs.whole, 0.7, "stage")
+    weights = again.net.state_dict()
+    assert all(torch.equal(tensor, weights[name]) for name, tensor in first.net.state_dict().items())
+
+
+@pytest.mark.parametrize(("room", "left"), [(12, ()), (2, ("head",))])
+def test_a_head_is_not_fitted_without_a_picture_of_every_class(
+    room: int, left: tuple[str, ...], net: TinyNet, work: Work, kept: KeptWork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    largest = max(layer.values for layer in find_structure(net, SPEC).layers)
+    monkeypatch.setattr(pruner, "_VALUES", room * largest)
+    monkeypatch.setattr(pruner, "_FITTED_AT_LEAST", 2)
+    fitted: list[tuple[int, tuple[str, ...]]] = []
+    monkeypatch.setattr(pruner, "repair", lambda *given: fitted.append((len(given[4]), tuple(given[5]))))
+    by_macs = Pruner(net, net, replace(work, request=ConvertRequest(work.request.run, prune_macs=0.3)), kept)
+    by_macs.prune(by_macs.whole, 0.7, "stage")
+    assert fitted == [(room, left)]
+
+
 def _divergence(small: nn.Module, whole: nn.Module, inputs: torch.Tensor) -> float:
     with torch.no_grad():
         return judge(small(inputs).numpy(), whole(inputs).numpy()).divergence

@@ -14,8 +14,7 @@ from hawklet.spec import Floats, PreprocessSpec
 from hawklet_converter.judge import judge
 from hawklet_converter.pruning.importance import CRITERIA, Examples
 from hawklet_converter.pruning.least_squares import Moments, gather_moments, made_up_for, readers_of
-from hawklet_converter.pruning.repair import means_of_these_pictures
-from hawklet_converter.pruning.sensitivity import Bench, Curve
+from hawklet_converter.pruning.sensitivity import Bench, Curve, _means_of_these_pictures
 from hawklet_converter.pruning.structure import Structure, find_structure, remove_channels
 from hawklet_converter.pruning.trial import Trial, run_trial
 from hawklet_converter.reestimate_batch_norm import reestimate_batch_norm
@@ -40,8 +39,7 @@ def _really_gone(
         for layer, columns in readers_of(group, net).items():
             lost.setdefault(layer, []).extend(columns[members].flatten().tolist())
         for span in (span for span in group.spans if span.makes):
-            its = {c for c, member in zip(span.channels, span.members, strict=True) if member in members}
-            unmade.setdefault(span.layer, set()).update(its)
+            unmade.setdefault(span.layer, set()).update(span.channels_of(members))
     for name, inputs in lost.items():
         weight = net.get_parameter(f"{name}.weight").detach().flatten(1)
         made, shift = made_up_for(moments[name], weight, torch.tensor(inputs))
@@ -56,7 +54,7 @@ def _really_gone(
 
 
 def _answers(net: nn.Module, inputs: torch.Tensor) -> Floats:
-    with torch.no_grad(), means_of_these_pictures(net):
+    with torch.no_grad(), _means_of_these_pictures(net):
         answers: Floats = net(inputs).numpy()
     return answers
 
@@ -154,3 +152,15 @@ def test_a_trial_survives_being_kept(trial: Trial, tmp_path: Path) -> None:
     again = Trial.from_json(kept)
     assert again == trial
     assert again.to_json() == kept
+
+
+def test_means_are_taken_over_only_while_the_block_runs() -> None:
+    net = nn.Sequential(nn.BatchNorm1d(2), nn.BatchNorm1d(2)).eval()
+    x = torch.tensor([[1.0, 4.0], [3.0, 8.0]])
+    with torch.no_grad():
+        with _means_of_these_pictures(net):
+            answers = net(x)
+        net(x + 5.0)
+    assert torch.allclose(answers.mean(0), torch.zeros(2), atol=1e-5)
+    assert net.state_dict()["0.running_mean"].tolist() == pytest.approx([2.0, 6.0])
+    assert net.state_dict()["0.running_var"].tolist() == [1.0, 1.0]
