@@ -12,7 +12,7 @@ from hawklet_converter.pruning.sensitivity import Curve
 from hawklet_converter.pruning.structure import Structure
 
 _TRIES = 5
-_SLACK = 0.03
+_SLACK = 0.015
 """A network may be faster than wanted by this share of the whole time."""
 _OVER = 0.004
 """And slower by this: less than times can be told apart."""
