@@ -26,9 +26,9 @@ _ROWS = 8192
 _RIDGE = 0.1
 """Damping, by the inputs' mean variance."""
 _PADDED_AT_ONCE = 8
-_AT_ONCE = 2**22
-"""Squared inputs of all that read a group, for each of which one channel is eliminated at a time: a layer of 2,048
-inputs loses one, wider ones lose several, to be done in seconds."""
+_AT_ONCE = 2**21
+"""For so many numbers, of weights and of covariances of all layers that read a group, one channel is eliminated at a
+time: layers of a thousand inputs lose one, wider ones several, to be done in seconds."""
 
 
 @dataclass(frozen=True)
@@ -227,7 +227,7 @@ def scores_by_elimination(group: ChannelGroup, net: nn.Module, moments: Mapping[
     ]
     if not readers:
         return None
-    step = math.ceil(sum(reader.inputs**2 for reader in readers) / _AT_ONCE)
+    step = math.ceil(sum(reader.numbers for reader in readers) / _AT_ONCE)
     scores = torch.full((group.channels,), torch.inf)
     while (left := int(scores.isinf().sum())) > group.fewest:
         errors = torch.stack([reader.errors() for reader in readers]).sum(0)
@@ -252,7 +252,7 @@ class _Elimination:
     """
 
     def __init__(self, moments: Moments, weight: torch.Tensor, columns: torch.Tensor) -> None:
-        self.inputs = weight.shape[1]
+        self.numbers = weight.numel() + weight.shape[1] ** 2
         self._weight, self._columns = weight.clone(), columns
         self._total = ((weight @ moments.covariance) * weight).sum().clamp_min(1e-12)
         self._inverse = torch.cholesky_inverse(torch.linalg.cholesky(moments.damped()))

@@ -312,7 +312,7 @@ def test_scores_are_the_order_in_which_the_channels_go(
 def test_in_wide_layers_several_go_at_once_and_the_last_are_ranked_all_the_same(
     net: TinyNet, structure: Structure, moments: dict[str, Moments], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(least_squares, "_AT_ONCE", 288**2 // 5 + 1)  # ``project.0`` reads 288 inputs
+    monkeypatch.setattr(least_squares, "_AT_ONCE", 288 * (288 + 16) // 5 + 1)  # ``project.0``: 288 to 16
     scores = scores_by_elimination(structure.group("block.2.0"), net, moments)
     assert scores is not None
     assert sorted(scores.tolist()) == [0.0] * 5 + [5.0] * 5 + [10.0] * 5 + [15.0] * 5 + [20.0] * 4 + list(range(24, 32))
