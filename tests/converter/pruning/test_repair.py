@@ -100,27 +100,28 @@ def _made(family: str) -> tuple[nn.Module, PreprocessSpec, torch.Tensor]:
     return net, PreprocessSpec(side, side), inputs
 
 
-@pytest.mark.parametrize("family", NETWORKS)
-def test_a_repaired_network_is_much_nearer_to_the_whole_one_than_with_batch_norms_measured_anew(family: str) -> None:
-    whole, spec, inputs = _made(family)
+def _divergences(
+    whole: nn.Module, spec: PreprocessSpec, fitted_on: torch.Tensor, judged_on: torch.Tensor
+) -> tuple[float, float]:
+    """Of half the network repaired, and of the same with batch norms measured anew."""
     structure = find_structure(whole, spec)
     removal = _half(structure)
     remeasured, repaired = (remove_channels(whole, spec, removal) for _ in range(2))
-    reestimate_batch_norm(remeasured, inputs)
-    repair(repaired, whole, structure, removal, inputs)
-    found, before = (_divergence(net, whole, inputs) for net in (repaired, remeasured))
+    reestimate_batch_norm(remeasured, fitted_on)
+    repair(repaired, whole, structure, removal, fitted_on)
+    return _divergence(repaired, whole, judged_on), _divergence(remeasured, whole, judged_on)
+
+
+@pytest.mark.parametrize("family", NETWORKS)
+def test_a_repaired_network_is_much_nearer_to_the_whole_one_than_with_batch_norms_measured_anew(family: str) -> None:
+    whole, spec, inputs = _made(family)
+    found, before = _divergences(whole, spec, inputs, inputs)
     assert found < 0.3 * before
 
 
-def test_pictures_that_nothing_was_fitted_on_are_answered_better_too(
-    net: TinyNet, structure: Structure, examples: Examples
-) -> None:
+def test_pictures_that_nothing_was_fitted_on_are_answered_better_too(net: TinyNet, examples: Examples) -> None:
     fitted_on, others = examples.inputs.split(24)
-    removal = _half(structure)
-    remeasured, repaired = (remove_channels(net, SPEC, removal) for _ in range(2))
-    reestimate_batch_norm(remeasured, fitted_on)
-    repair(repaired, net, structure, removal, fitted_on)
-    found, before = (_divergence(small, net, others) for small in (repaired, remeasured))
+    found, before = _divergences(net, SPEC, fitted_on, others)
     assert found < 0.1 * before
 
 
