@@ -70,6 +70,24 @@ def test_the_teacher_is_not_changed_by_teaching(net: TinyNet, structure: Structu
     assert not any(module.training for module in student.modules())
 
 
+@pytest.mark.parametrize(
+    ("trained", "augment", "lr", "expected"),
+    [
+        (True, "default", 1e-2, ("light", 3e-4)),
+        (True, "none", 1e-4, ("none", 1e-4)),
+        (False, "default", 1e-4, ("default", 1e-3)),
+    ],
+)
+def test_what_was_fitted_is_recovered_gently_and_random_weights_as_a_run_is_trained(
+    trained: bool, augment: str, lr: float, expected: tuple[str, float], net: TinyNet, work: Work, tmp_path: Path
+) -> None:
+    config = {"augment": augment, "flip": False, "lr": lr}
+    run = replace(work.run, manifest={**work.run.manifest, "training": {"config": config}})
+    lesson = Lesson(net, (), trained=trained)
+    found, _ = recover(copy.deepcopy(net), SPEC, lesson, 0, 10.0, tmp_path / "kept", replace(work, run=run))
+    assert (found.augment.value, found.lr) == expected
+
+
 @pytest.mark.parametrize("trained", [True, False])
 def test_statistics_that_were_measured_anew_stay_and_those_of_random_weights_are_learned(
     trained: bool, net: TinyNet, work: Work, tmp_path: Path
