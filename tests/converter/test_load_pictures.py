@@ -9,11 +9,13 @@ import pytest
 
 from hawklet.errors import DataError, UsageError
 from hawklet_converter.load_pictures import choose_calibration
-from hawklet_trainer.data import Photo
+from hawklet_trainer.data import Photo, Place
 
 
 def _photos(*counts: int) -> list[Photo]:
-    return [Photo(Path(f"{label}/{n}.jpg"), label, "") for label, count in enumerate(counts) for n in range(count)]
+    return [
+        Photo(Place(Path(f"{label}/{n}.jpg")), label, "") for label, count in enumerate(counts) for n in range(count)
+    ]
 
 
 def test_every_class_gives_the_same_number_and_small_ones_what_they_have() -> None:

@@ -428,4 +428,4 @@ def test_labels_cannot_break_out_of_the_page(colour_photos: Path, tiny_bundle: P
 
     bundle = _rewritten(tiny_bundle, tmp_path / "odd.hawklet", named)
     found, pictures = verify(VerifyRequest(bundle, photos=colour_photos), Steps(silent=True))
-    assert "<script" not in render(found, [photo.path for photo in pictures.photos])
+    assert "<script" not in render(found, [photo.place for photo in pictures.photos])

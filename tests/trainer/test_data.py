@@ -267,7 +267,8 @@ def test_pictures_too_many_to_keep_come_out_the_same(draw_photos: DrawPhotos) ->
 def test_pictures_to_measure_on_take_their_classes_from_the_model(draw_photos: DrawPhotos) -> None:
     folder = draw_photos(2)
     (folder / "green" / "broken.png").write_text("no picture")
-    photos, warnings = read_labelled(folder, ("amber", "red", "blue", "green"))
+    measured = read_labelled(folder, ("amber", "red", "blue", "green"))
+    photos, warnings = measured.photos, measured.warnings
     assert [photo.label_index for photo in photos] == [2, 2, 3, 3, 1, 1]
     assert len(warnings) == 1 and "green/broken.png" in warnings[0]
 

@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from hawklet.errors import WeightsError
 from hawklet.spec import PreprocessSpec
 from hawklet_trainer import weights
-from hawklet_trainer.data import Photo, load_pixels
+from hawklet_trainer.data import Photo, Place, load_pixels
 from hawklet_trainer.evaluate import accuracy_of
 from hawklet_trainer.models import MODELS, WeightsEntry, WheelSource, head_of
 from hawklet_trainer.run import save_weights
@@ -200,6 +200,6 @@ def test_the_packaged_weights_are_found_and_name_what_is_in_pictures(shared_data
     assert loaded.sha256 == entry.weights.sha256
     pictures = sorted((shared_data / "imagenet_sample").glob("*.jpg"))[::20]  # each begins with its class's number
     spec = PreprocessSpec(224, 224, crop_fraction=entry.crop_fraction)
-    pixels, truth = load_pixels([Photo(path, int(path.name[:4]), "") for path in pictures], spec)
+    pixels, truth = load_pixels([Photo(Place(path), int(path.name[:4]), "") for path in pictures], spec)
     assert len(truth) == 25
     assert accuracy_of(net.eval(), pixels, truth, entry.zero_point, entry.scale) >= 60

@@ -60,7 +60,8 @@ def evaluate_run(
     """
     run = load_run(folder, model)
     if photos is not None and split is None:
-        chosen, warnings = read_labelled(photos, run.labels)
+        measured = read_labelled(photos, run.labels)
+        chosen, warnings = measured.photos, measured.warnings
         measured_on = str(photos)
     else:
         measured_on, chosen = _own_pictures(run, photos, split)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from hawklet.safefiles import atomic_file, write_text
 from hawklet_trainer.architecture import Architecture
-from hawklet_trainer.data import Photo
+from hawklet_trainer.data import Photo, Place
 from hawklet_trainer.evaluate import Metrics, measure
 from hawklet_trainer.terms import EpochRecord
 from hawklet_trainer.thumbnail import thumbnail
@@ -28,7 +28,7 @@ _SURE = 0.02
 class Mistake:
     """A picture that was named wrongly."""
 
-    path: Path
+    place: Place
     truth: str
     named: str
     score: float
@@ -55,7 +55,7 @@ class Judged:
         named = scores.argmax(axis=1)
         wrong = sorted(map(int, np.flatnonzero(named != truth)), key=lambda i: -float(scores[i, named[i]]))
         mistakes = tuple(
-            Mistake(photos[i].path, labels[truth[i]], labels[named[i]], float(scores[i, named[i]])) for i in wrong
+            Mistake(photos[i].place, labels[truth[i]], labels[named[i]], float(scores[i, named[i]])) for i in wrong
         )
         return cls(measure(truth, scores, labels), mistakes)
 
@@ -90,7 +90,7 @@ def write(folder: Path, content: Content) -> None:
         shown=shown,
         metrics=judged.metrics,
         matrix=_matrix_rows(judged.metrics),
-        mistakes=[(mistake, thumbnail(mistake.path)) for mistake in judged.mistakes[:_MISTAKES]],
+        mistakes=[(mistake, thumbnail(mistake.place)) for mistake in judged.mistakes[:_MISTAKES]],
         mistake_count=len(judged.mistakes),
         curves=_curves(content.records),
         warnings=content.warnings,

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import base64
 import io
-from pathlib import Path
 
 from PIL import Image
 
 from hawklet.errors import ImageError
-from hawklet.images import read_image
+from hawklet_trainer.data import Place
 
 _SIDE = 132  # pixels
 
 
-def thumbnail(path: Path) -> str:
+def thumbnail(place: Place) -> str:
     """A small JPEG as a data URI; empty where the picture has gone."""
     try:
-        picture = Image.fromarray(read_image(path))
+        picture = Image.fromarray(place.read())
     except ImageError:
         return ""
     picture.thumbnail((_SIDE, _SIDE))

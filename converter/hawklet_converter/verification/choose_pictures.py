@@ -170,9 +170,10 @@ def _labelled(request: VerifyRequest, folder: Path, bundle: Bundle, run: Run | N
             f"--split picks pictures of the run, got --split {request.split} with {folder}, which holds others; "
             "leave one of both out"
         )
-    photos, warnings = read_labelled(folder, bundle.manifest.labels)
+    measured = read_labelled(folder, bundle.manifest.labels)
+    photos, warnings = measured.photos, measured.warnings
     described = f"{len(photos)} pictures in {folder}"
-    pictures = Pictures(photos, folder.expanduser().resolve(), described, None, run=run)
+    pictures = Pictures(photos, measured.folder, described, None, run=run)
     return replace(pictures, notes=(*warnings, *_coverage(pictures, bundle), *_overlap(pictures, request)))
 
 
@@ -199,7 +200,7 @@ def _overlap(pictures: Pictures, request: VerifyRequest) -> tuple[str, ...]:
         raise DataError(
             f"a verification on pictures that the network was trained on proves nothing, and {len(trained)} of "
             f"{len(pictures.photos)} in {request.photos} are among them (the first: "
-            f"{trained[0].path.relative_to(pictures.folder)}); take others, or add --anyway"
+            f"{trained[0].place.name_below(pictures.folder)}); take others, or add --anyway"
         )
     flattered = f"the network was trained on {len(trained)} of these pictures, which flatters it" if trained else ""
     chosen = f"{judged} of these pictures are the run's validation pictures, which chose the plan" if judged else ""

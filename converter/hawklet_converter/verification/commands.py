@@ -71,7 +71,7 @@ def verify(
     if html:
         from hawklet_converter.verification.report import write_report
 
-        write_report(found, [photo.path for photo in pictures.photos], html)
+        write_report(found, [photo.place for photo in pictures.photos], html)
     click.echo(json.dumps(found.to_dict(), ensure_ascii=False) if as_json else verification_table(found))
     if html and not as_json:
         click.echo(f"\nreport written to {html}")

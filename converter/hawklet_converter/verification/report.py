@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -14,12 +13,13 @@ from hawklet.spec import Precision
 from hawklet_converter.verification import plots
 from hawklet_converter.verification.checks import chance
 from hawklet_converter.verification.verification import ClassChange, Measured, Verification
+from hawklet_trainer.data import Place
 from hawklet_trainer.thumbnail import thumbnail
 
 _CLASSES = 24
 
 
-def write_report(found: Verification, photos: Sequence[Path], path: str | os.PathLike[str]) -> None:
+def write_report(found: Verification, photos: Sequence[Place], path: str | os.PathLike[str]) -> None:
     """Write the report, whole or not at all.
 
     Args:
@@ -30,7 +30,7 @@ def write_report(found: Verification, photos: Sequence[Path], path: str | os.Pat
     safefiles.write_text(path, render(found, photos))
 
 
-def render(found: Verification, photos: Sequence[Path]) -> str:
+def render(found: Verification, photos: Sequence[Place]) -> str:
     """The report as one HTML document without references to anything outside it."""
     environment = Environment(
         loader=PackageLoader("hawklet_converter.verification"),
@@ -41,7 +41,7 @@ def render(found: Verification, photos: Sequence[Path]) -> str:
     return environment.get_template("verification.html.j2").render(_page(found, photos))
 
 
-def _page(found: Verification, photos: Sequence[Path]) -> dict[str, Any]:
+def _page(found: Verification, photos: Sequence[Place]) -> dict[str, Any]:
     files = [row for row in found.rows if row.bytes is not None]
     return {
         "found": found,

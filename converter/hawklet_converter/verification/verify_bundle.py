@@ -281,5 +281,5 @@ def _moved(
         {name: one.logs(temperature) for name, one in others.items()},
         truth,
         bundle.manifest.labels,
-        [photo.path.relative_to(pictures.folder).as_posix() for photo in pictures.photos],
+        [photo.place.name_below(pictures.folder) for photo in pictures.photos],
     )

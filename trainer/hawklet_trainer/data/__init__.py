@@ -1,0 +1,28 @@
+"""Photos: listed, checked, split, digested and turned into pixels.
+
+* :mod:`~hawklet_trainer.data.place`: where one picture's bytes are.
+* :mod:`~hawklet_trainer.data.photo_set`: a set of photos in its splits, as a run has it and writes it down.
+* :mod:`~hawklet_trainer.data.table`, :mod:`~hawklet_trainer.data.index`: the index of a data set, as a stream.
+* :mod:`~hawklet_trainer.data.listing`: what pictures a folder or an index names.
+* :mod:`~hawklet_trainer.data.splitting`: into train, val and test.
+* :mod:`~hawklet_trainer.data.reading`: all of that for a training or a measurement.
+* :mod:`~hawklet_trainer.data.pixels`: through the one preprocessing path.
+"""
+
+from hawklet_trainer.data.photo_set import NEW_PLACE, SPLITS, Photo, PhotoSet
+from hawklet_trainer.data.pixels import PixelSource, load_pixels
+from hawklet_trainer.data.place import Place, Span
+from hawklet_trainer.data.reading import read_labelled, read_photos
+
+__all__ = [
+    "NEW_PLACE",
+    "SPLITS",
+    "Photo",
+    "PhotoSet",
+    "PixelSource",
+    "Place",
+    "Span",
+    "load_pixels",
+    "read_labelled",
+    "read_photos",
+]

@@ -1,0 +1,76 @@
+"""Where a picture's bytes are: a file of their own, or a span of a file that holds many (a shard)."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from hawklet.errors import ImageError
+from hawklet.images import read_image
+from hawklet.safefiles import sha256_of
+from hawklet.spec import Pixels
+
+
+class Span(NamedTuple):
+    """A part of a file."""
+
+    offset: int
+    """Bytes before it."""
+    size: int
+    """Bytes of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One picture, of which nothing is known yet but where it is."""
+
+    path: Path
+    span: Span | None = None
+    """None: the whole file."""
+    group: str = ""
+    """Pictures of one group (a person, a plant, a recording) go into one split together; empty: it stands alone."""
+
+    def name_below(self, folder: Path) -> str:
+        """Its path from ``folder`` on with forward slashes, and what tells it from others in the same file."""
+        path = self.path.relative_to(folder).as_posix()
+        return path if self.span is None else f"{path}@{self.span.offset}"
+
+    def is_there(self) -> bool:
+        """Whether its file is, and is long enough."""
+        if self.span is None:
+            return self.path.is_file()
+        try:
+            return self.path.stat().st_size >= sum(self.span)
+        except OSError:
+            return False
+
+    def sha256(self) -> str:
+        """Of its bytes, hexadecimal."""
+        return sha256_of(self.path) if self.span is None else hashlib.sha256(self._bytes(self.span)).hexdigest()
+
+    def read(self) -> Pixels:
+        """Decode it, see :func:`hawklet.images.read_image`.
+
+        Raises:
+            ImageError: it cannot be read whole.
+        """
+        if self.span is None:
+            return read_image(self.path)
+        stream = _NamedBytes(self._bytes(self.span))
+        stream.name = f"{self.path.name}@{self.span.offset}"
+        return read_image(stream)
+
+    def _bytes(self, span: Span) -> bytes:
+        try:
+            with self.path.open("rb") as stream:
+                stream.seek(span.offset)
+                return stream.read(span.size)
+        except OSError as error:
+            raise ImageError(f"{self.path.name}: {error.strerror or error}") from error
+
+
+class _NamedBytes(io.BytesIO):
+    name: str
