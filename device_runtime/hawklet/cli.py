@@ -28,6 +28,7 @@ class _Entry:
 
 COMMANDS: dict[str, _Entry] = {
     "demo": _Entry("hawklet.commands:demo", "See the whole chain work, on cards drawn for it.", "host"),
+    "data": _Entry("hawklet_trainer.data_commands:data", "Bring photos in, split, check and look at them.", "train"),
     "train": _Entry("hawklet_trainer.commands:train", "Fine-tune a classifier on a folder of photos.", "train"),
     "evaluate": _Entry("hawklet_trainer.commands:evaluate", "Measure a run's accuracy, class by class.", "train"),
     "convert": _Entry(

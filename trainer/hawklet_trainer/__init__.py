@@ -6,7 +6,8 @@
 ``train``                 one training from start to end: data, weights, head, fine-tuning, run folder
 ``resume``                going on with a training that was broken off, or from a finished run
 ``finish``                the end of every training: judging, and the run's files
-``data``                  folders of photos: listing, splitting, the digest, pixels through hawklet.preprocess
+``data``                  photos: listed, checked, split, digested, and turned into pixels (a package)
+``data_commands``         ``hawklet data``
 ``models``                the registry of networks: one entry each; and a user's own
 ``architecture``          a network's shape as plain data: model, width, pruned channels
 ``efficientnet_lite``     EfficientNet-Lite0 with fixed padding, so that it exports well
