@@ -6,6 +6,8 @@
 * CMYK is converted by Pillow's formula (no colour management).
 * 16-bit samples keep their high byte; 32-bit integer greys are taken as 16-bit ones.
 * An animation or multi-picture file gives its first picture.
+* A large JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, where the caller says how small is still enough: the
+  decoder then works out fewer coefficients, which is as if the picture had been taken with fewer pixels.
 * Truncated data, pictures over :data:`MAX_PIXELS` and unreadable formats are refused with :class:`ImageError`.
 """
 
@@ -49,11 +51,12 @@ _DAMAGE = (
 _HEIF_SUFFIXES = (".heic", ".heif", ".hif")
 
 
-def read_image(source: str | os.PathLike[str] | IO[bytes]) -> Pixels:
+def read_image(source: str | os.PathLike[str] | IO[bytes], at_least: int | None = None) -> Pixels:
     """Read one picture.
 
     Args:
         source: A path, or an open binary file.
+        at_least: A JPEG may be decoded smaller, while both sides keep this many pixels; None: at its full size.
 
     Returns:
         ``uint8 [H, W, 3]``, RGB, 0..255, upright, C-contiguous.
@@ -69,6 +72,8 @@ def read_image(source: str | os.PathLike[str] | IO[bytes]) -> Pixels:
             warnings.simplefilter("ignore")  # Pillow warns of odd EXIF and sizes; the checks below decide
             with Image.open(source) as picture:
                 _refuse_oversize(picture, name)
+                if at_least is not None:
+                    picture.draft(None, (at_least, at_least))  # of JPEGs alone; others stay as they are
                 return np.ascontiguousarray(_upright_rgb(picture, name))
     except ImageError:
         raise

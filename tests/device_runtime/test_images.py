@@ -109,3 +109,47 @@ def test_damaged_bytes_give_a_picture_or_an_image_error(junk: bytes, kind: str, 
     else:
         assert array.dtype == np.uint8
         assert array.ndim == 3
+
+
+def _photo(width: int, height: int, **options: object) -> io.BytesIO:
+    """A JPEG of slow gradients, as large photos are from pixel to pixel."""
+    ramp = Image.linear_gradient("L").resize((width, height))
+    picture = Image.merge("RGB", (ramp, ramp.transpose(Image.Transpose.ROTATE_180), ramp.transpose(0)))
+    return _saved(picture, "JPEG", quality=92, **options)
+
+
+@pytest.mark.parametrize(
+    ("at_least", "shape"),
+    [
+        (None, (1200, 1600)),
+        (1200, (1200, 1600)),
+        (601, (1200, 1600)),
+        (600, (600, 800)),
+        (299, (300, 400)),
+        (1, (150, 200)),
+    ],
+)
+def test_a_large_jpeg_is_decoded_smaller_while_enough_is_left(at_least: int | None, shape: tuple[int, int]) -> None:
+    assert read_image(_photo(1600, 1200), at_least).shape[:2] == shape
+
+
+def test_decoding_smaller_gives_what_shrinking_gives() -> None:
+    whole = Image.fromarray(read_image(_photo(1600, 1200))).reduce(4)
+    smaller = read_image(_photo(1600, 1200), 300)
+    assert np.abs(smaller.astype(int) - np.asarray(whole).astype(int)).mean() < 1.0
+
+
+def test_a_picture_decoded_smaller_is_upright_too() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    assert read_image(_photo(1600, 1200, exif=exif), 300).shape == (400, 300, 3)
+
+
+def test_a_truncated_picture_is_refused_however_small_it_is_decoded() -> None:
+    data = _photo(1600, 1200).getvalue()
+    with pytest.raises(ImageError, match="damaged or cut short"):
+        read_image(io.BytesIO(data[: len(data) * 2 // 3]), 150)
+
+
+def test_only_jpegs_are_decoded_smaller() -> None:
+    assert read_image(_saved(Image.new("RGB", (800, 600)), "PNG"), 100).shape == (600, 800, 3)

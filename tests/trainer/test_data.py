@@ -13,7 +13,7 @@ from hawklet.errors import DataError
 from hawklet.images import read_image
 from hawklet.preprocess import preprocess
 from hawklet.spec import PreprocessSpec
-from hawklet_trainer.data import SPLITS, PhotoSet, PixelSource, load_pixels, read_labelled, read_photos
+from hawklet_trainer.data import SPLITS, Cache, Loading, PhotoSet, PixelSource, load_pixels, read_labelled, read_photos
 
 DrawPhotos = Callable[..., Path]
 
@@ -261,7 +261,7 @@ def test_pictures_too_many_to_keep_come_out_the_same(draw_photos: DrawPhotos) ->
     items = read_photos(draw_photos(5)).items("train")
     spec = PreprocessSpec(32, 32)
     chosen = [4, 0, 7]
-    assert (PixelSource(items, spec).batch(chosen) == PixelSource(items, spec, budget=0).batch(chosen)).all()
+    assert (PixelSource(items, spec).batch(chosen) == PixelSource(items, spec, Loading(Cache.NONE)).batch(chosen)).all()
 
 
 def test_pictures_to_measure_on_take_their_classes_from_the_model(draw_photos: DrawPhotos) -> None:

@@ -68,12 +68,29 @@ _MODEL_HELP = (
 )
 @click.option(
     "--augment",
-    type=click.Choice(["none", "light", "default"]),
+    type=click.Choice(["none", "light", "default", "strong", "camera"]),
     default="default",
     show_default=True,
-    help="How much training pictures are varied.",
+    help="How much training pictures are varied; camera: as a small camera takes them.",
+)
+@click.option(
+    "--mix",
+    type=click.Choice(["none", "mixup", "cutmix", "both"]),
+    help="Mix training pictures in pairs, with both labels  [default: both with --augment strong, else none]",
 )
 @click.option("--flip/--no-flip", default=True, show_default=True, help="Mirror pictures; not for arrows and letters.")
+@click.option(
+    "--cache",
+    type=click.Choice(["auto", "ram", "disk", "none"]),
+    default="auto",
+    show_default=True,
+    help="Where decoded pictures are kept; auto: in memory, else on disk, where they fit.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(0, 64),
+    help="Processes that decode what is not kept; 0: threads  [default: 2]",
+)
 @click.pass_context
 def train(context: click.Context, /, photos: Path | None, resume: Path | None, **options: Any) -> None:
     """Fine-tune a classifier on PHOTOS, a folder with one folder of pictures per class.
@@ -86,7 +103,8 @@ def train(context: click.Context, /, photos: Path | None, resume: Path | None, *
     wait_without_spinning()
     from rich.console import Console
 
-    start = _start(context, photos, resume, options)
+    loading = _loading(options)
+    start = _start(context, photos, resume, options, loading)
     from hawklet_trainer.console import ConsoleProgress, print_result
 
     console = Console()
@@ -96,46 +114,51 @@ def train(context: click.Context, /, photos: Path | None, resume: Path | None, *
     print_result(console, result)
 
 
-def _start(context: click.Context, photos: Path | None, resume: Path | None, options: dict[str, Any]) -> Any:
+def _loading(options: dict[str, Any]) -> Any:
+    """How pictures are read; taken out of the options, since it is no part of what is trained."""
+    from hawklet_trainer.data import Cache, Loading
+
+    return Loading(Cache(options.pop("cache")), options.pop("workers"))
+
+
+def _start(
+    context: click.Context, photos: Path | None, resume: Path | None, options: dict[str, Any], loading: Any
+) -> Any:
     """What is to be done, as a function of who watches and who is told."""
     from functools import partial
 
     if resume is not None:
         from hawklet_trainer.resume import ResumeOptions, resume_run
 
-        return partial(resume_run, ResumeOptions(resume, photos, _given(context, options)))
+        return partial(resume_run, ResumeOptions(resume, photos, _given(context, options), loading))
     if photos is None:
         raise UsageError("hawklet train needs PHOTOS, a folder with one folder of pictures per class, or --resume RUN")
     from hawklet_trainer.train import train_run
 
-    return partial(train_run, _train_options(photos, options))
+    return partial(train_run, _train_options(photos, options, loading))
 
 
 def _given(context: click.Context, options: dict[str, Any]) -> dict[str, Any]:
-    """The options that were said, apart from defaults; as the loop takes them."""
-    from hawklet_trainer.augment import Augment
-
-    said = {
+    """The options that were said, apart from defaults."""
+    return {
         name: value
         for name, value in options.items()
         if context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
     }
-    return {**said, "augment": Augment(said["augment"])} if "augment" in said else said
 
 
-def _train_options(photos: Path, options: dict[str, Any]) -> Any:
+def _train_options(photos: Path, options: dict[str, Any], loading: Any) -> Any:
     from dataclasses import fields
 
     from hawklet.spec import Fit
-    from hawklet_trainer.augment import Augment
     from hawklet_trainer.loop import TrainConfig
     from hawklet_trainer.train import TrainOptions
 
-    options["augment"], options["fit"] = Augment(options["augment"]), Fit(options["fit"])
+    options["fit"] = Fit(options["fit"])
     of_loop = {field.name for field in fields(TrainConfig)}
-    config = TrainConfig(**{key: value for key, value in options.items() if key in of_loop})
+    config = TrainConfig.from_plain({key: value for key, value in options.items() if key in of_loop})
     rest = {key: value for key, value in options.items() if key not in of_loop}
-    return TrainOptions(photos=photos, config=config, **rest)
+    return TrainOptions(photos=photos, config=config, loading=loading, **rest)
 
 
 @click.command()

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from hawklet.spec import PreprocessSpec
-from hawklet_trainer.data import PhotoSet, PixelSource
+from hawklet_trainer.data import Loading, PhotoSet, PixelSource
 from hawklet_trainer.loop import (
     SILENT,
     EpochRecord,
@@ -37,6 +37,7 @@ def train_head(
     scale: float,
     config: TrainConfig,
     progress: Progress = SILENT,
+    loading: Loading | None = None,
 ) -> History:
     """Train the last layer alone, on features computed once.
 
@@ -49,12 +50,13 @@ def train_head(
         scale: ``x = (pixel - zp) * scale``.
         config: ``head_epochs``, ``batch``, ``label_smoothing`` and ``seed`` are used.
         progress: Watches.
+        loading: How pictures are read.
     """
     device = training_device()
     seed_everything(config.seed)
     net.to(device)
     try:
-        return _train_head(net, head, photos, spec, (zp, scale), config, progress, device)
+        return _train_head(net, head, photos, spec, (zp, scale), config, progress, device, loading)
     finally:
         net.to("cpu")
 
@@ -68,10 +70,11 @@ def _train_head(
     config: TrainConfig,
     progress: Progress,
     device: torch.device,
+    loading: Loading | None,
 ) -> History:
     start = time.perf_counter()
-    train = PixelSource(photos.items("train"), spec)
-    val = PixelSource(photos.items("val"), spec)
+    train = PixelSource(photos.items("train"), spec, loading)
+    val = PixelSource(photos.items("val"), spec, loading)
     steps = -(-len(train) // config.batch) + -(-len(val) // config.batch)
     progress.phase("features", steps)
     x, y = _features(net, head, train, pixel, config, progress, device)
@@ -114,8 +117,9 @@ def _features(
     hook = head.register_forward_pre_hook(lambda module, args: caught.append(args[0].float()))
     try:
         with evaluation_mode(net), torch.no_grad():
-            for chosen in np.array_split(np.arange(len(source)), -(-len(source) // config.batch)):
-                net(as_input(source.batch(chosen), *pixel).to(device))
+            in_order = np.array_split(np.arange(len(source)), -(-len(source) // config.batch))
+            for _, pixels in source.batches(in_order):
+                net(as_input(pixels, *pixel).to(device))
                 progress.step(math.nan)
     finally:
         hook.remove()

@@ -21,9 +21,9 @@ from torch.nn import functional
 
 from hawklet.errors import DataError
 from hawklet.spec import Pixels, PreprocessSpec
-from hawklet_trainer.augment import make_augmentation
+from hawklet_trainer.augment import Mixing, make_augmentation, make_mixing, source_spec
 from hawklet_trainer.checkpoint import Checkpoint, TrainingState, conditions_of
-from hawklet_trainer.data import PhotoSet, PixelSource
+from hawklet_trainer.data import Loading, PhotoSet, PixelSource
 from hawklet_trainer.distil import CaughtFeatures, MatchedLayer, answers_of, catching_features, training_loss
 from hawklet_trainer.freed_memory import keep_freed_memory
 from hawklet_trainer.precision import autocast, choose_precision
@@ -41,9 +41,6 @@ __all__ = [
     "seed_everything",
     "training_device",
 ]
-
-_MARGIN = 8 / 7
-"""Training pictures are kept this much larger than the input, so that random crops have something to choose from."""
 
 
 def as_input(pixels: Pixels, zp: int, scale: float) -> torch.Tensor:
@@ -92,6 +89,7 @@ def fine_tune(
     progress: Progress = SILENT,
     dtype: torch.dtype | None = None,
     checkpoint: Path | None = None,
+    loading: Loading | None = None,
 ) -> History:
     """Train the whole network; the weights that did best on val are in ``net`` when it ends.
 
@@ -117,6 +115,7 @@ def fine_tune(
         dtype: To compute in, ``float32`` or ``bfloat16``; None = the faster, by a short trial.
         checkpoint: Written after every epoch. Where it is there already, training goes on from it, and ends with the
             weights (to the bit, on a CPU and without ``config.minutes``) of a training that was never stopped.
+        loading: How pictures are read; nothing that is learned depends on it.
 
     Raises:
         DataError: there are no train or no val pictures.
@@ -134,8 +133,13 @@ def fine_tune(
     conditions = conditions_of(net, teacher, photos, spec, (zp, scale), config, dtype, matched)
     kept = Checkpoint(checkpoint, conditions)
     try:
+        train = PixelSource(photos.items("train"), source_spec(spec), loading)
+        val = PixelSource(photos.items("val"), spec, loading)
         with catching_features(net, teacher, config.match_features, matched) as features:
-            return _fine_tune(net, photos, spec, (zp, scale), config, teacher, features, progress, device, dtype, kept)
+            mix = make_mixing(config.mixing, len(photos.labels))
+            return _fine_tune(
+                net, train, val, spec, (zp, scale), config, mix, teacher, features, progress, device, dtype, kept
+            )
     finally:
         net.to("cpu").eval()
         if teacher is not None:
@@ -144,10 +148,12 @@ def fine_tune(
 
 def _fine_tune(
     net: nn.Module,
-    photos: PhotoSet,
+    train: PixelSource,
+    val: PixelSource,
     spec: PreprocessSpec,
     pixel: tuple[int, float],
     config: TrainConfig,
+    mix: Mixing,
     teacher: nn.Module | None,
     features: CaughtFeatures | None,
     progress: Progress,
@@ -155,8 +161,6 @@ def _fine_tune(
     dtype: torch.dtype | None,
     checkpoint: Checkpoint,
 ) -> History:
-    train = PixelSource(photos.items("train"), _larger(spec))
-    val = PixelSource(photos.items("val"), spec)
     augment = make_augmentation(config.augment, spec, config.flip)
     batches = math.ceil(len(train) / config.batch)
     taught_on_val = None if teacher is None else _answers(teacher, val, pixel, device)
@@ -187,16 +191,18 @@ def _fine_tune(
         epoch_start = time.perf_counter()
         _training_mode(net, config.freeze_batch_norm)
         losses, lr = [], 0.0
-        for chosen in torch.split(torch.randperm(len(train)), config.batch):
-            if len(chosen) == 1 < min(config.batch, len(train)) and not config.freeze_batch_norm:
-                continue  # a batch norm learns nothing of one picture
+        order = [chosen.numpy() for chosen in torch.split(train.shuffled(), config.batch)]
+        if len(order[-1]) == 1 < min(config.batch, len(train)) and not config.freeze_batch_norm:
+            order.pop()  # a batch norm learns nothing of one picture
+        for chosen, pixels in train.batches(order):
             share = max(state.done / (config.epochs * batches), _time_share(start, config.minutes))
             lr = config.lr * _warm_then_cosine(share, state.done, batches)
             for group in optimizer.param_groups:
                 group["lr"] = lr
-            pictures = torch.from_numpy(train.batch(chosen.numpy())).permute(0, 3, 1, 2)
+            pictures = torch.from_numpy(pixels).permute(0, 3, 1, 2)
             x = _scaled(augment(pictures).to(device), *pixel)
-            y = torch.from_numpy(train.label_indices[chosen.numpy()]).to(device)
+            y = torch.from_numpy(train.label_indices[chosen]).to(device)
+            x, y = mix(x, y)
             with autocast(state.dtype, device):
                 answers = net(x)
                 taught = answers_of(teacher, x)
@@ -234,12 +240,6 @@ def _fine_tune(
         checkpoint.save(state)
     net.load_state_dict(state.best_weights)
     return history
-
-
-def _larger(spec: PreprocessSpec) -> PreprocessSpec:
-    """The whole picture that the evaluation's crop is cut from, a little larger than the input."""
-    height, width = round(spec.height * _MARGIN), round(spec.width * _MARGIN)
-    return PreprocessSpec(height, width, spec.fit, 1.0, spec.interpolation, spec.channels)
 
 
 def _example(spec: PreprocessSpec, count: int, pixel: tuple[int, float], device: torch.device) -> torch.Tensor:
@@ -286,7 +286,7 @@ def _answers(net: nn.Module, val: PixelSource, pixel: tuple[int, float], device:
     """Logits on val, in float32."""
     batches = np.array_split(np.arange(len(val)), math.ceil(len(val) / 32))
     with evaluation_mode(net), torch.inference_mode():
-        return torch.cat([net(as_input(val.batch(chosen), *pixel).to(device)).float() for chosen in batches])
+        return torch.cat([net(as_input(pixels, *pixel).to(device)).float() for _, pixels in val.batches(batches)])
 
 
 def _judge(

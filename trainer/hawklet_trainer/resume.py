@@ -13,7 +13,7 @@ from hawklet.errors import HawkletError, RunError, UsageError
 from hawklet.safefiles import sha256_of
 from hawklet.spec import PreprocessSpec
 from hawklet_trainer.architecture import Architecture
-from hawklet_trainer.augment import Augment
+from hawklet_trainer.data import Loading
 from hawklet_trainer.finish import STARTED_WITH, TrainResult
 from hawklet_trainer.freed_memory import keep_freed_memory
 from hawklet_trainer.loop import seed_everything
@@ -50,6 +50,8 @@ class ResumeOptions:
     given: Mapping[str, Any] = field(default_factory=dict)
     """Options that were said, by name: fields of :class:`~hawklet_trainer.terms.TrainConfig`, and ``model``, ``out``
     and ``name``. Others are refused."""
+    loading: Loading = field(default_factory=Loading)
+    """How pictures are read from now on."""
 
 
 def resume_run(
@@ -94,7 +96,15 @@ def _train_on(folder: Path, options: ResumeOptions, progress: Progress, say: Cal
     loaded = LoadedWeights(str(best), sha256_of(best))
     asked = {"photos": str(photos.folder), "model": run.model, "resume": str(folder), "weights": str(best)}
     training = Training(
-        run.architecture, photos, run.spec, run.pixel_zero_point, run.pixel_scale, config, loaded, asked
+        run.architecture,
+        photos,
+        run.spec,
+        run.pixel_zero_point,
+        run.pixel_scale,
+        config,
+        loaded,
+        asked,
+        options.loading,
     )
     new = new_run_folder(Path(given.get("out", folder.resolve().parent)), name)
     return run_training(new, net, training, progress, say)
@@ -126,8 +136,7 @@ def _read_begun(folder: Path, options: ResumeOptions) -> Training:
         labels = tuple((folder / LABELS).read_text(encoding="utf-8").splitlines())
         architecture = Architecture.from_manifest(began)
         require_model(architecture.model, options.given.get("model"), folder)
-        loop = {key: asked.pop(key) for key in _OF_LOOP & asked.keys()}
-        config = TrainConfig(**{**loop, "augment": Augment(loop["augment"])})
+        config = TrainConfig.from_plain({key: asked.pop(key) for key in _OF_LOOP & asked.keys()})
         spec = PreprocessSpec.from_dict(began["preprocess"])
         loaded = LoadedWeights(began["weights"]["source"], began["weights"]["sha256"])
         zero_point, scale = int(began["pixel_zero_point"]), float(began["pixel_scale"])
@@ -142,4 +151,4 @@ def _read_begun(folder: Path, options: ResumeOptions) -> Training:
             f"({reason}); train again"
         ) from error
     photos = replace(photos_of(folder, place, labels, _WAY_OUT), warnings=warnings)
-    return Training(architecture, photos, spec, zero_point, scale, config, loaded, asked)
+    return Training(architecture, photos, spec, zero_point, scale, config, loaded, asked, options.loading)

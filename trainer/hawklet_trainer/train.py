@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from hawklet.errors import UsageError
 from hawklet.safefiles import write_text
 from hawklet.spec import Fit, PreprocessSpec
 from hawklet_trainer.architecture import Architecture
-from hawklet_trainer.data import PhotoSet, read_photos
+from hawklet_trainer.data import Loading, PhotoSet, read_photos
 from hawklet_trainer.finish import (
     RESULTS,
     STARTED_WITH,
@@ -57,6 +57,7 @@ class TrainOptions:
     crop_fraction: float | None = None
     """Share of the picture that the model sees; by default the model's own."""
     config: TrainConfig = field(default_factory=TrainConfig)
+    loading: Loading = field(default_factory=Loading)
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,8 @@ class Training:
     """Where the first weights came from."""
     options: dict[str, Any]
     """What was asked for, as args.yaml has it."""
+    loading: Loading = field(default_factory=Loading)
+    """How pictures are read, this time."""
 
     def arguments(self) -> dict[str, Any]:
         """What args.yaml holds."""
@@ -118,8 +121,10 @@ def train_run(
     architecture = Architecture(options.model, options.width)
     net, loaded = first_network(architecture, photos, spec, options.weights, say)
     config = _settled(options, loaded, photos)
-    asked = plain({key: value for key, value in vars(options).items() if key != "config"})
-    training = Training(architecture, photos, spec, entry.zero_point, entry.scale, config, loaded, asked)
+    asked = plain({key: value for key, value in vars(options).items() if key not in ("config", "loading")})
+    training = Training(
+        architecture, photos, spec, entry.zero_point, entry.scale, config, loaded, asked, options.loading
+    )
     folder = new_run_folder(options.out, name)
     return run_training(folder, net, training, progress or Progress(), say)
 
@@ -231,14 +236,17 @@ def require_batch(config: TrainConfig) -> None:
 
 def _train(folder: Path, net: nn.Module, training: Training, progress: Progress, say: Callable[[str], None]) -> History:
     config, photos, spec = training.config, training.photos, training.spec
+    loading = replace(training.loading, say=say)
     pixel = (training.zero_point, training.scale)
     history, state = History(), folder / STATE
     if config.head_epochs and not state.is_file():  # a state is fine-tuning's, which the head comes before
         head = head_of(net, model_entry(training.architecture.model))
-        history = train_head(net, head, photos, spec, *pixel, config, progress)
+        history = train_head(net, head, photos, spec, *pixel, config, progress, loading)
         say(f"head on cached features: val {history.best_val_top1:.1f} %")
     if config.epochs and not progress.should_stop():
-        history = fine_tune(net, photos, spec, *pixel, config, progress=progress, checkpoint=state)
+        history = fine_tune(
+            net, photos, spec, *pixel, config, progress=progress, checkpoint=state, loading=loading
+        )
         say(f"fine-tuned in {history.precision}; best epoch {history.best_epoch}, ended by {history.stopped_by}")
     return history
 

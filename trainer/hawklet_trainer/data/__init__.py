@@ -7,16 +7,21 @@
 * :mod:`~hawklet_trainer.data.splitting`: into train, val and test.
 * :mod:`~hawklet_trainer.data.reading`: all of that for a training or a measurement.
 * :mod:`~hawklet_trainer.data.pixels`: through the one preprocessing path.
+* :mod:`~hawklet_trainer.data.pixel_source`, :mod:`~hawklet_trainer.data.pixel_cache`,
+  :mod:`~hawklet_trainer.data.order`: batch after batch, from memory, disk or the photos.
 """
 
 from hawklet_trainer.data.photo_set import NEW_PLACE, SPLITS, Photo, PhotoSet
-from hawklet_trainer.data.pixels import PixelSource, load_pixels
+from hawklet_trainer.data.pixel_source import Cache, Loading, PixelSource
+from hawklet_trainer.data.pixels import load_pixels
 from hawklet_trainer.data.place import Place, Span
 from hawklet_trainer.data.reading import read_labelled, read_photos
 
 __all__ = [
     "NEW_PLACE",
     "SPLITS",
+    "Cache",
+    "Loading",
     "Photo",
     "PhotoSet",
     "PixelSource",

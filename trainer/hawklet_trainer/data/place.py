@@ -51,17 +51,20 @@ class Place:
         """Of its bytes, hexadecimal."""
         return sha256_of(self.path) if self.span is None else hashlib.sha256(self._bytes(self.span)).hexdigest()
 
-    def read(self) -> Pixels:
+    def read(self, at_least: int | None = None) -> Pixels:
         """Decode it, see :func:`hawklet.images.read_image`.
+
+        Args:
+            at_least: Pixels that both sides keep, where a JPEG may be decoded smaller.
 
         Raises:
             ImageError: it cannot be read whole.
         """
         if self.span is None:
-            return read_image(self.path)
+            return read_image(self.path, at_least)
         stream = _NamedBytes(self._bytes(self.span))
         stream.name = f"{self.path.name}@{self.span.offset}"
-        return read_image(stream)
+        return read_image(stream, at_least)
 
     def _bytes(self, span: Span) -> bytes:
         try:

@@ -1,0 +1,101 @@
+"""Where a training gets its pixels from: the same ones from everywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from hawklet.errors import ImageError
+from hawklet.spec import PreprocessSpec
+from hawklet_trainer.data import Cache, Loading, Photo, PixelSource, load_pixels, read_photos
+from hawklet_trainer.data.pixels import enough_pixels
+
+SPEC = PreprocessSpec(16, 16)
+ORDER = [[3, 1], [0, 2, 5], [4]]
+
+
+@pytest.fixture
+def photos(colour_photos: Path) -> list[Photo]:
+    """Twenty-four photos."""
+    return read_photos(colour_photos).items("train")
+
+
+@pytest.mark.parametrize(
+    "loading",
+    [
+        Loading(Cache.RAM),
+        Loading(Cache.DISK),
+        Loading(Cache.NONE, workers=0),
+        Loading(Cache.NONE, workers=1),
+        Loading(Cache.NONE, workers=2),
+    ],
+    ids=lambda loading: f"{loading.cache.value}-{loading.workers}",
+)
+def test_the_same_pixels_come_from_everywhere_and_in_order(
+    photos: list[Photo], loading: Loading, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    wanted = load_pixels(photos, SPEC)[0]
+    source = PixelSource(photos, SPEC, loading)
+    torch.manual_seed(3)
+    for _ in range(2):  # two epochs of the same workers
+        given = list(source.batches(ORDER))
+        assert [indices.tolist() for indices, _ in given] == ORDER
+        assert all((pixels == wanted[indices]).all() for indices, pixels in given)
+    after = torch.rand(1)
+    torch.manual_seed(3)
+    assert after == torch.rand(1)  # loading draws no random numbers, which decide what is learned
+
+
+def test_an_epoch_that_is_broken_off_does_not_reach_into_the_next(photos: list[Photo]) -> None:
+    source = PixelSource(photos, SPEC, Loading(Cache.NONE, workers=2))
+    for _ in source.batches([[index] for index in range(24)]):
+        break
+    assert [indices.tolist() for indices, _ in source.batches(ORDER)] == ORDER
+
+
+def test_pictures_are_kept_in_memory_while_they_fit_and_else_on_disk(photos: list[Photo], tmp_path: Path) -> None:
+    said: list[str] = []
+    for memory in (24 * 16 * 16 * 3, 24 * 16 * 16 * 3 - 1):
+        PixelSource(photos, SPEC, Loading(memory=memory, folder=tmp_path / str(memory), say=said.append))
+    assert [path.name for path in tmp_path.iterdir()] == [str(24 * 16 * 16 * 3 - 1)]
+    assert len(said) == 1 and "24 pictures are kept decoded" in said[0]
+
+
+def test_a_disk_that_cannot_be_written_is_said_and_done_without(photos: list[Photo], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    said: list[str] = []
+    source = PixelSource(photos, SPEC, Loading(Cache.DISK, workers=0, folder=tmp_path / "file", say=said.append))
+    assert (source.batch([1, 2]) == load_pixels(photos[1:3], SPEC)[0]).all()
+    assert "could not be kept" in said[-1]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_picture_that_went_missing_is_named_in_one_line(photos: list[Photo], workers: int, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.png"
+    copy.write_bytes(photos[0].path.read_bytes())
+    moved = [*photos[1:3], Photo(type(photos[0].place)(copy), 0, photos[0].sha256)]
+    source = PixelSource(moved, SPEC, Loading(Cache.NONE, workers=workers))
+    copy.unlink()
+    with pytest.raises(ImageError, match=r"^copy\.png: there is no such file$"):
+        list(source.batches([[0, 1], [2]]))
+
+
+@pytest.mark.parametrize(
+    ("spec", "pixels"),
+    [
+        (PreprocessSpec(224, 224), 314),
+        (PreprocessSpec(224, 224, crop_fraction=0.875), 359),
+        (PreprocessSpec(64, 96), 135),
+    ],
+)
+def test_more_pixels_are_decoded_than_the_network_sees(spec: PreprocessSpec, pixels: int) -> None:
+    assert enough_pixels(spec) == pixels
+
+
+def test_labels_go_with_the_pixels(photos: list[Photo]) -> None:
+    assert PixelSource(photos, SPEC).label_indices.tolist() == [photo.label_index for photo in photos]
+    assert np.unique(PixelSource(photos, SPEC).label_indices).tolist() == [0, 1, 2]
