@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import functools
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from statistics import mean, median
 
@@ -22,6 +21,7 @@ from hawklet_converter.verify import top1
 from hawklet_trainer.models import MODELS
 from quantized_subject import Sample, Subject, drawn, published, read_sample, spec_of
 from suite_figures import Figure, Goal, ratio_figure
+from suite_rows import Row
 
 TFLITE, ONNX = ModelFormat.TFLITE, ModelFormat.ONNX
 INT8, MIXED = RECIPES["int8"].attempts, RECIPES["int8-mixed"].attempts
@@ -205,17 +205,7 @@ def _drop_of_trained(_: Bench) -> Iterator[Figure]:
                 yield Figure(f"{name}: mean drop, {variant}", round(mean(drops), 4), goal, note=note)
 
 
-@dataclass(frozen=True)
-class Row:
-    """One row of the benchmark."""
-
-    title: str
-    measure: Callable[[Bench], Iterator[Figure]]
-    needs: tuple[str, ...] = ()
-    """Paths below the data folder without which it is skipped."""
-
-
-ROWS: Mapping[int, Row] = {
+ROWS: Mapping[int, Row[Bench]] = {
     1: Row("MobileNetV2, real weights, int8 TFLite without float layers", _agreement_tflite, (_PICTURES,)),
     2: Row("MobileNetV2, real weights, int8 ONNX without float layers", _agreement_onnx, (_PICTURES,)),
     3: Row("MobileNetV2, real weights, int8 TFLite with some layers in float", _agreement_mixed, (_PICTURES,)),
