@@ -11,8 +11,9 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from hawklet.errors import DataError
@@ -22,7 +23,9 @@ from hawklet_trainer.data.place import Place, Span
 from hawklet_trainer.data.table import read_table
 
 INDEX = "index.csv"
-_COLUMNS = ("path", "label", "split", "group", *Span._fields)
+GROUP = "group"
+"""The column of groups, unless another is named."""
+_COLUMNS = ("path", "label", "split", GROUP, *Span._fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +38,27 @@ class IndexRow:
     """``train``, ``val``, ``test``, or nothing."""
 
 
-def read_index(path: Path) -> Iterator[IndexRow]:
+def read_index(path: Path, group: str = GROUP) -> Iterator[IndexRow]:
     """The lines of an index, one after the other; the pictures are not looked at.
+
+    Args:
+        path: CSV, lines of JSON, or Parquet.
+        group: The column that names groups.
 
     Raises:
         DataError: it is no such file, or a line of it cannot be meant; says which.
     """
-    folder = str(path.parent.resolve())
+    folder, name = str(path.parent.resolve()), str(path)
+
+    # As text, since a million of Path's joins take a minute; and once for all pictures of a shard.
+    @lru_cache(1)
+    def place_of(written: str) -> Path:
+        return Path(os.path.normpath(os.path.join(folder, written)))  # noqa: PTH118
+
     for number, values in enumerate(read_table(path), 1):
-        yield _row(folder, f"row {number} of {path}", values)
+        if number == 1:
+            _require_columns(values, name, group)
+        yield _row(place_of, f"row {number} of {name}", values, group)
 
 
 def write_index(path: Path, rows: Iterable[IndexRow]) -> int:
@@ -52,36 +67,48 @@ def write_index(path: Path, rows: Iterable[IndexRow]) -> int:
     Returns:
         How many lines.
     """
-    folder, count = path.parent.resolve(), 0
+    below, count = f"{path.parent.resolve()}{os.sep}", 0
     with atomic_file(path) as stream:
         text = io.TextIOWrapper(stream, encoding="utf-8", errors="surrogateescape", newline="")
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(_COLUMNS)
         for row in rows:
             place = row.place
-            name = place.path.relative_to(folder) if folder in place.path.parents else place.path
-            writer.writerow((name.as_posix(), row.label, row.split, place.group, *(place.span or ("", ""))))
+            # As text, since a million of Path's comparisons take a minute.
+            name = str(place.path).removeprefix(below)
+            writer.writerow((_slashed(name), row.label, row.split, place.group, *(place.span or ("", ""))))
             count += 1
         text.flush()
         text.detach()
     return count
 
 
-def _row(folder: str, where: str, values: Mapping[str, str]) -> IndexRow:
+def _slashed(name: str) -> str:
+    return name if os.sep == "/" else name.replace(os.sep, "/")
+
+
+def _require_columns(values: Mapping[str, str], path: str, group: str) -> None:
+    if not {"path", "label"} <= set(values):
+        raise DataError(
+            f"an index needs the columns path and label, got {', '.join(values)} in {path}; "
+            f"say which are meant: hawklet data import manifest {path} NEW"
+        )
+    if group != GROUP and group not in values:
+        raise DataError(
+            f"the groups must be a column of the index, got {group!r}, which is none of {', '.join(values)}"
+        )
+
+
+def _row(place_of: Callable[[str], Path], where: str, values: Mapping[str, str], group: str) -> IndexRow:
     for column in ("path", "label"):
-        if column not in values:
-            raise DataError(
-                f"an index needs the columns path and label, got {', '.join(values)} in {where.split(' of ', 1)[1]}; "
-                "rename them, or say which are meant: hawklet data import manifest"
-            )
-        if not values[column]:
+        if not values.get(column):
             raise DataError(f"every picture of an index needs a {column}, got none in {where}")
     split = values.get("split", "").lower()
     if split and split not in SPLITS:
         raise DataError(f"a picture's split must be {', '.join(SPLITS)} or nothing, got {split!r} in {where}")
-    # Joined as text, since a million of Path's joins take a minute.
-    path = Path(os.path.normpath(os.path.join(folder, values["path"])))  # noqa: PTH118
-    return IndexRow(Place(path, _span(values, where), values.get("group", "")), values["label"], split)
+    return IndexRow(
+        Place(place_of(values["path"]), _span(values, where), values.get(group, "")), values["label"], split
+    )
 
 
 def _span(values: Mapping[str, str], where: str) -> Span | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from hawklet.errors import DataError
 from hawklet.images import IMAGE_SUFFIXES
-from hawklet_trainer.data.index import INDEX, read_index
+from hawklet_trainer.data.index import GROUP, INDEX, IndexRow, read_index
 from hawklet_trainer.data.place import Place
 
 ONE_FOLDER_PER_CLASS = "a folder with one folder of pictures per class"
@@ -39,25 +40,50 @@ class Listing:
         return sorted(self.found.get("train", self.found.get(UNSPLIT, {})))
 
 
-def list_photos(source: Path) -> Listing:
+def list_photos(source: Path, group: str = GROUP) -> Listing:
     """List a folder of classes, a folder with an index, or an index.
 
     Args:
         source: ``<class>/...`` or ``{train,val,test}/<class>/...`` (hidden files are not looked at), a folder with an
-            ``index.csv``, or a CSV or Parquet file of the same columns.
+            ``index.csv``, or a CSV, JSONL or Parquet file of the same columns.
+        group: The index's column that names groups.
 
     Raises:
         DataError: it is none of these.
     """
-    source = source.expanduser()
-    if source.is_file():
-        return _of_index(source.resolve())
-    if not source.is_dir():
-        raise DataError(f"PHOTOS must be {ONE_FOLDER_PER_CLASS}; there is no folder {source}")
-    folder = source.resolve()
-    if (folder / INDEX).is_file():
-        return _of_index(folder / INDEX)
-    return Listing(folder, _list_layout(folder))
+    index = _index_of(source)
+    if index is not None:
+        return _of_index(index, group)
+    folder = source.expanduser().resolve()
+    return Listing(
+        folder,
+        {
+            split: {child.name: [Place(path) for path in _pictures(child)] for child in children}
+            for split, children in _class_folders(folder).items()
+        },
+    )
+
+
+def stream_photos(
+    source: Path, group: str = GROUP, skipped: Callable[[Path], None] = lambda path: None
+) -> Iterator[IndexRow]:
+    """What :func:`list_photos` lists, one after the other, and not judged: a stream for what needs no more.
+
+    Args:
+        source: See there.
+        group: See there.
+        skipped: Called with each file of a folder of a class that is no picture by its name.
+
+    Raises:
+        DataError: it is none of these.
+    """
+    index = _index_of(source)
+    if index is not None:
+        yield from read_index(index, group)
+        return
+    for split, children in _class_folders(source.expanduser().resolve()).items():
+        for child in children:
+            yield from (IndexRow(Place(path), child.name, split) for path in _pictures(child, skipped))
 
 
 def split_named(name: str) -> str | None:
@@ -65,16 +91,67 @@ def split_named(name: str) -> str | None:
     return _SPLIT_FOLDERS.get(name.casefold())
 
 
+def split_within(name: str) -> str | None:
+    """The split that one of a name's words means, or None: ``imagenet-train-000123`` and ``train2017`` are train."""
+    words = re.split(r"[-._ 0-9]+", name)
+    return next((split for split in map(split_named, words) if split), None)
+
+
 def holds_pictures(folder: Path) -> bool:
     """Whether there is any picture in it."""
     return next(_pictures(folder), None) is not None
 
 
-def _of_index(path: Path) -> Listing:
+def walk(folder: Path) -> Iterator[Path]:
+    """Files below ``folder`` in the order of their names, those behind links too; hidden ones are passed over.
+
+    Raises:
+        DataError: a link leads back to a folder above it.
+    """
+    yield from _walk(folder, (folder.resolve(),))
+
+
+def _walk(folder: Path, above: tuple[Path, ...]) -> Iterator[Path]:
+    with os.scandir(folder) as found:
+        entries = sorted(found, key=lambda entry: entry.name)
+    for entry in entries:
+        path = folder / entry.name
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir():
+            real = path.resolve()
+            if real in above:
+                raise DataError(f"folders must not contain themselves, but the link {path} leads back to {real}")
+            yield from _walk(path, (*above, real))
+        elif entry.is_file():
+            yield path
+
+
+def _pictures(folder: Path, skipped: Callable[[Path], None] = lambda path: None) -> Iterator[Path]:
+    for path in walk(folder):
+        if path.suffix.lower() in IMAGE_SUFFIXES:
+            yield path
+        else:
+            skipped(path)
+
+
+def _index_of(source: Path) -> Path | None:
+    """The index that a source is or holds; None for a folder without one."""
+    source = source.expanduser()
+    if source.is_file():
+        return source.resolve()
+    if not source.is_dir():
+        raise DataError(f"PHOTOS must be {ONE_FOLDER_PER_CLASS}; there is no folder {source}")
+    index = source.resolve() / INDEX
+    return index if index.is_file() else None
+
+
+def _of_index(path: Path, group: str) -> Listing:
     found: dict[str, dict[str, list[Place]]] = {}
+    here = f"{path.parent}{os.sep}"
     below = True
-    for row in read_index(path):
-        below = below and path.parent in row.place.path.parents
+    for row in read_index(path, group):
+        below = below and str(row.place.path).startswith(here)
         found.setdefault(row.split, {}).setdefault(row.label, []).append(row.place)
     if not found:
         raise DataError(f"an index must name pictures, got none in {path}")
@@ -83,25 +160,32 @@ def _of_index(path: Path) -> Listing:
         count = sum(map(len, found[UNSPLIT].values()))
         raise DataError(
             f"an index must name the split of every picture or of none, got {with_split!r} and {count} without in "
-            f"{path}; split it anew: hawklet data split {path} NEW"
+            f"{path}; split it anew: hawklet data split --anew {path} NEW"
         )
     if UNSPLIT not in found and "train" not in found:
-        raise DataError(f"an index with splits must have one called train, got {', '.join(found)} in {path}")
-    folder = path.parent if below else _common_folder(found)
-    return Listing(folder, found)
+        raise DataError(
+            f"an index with splits must have one called train, got {', '.join(found)} in {path}; split it anew: "
+            f"hawklet data split --anew {path} NEW"
+        )
+    return Listing(path.parent if below else _common_folder(found), found)
 
 
 def _common_folder(found: dict[str, dict[str, list[Place]]]) -> Path:
-    parents = {place.path.parent for classes in found.values() for places in classes.values() for place in places}
-    return Path(os.path.commonpath([str(parent) for parent in parents]))
+    places = (place for classes in found.values() for places in classes.values() for place in places)
+    return Path(os.path.commonpath({os.path.dirname(place.path) for place in places}))  # noqa: PTH120 -- see read_index
 
 
-def _list_layout(folder: Path) -> dict[str, dict[str, list[Place]]]:
+def _class_folders(folder: Path) -> dict[str, list[Path]]:
+    """Split -> folders of classes, those without pictures too."""
     children = _folders(folder)
     # A folder named train that holds no folders is a class: of trains.
     if not any(split_named(child.name) == "train" and _folders(child) for child in children):
-        return {UNSPLIT: _list_classes(folder)}
-    found: dict[str, dict[str, list[Place]]] = {}
+        return {UNSPLIT: children}
+    return {split: _folders(child) for split, child in _split_folders(folder, children).items()}
+
+
+def _split_folders(folder: Path, children: list[Path]) -> dict[str, Path]:
+    splits: dict[str, Path] = {}
     for child in children:
         split = split_named(child.name)
         if split is None:
@@ -109,35 +193,11 @@ def _list_layout(folder: Path) -> dict[str, dict[str, list[Place]]]:
                 f"beside {folder}'s training pictures only folders of splits may stand (train, val, test), got "
                 f"{child.name!r}; rename it, or move it away"
             )
-        if split in found:
+        if split in splits:
             raise DataError(f"{folder} must have one folder of {split} pictures, got two; merge them into {split}/")
-        found[split] = _list_classes(child)
-    return found
+        splits[split] = child
+    return splits
 
 
 def _folders(folder: Path) -> list[Path]:
     return sorted(child for child in folder.iterdir() if child.is_dir() and not child.name.startswith("."))
-
-
-def _list_classes(folder: Path) -> dict[str, list[Place]]:
-    return {child.name: [Place(path) for path in sorted(_pictures(child))] for child in _folders(folder)}
-
-
-def _pictures(folder: Path) -> Iterator[Path]:
-    """Picture files below ``folder``, those behind links too."""
-    yield from _walk(folder, (folder.resolve(),))
-
-
-def _walk(folder: Path, above: tuple[Path, ...]) -> Iterator[Path]:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            path = folder / entry.name
-            if entry.name.startswith("."):
-                continue
-            if entry.is_dir():
-                real = path.resolve()
-                if real in above:
-                    raise DataError(f"folders must not contain themselves, but the link {path} leads back to {real}")
-                yield from _walk(path, (*above, real))
-            elif path.suffix.lower() in IMAGE_SUFFIXES and entry.is_file():
-                yield path

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Mapping, Sequence
 
 from hawklet.errors import DataError
@@ -19,7 +20,7 @@ ByClass = dict[str, list[Place]]
 def complete_splits(
     found: Mapping[str, ByClass], labels: Sequence[str], seed: int, identity: Mapping[Place, str]
 ) -> dict[str, ByClass]:
-    """Fill the splits that a listing lacks: val and test of what is not split at all, else val from train.
+    """Fill the splits that a listing lacks and a training needs: val and test of what is not split at all, else val.
 
     Args:
         found: A listing's pictures, the readable ones.
@@ -33,13 +34,26 @@ def complete_splits(
     Raises:
         DataError: a class has too few pictures.
     """
-    if UNSPLIT in found:
-        return split_photos(found[UNSPLIT], labels, seed, identity, {"val": VAL_SHARE, "test": TEST_SHARE})
-    if "val" in found:
-        _refuse_scarce(found["train"], labels, identity, {})
-        return {split: dict(classes) for split, classes in found.items()}
-    made = split_photos(found["train"], labels, seed, identity, {"val": VAL_SHARE})
-    return {**{split: dict(classes) for split, classes in found.items()}, **made}
+    shares = {"val": VAL_SHARE, "test": TEST_SHARE} if UNSPLIT in found else {"val": VAL_SHARE}
+    return fill_splits(found, labels, seed, identity, shares)
+
+
+def fill_splits(
+    found: Mapping[str, ByClass],
+    labels: Sequence[str],
+    seed: int,
+    identity: Mapping[Place, str],
+    shares: Mapping[str, float],
+    across: bool = False,
+) -> dict[str, ByClass]:
+    """Take the splits of ``shares`` that a listing lacks out of its training pictures, or of those in no split.
+
+    Splits that are there stay as they are. For the rest see :func:`split_photos`.
+    """
+    wanted = {split: share for split, share in shares.items() if split not in found}
+    given = {split: dict(classes) for split, classes in found.items() if split != UNSPLIT}
+    made = split_photos(found["train" if "train" in found else UNSPLIT], labels, seed, identity, wanted, across)
+    return {**given, **made}
 
 
 def split_photos(
@@ -48,16 +62,18 @@ def split_photos(
     seed: int,
     identity: Mapping[Place, str],
     shares: Mapping[str, float],
+    across: bool = False,
 ) -> dict[str, ByClass]:
     """Take the splits named in ``shares`` out of the pictures; the rest is train.
 
-    Copies of a picture go into one split together, as do the pictures of a group, whatever their classes.
+    The copies of a picture in a class go into one split together. Where there are groups, or with ``across``, the
+    pictures of a group and copies do so whatever their classes.
 
     Raises:
         DataError: a class has too few pictures for every split to get one, or too few groups.
     """
     _refuse_scarce(pictures, labels, identity, shares)
-    if any(place.group for places in pictures.values() for place in places):
+    if across or any(place.group for places in pictures.values() for place in places):
         return _split_groups(pictures, labels, seed, identity, shares)
     splits: dict[str, ByClass] = {split: {} for split in ("train", *shares)}
     for label in labels:
@@ -91,14 +107,15 @@ def _refuse_scarce(
 def _split_class(
     places: Sequence[Place], label: str, seed: int, identity: Mapping[Place, str], shares: Mapping[str, float]
 ) -> dict[str, list[Place]]:
-    groups = list(_copies(places, identity).values())
+    shuffled = list(_copies(places, identity).values())
     # Seeded by the class's name too, so that adding a class does not reshuffle the others.
-    random.Random(f"{seed}/{label}").shuffle(groups)
+    random.Random(_bytes(f"{seed}/{label}")).shuffle(shuffled)
+    groups = deque(shuffled)
     result: dict[str, list[Place]] = {}
     for left, (split, share) in zip(range(len(shares), 0, -1), shares.items(), strict=True):
         result[split] = []
         while len(result[split]) < max(1, round(len(places) * share)) and len(groups) > left:
-            result[split] += groups.pop(0)
+            result[split] += groups.popleft()
     return {**result, "train": [place for group in groups for place in group]}
 
 
@@ -109,39 +126,95 @@ def _split_groups(
     identity: Mapping[Place, str],
     shares: Mapping[str, float],
 ) -> dict[str, ByClass]:
-    """Whole groups, the largest first, each to where its classes are missed most."""
+    """Whole groups, the large ones first, each to where its pictures are missed most."""
     label_of = {place: label for label in labels for place in pictures[label]}
-    groups = _groups(list(label_of), identity)
-    random.Random(seed).shuffle(groups)
-    groups.sort(key=len, reverse=True)
-    wanted = {
-        split: {label: share * len(pictures[label]) for label in labels}
-        for split, share in {**shares, "train": 1.0 - sum(shares.values())}.items()
-    }
-    splits: dict[str, ByClass] = {split: {label: [] for label in labels} for split in wanted}
+    groups = [_by_class(group, label_of) for group in _joined(list(label_of), seed, identity)]
+    share_of = {"train": 1.0 - sum(shares.values()), **shares}
+    missed = _Missed(share_of, groups)
+    splits: dict[str, ByClass] = {split: {label: [] for label in labels} for split in share_of}
     for group in groups:
-        members: ByClass = defaultdict(list)
-        for place in group:
-            members[label_of[place]].append(place)
+        split = missed.most(group)
+        for label, places in group.items():
+            splits[split][label] += places
+        missed.take(split, group)
+    _refuse_absent(splits, pictures)
+    return splits
 
-        def missing(split: str, members: ByClass = members) -> float:
-            """Share of what the group's classes are to have there that is not there yet; weighed by the group."""
-            return sum(
-                len(new) * (1.0 - len(splits[split][label]) / wanted[split][label]) for label, new in members.items()
-            )
 
-        chosen = max(wanted, key=missing)
-        for label, new in members.items():
-            splits[chosen][label] += new
+class _Missed:
+    """How many pictures of each class a split is still to get."""
+
+    def __init__(self, share_of: Mapping[str, float], groups: Sequence[ByClass]) -> None:
+        self._total: Counter[str] = Counter()
+        self._groups_left = Counter(label for group in groups for label in group)
+        for group in groups:
+            self._total.update({label: len(places) for label, places in group.items()})
+        self._count = {
+            split: {label: share * total for label, total in self._total.items()} for split, share in share_of.items()
+        }
+        self._empty = {label: set(share_of) for label in self._total}
+
+    def most(self, group: ByClass) -> str:
+        """The split to which a group brings the shares nearest to what is wanted, by their squared errors.
+
+        Where a class has no more groups left than splits without any, it goes into one of those.
+        """
+        needy = [self._empty[label] for label in group if self._groups_left[label] <= len(self._empty[label])]
+        covers = {split: sum(split in empty for empty in needy) for split in self._count}
+        return max(self._count, key=lambda split: (covers[split], self._gain(split, group)))
+
+    def take(self, split: str, group: ByClass) -> None:
+        """Count a group as one of a split's."""
+        for label, places in group.items():
+            self._count[split][label] -= len(places)
+            self._groups_left[label] -= 1
+            self._empty[label].discard(split)
+
+    def _gain(self, split: str, group: ByClass) -> float:
+        # The square of a class's error falls by 2 * missed * new - new ** 2, of which the last is every split's.
+        count, total = self._count[split], self._total
+        return sum(count[label] * len(places) / total[label] ** 2 for label, places in group.items())
+
+
+def _by_class(group: Sequence[Place], label_of: Mapping[Place, str]) -> ByClass:
+    members: ByClass = defaultdict(list)
+    for place in group:
+        members[label_of[place]].append(place)
+    return dict(members)
+
+
+def _refuse_absent(splits: Mapping[str, ByClass], pictures: Mapping[str, list[Place]]) -> None:
     for split, classes in splits.items():
         absent = [label for label, places in classes.items() if not places]
         if absent:
             count = len({place.group or str(place) for place in pictures[absent[0]]})
             raise DataError(
-                f"class {absent[0]!r} has too few groups to be in train{''.join(f' and {name}' for name in shares)}: "
-                f"{count}, and {split} got none of them; take more recordings of it, or fewer splits"
+                f"class {absent[0]!r} has too few groups to be in {', '.join(splits)}: {count}, and {split} got none "
+                "of them; take more recordings of it, or fewer splits"
             )
-    return splits
+
+
+def _joined(places: Sequence[Place], seed: int, identity: Mapping[Place, str]) -> list[list[Place]]:
+    """Places joined by group or by identity, the large groups first.
+
+    Groups of about one size (up to twice as large) are shuffled, by a digest of seed and name, so that groups that are
+    added or taken away leave the order of the others alone.
+    """
+    ordered = [
+        (-len(group).bit_length(), _digest(f"{seed}/{min(place.group or identity[place] for place in group)}"), group)
+        for group in _groups(places, identity)
+    ]
+    ordered.sort(key=lambda entry: entry[:2])
+    return [group for _, _, group in ordered]
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(_bytes(text)).digest()
+
+
+def _bytes(text: str) -> bytes:
+    """Names of folders need not be UTF-8."""
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _groups(places: Sequence[Place], identity: Mapping[Place, str]) -> list[list[Place]]:

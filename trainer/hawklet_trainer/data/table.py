@@ -1,14 +1,16 @@
-"""Tables of text, CSV or Parquet, read as a stream."""
+"""Tables of text, read as a stream: CSV, lines of JSON, or Parquet."""
 
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 
 from hawklet.errors import DataError, MissingDependencyError
 
-TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
+TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 _ROWS_AT_ONCE = 8192
 _LONGEST_CELL = 1 << 20
 
@@ -17,15 +19,16 @@ def read_table(path: Path) -> Iterator[dict[str, str]]:
     """Rows as column -> text (empty where there is no value), in the file's order and never all in memory.
 
     Args:
-        path: ``.parquet``, ``.tsv``, or anything else, taken as CSV: UTF-8, with a line of column names.
+        path: ``.parquet``, ``.jsonl``, ``.tsv``, or anything else, taken as CSV: UTF-8, with a line of column names.
 
     Raises:
         DataError: it is not there, or is no such table.
         MissingDependencyError: it is Parquet and pyarrow is not installed.
     """
     if not path.is_file():
-        raise DataError(f"a table of pictures must be a CSV or Parquet file; there is no file {path}")
-    yield from _parquet(path) if path.suffix.lower() == ".parquet" else _csv(path)
+        raise DataError(f"a table of pictures must be a CSV, JSONL or Parquet file; there is no file {path}")
+    read = {".parquet": _parquet, ".jsonl": _json_lines}.get(path.suffix.lower(), _csv)
+    yield from read(path)
 
 
 def _csv(path: Path) -> Iterator[dict[str, str]]:
@@ -33,20 +36,34 @@ def _csv(path: Path) -> Iterator[dict[str, str]]:
     csv.field_size_limit(_LONGEST_CELL)
     # utf-8-sig: spreadsheets begin a file with a byte order mark. surrogateescape: file names need not be UTF-8.
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
-        reader = csv.DictReader(stream, delimiter=delimiter)
+        reader = csv.reader(stream, delimiter=delimiter)
         try:
-            if reader.fieldnames is None:
-                raise DataError(f"a table must begin with a line of column names, {path} is empty")
-            for row in reader:
-                if None in row:
+            names = next(reader, None)
+            if not names:
+                raise DataError(f"a table must begin with a line of column names, got an empty line in {path}")
+            for cells in reader:
+                if len(cells) > len(names):
                     raise DataError(
-                        f"a line must have as many cells as the table has columns ({len(reader.fieldnames)}), got "
-                        f"{len(reader.fieldnames) + len(row[None])} in line {reader.line_num} of {path}; quote cells "
-                        "that contain the delimiter"
+                        f"a line must have as many cells as the table has columns ({len(names)}), got {len(cells)} in "
+                        f"line {reader.line_num} of {path}; quote cells that contain the delimiter"
                     )
-                yield {name: value or "" for name, value in row.items()}
+                if cells:
+                    yield dict(zip_longest(names, cells, fillvalue=""))
         except csv.Error as error:
             raise DataError(f"{path} must be CSV, got {error} in line {reader.line_num}") from error
+
+
+def _json_lines(path: Path) -> Iterator[dict[str, str]]:
+    with path.open(encoding="utf-8-sig") as stream:
+        try:
+            for number, line in enumerate(stream, 1):
+                row = json.loads(line) if line.strip() else {}
+                if not isinstance(row, dict):
+                    raise ValueError(f"{type(row).__name__} in line {number}")
+                if row:
+                    yield {name: "" if value is None else str(value) for name, value in row.items()}
+        except ValueError as error:
+            raise DataError(f"{path} must have one JSON object a line, got {error}") from error
 
 
 def _parquet(path: Path) -> Iterator[dict[str, str]]:

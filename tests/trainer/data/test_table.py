@@ -1,0 +1,67 @@
+"""Tables are read as text, row by row, whatever their form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from hawklet.errors import DataError, MissingDependencyError
+from hawklet_trainer.data.table import read_table
+
+ROWS = [{"path": "a.jpg", "label": "cat", "n": "1"}, {"path": "b.jpg", "label": "", "n": "2"}]
+
+
+def test_every_form_gives_the_same_rows(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("\ufeffpath,label,n\na.jpg,cat,1\n\nb.jpg,,2\n", encoding="utf-8")
+    (tmp_path / "t.tsv").write_text("path\tlabel\tn\r\na.jpg\tcat\t1\r\nb.jpg\t\t2\r\n")
+    (tmp_path / "t.jsonl").write_text(
+        '{"path": "a.jpg", "label": "cat", "n": 1}\n\n{"path": "b.jpg", "label": null, "n": 2}\n'
+    )
+    columns = {"path": ["a.jpg", "b.jpg"], "label": ["cat", None], "n": [1, 2]}
+    parquet.write_table(pa.table(columns), tmp_path / "t.parquet")
+    for suffix in (".csv", ".tsv", ".jsonl", ".parquet"):
+        assert list(read_table(tmp_path / f"t{suffix}")) == ROWS
+
+
+def test_cells_missing_at_the_end_of_a_line_are_empty(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("path,label,split\na.jpg,cat\n")
+    assert list(read_table(tmp_path / "t.csv")) == [{"path": "a.jpg", "label": "cat", "split": ""}]
+
+
+def test_names_that_are_no_utf_8_come_through(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes(b"path,label\n\xe4.jpg,cat\n")
+    (row,) = read_table(tmp_path / "t.csv")
+    assert row["path"].encode(errors="surrogateescape") == b"\xe4.jpg"
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("t.csv", b"", "begin with a line of column names"),
+        ("t.csv", b"path,label\na,b,c\n", "2.*got 3 in line 2"),
+        ("t.csv", b"path,label\n" + b"x" * (2 << 20) + b",cat\n", "must be CSV, got field larger"),
+        ("t.jsonl", b'{"path": 1}\n[2]\n', "one JSON object a line, got list in line 2"),
+        ("t.jsonl", b'{"path": ', "one JSON object a line"),
+        ("t.jsonl", b"\xff\xfe", "one JSON object a line"),
+        ("t.parquet", b"no", "must be a Parquet file"),
+    ],
+)
+def test_what_is_no_table_is_refused_saying_why(tmp_path: Path, name: str, data: bytes, message: str) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(DataError, match=message):
+        list(read_table(tmp_path / name))
+
+
+def test_a_table_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="there is no file"):
+        list(read_table(tmp_path / "t.csv"))
+
+
+def test_parquet_without_its_library_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "t.parquet").write_bytes(b"PAR1")
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+    with pytest.raises(MissingDependencyError, match=r"pip install 'hawklet\[data\]'"):
+        list(read_table(tmp_path / "t.parquet"))

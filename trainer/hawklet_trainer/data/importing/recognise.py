@@ -1,0 +1,108 @@
+"""Which foreign layout a source is, told by its names alone, and its import on the way to a training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+
+from hawklet_trainer.data.importing.bring_in import import_photos, options_of
+from hawklet_trainer.data.importing.cifar import CIFAR10, cifar100, folders_of
+from hawklet_trainer.data.importing.coco_files import json_files
+from hawklet_trainer.data.importing.destination import holds_nothing, locked
+from hawklet_trainer.data.importing.fingerprint import fingerprint
+from hawklet_trainer.data.importing.imagefolder import is_metadata, metadata_files, parquet_files
+from hawklet_trainer.data.importing.imagenet import folder_of_pictures
+from hawklet_trainer.data.importing.importer import Importer
+from hawklet_trainer.data.importing.record import is_whole, read_record
+from hawklet_trainer.data.importing.registry import IMPORTERS
+from hawklet_trainer.data.importing.synsets import MAPPING
+from hawklet_trainer.data.importing.webdataset import shards_in
+from hawklet_trainer.data.index import INDEX
+
+_FOLDER = ".photos"
+"""Where a training keeps what it imported, below the folder of runs."""
+
+
+def recognise(source: Path) -> str | None:
+    """The kind of a foreign layout, or None: a folder of classes, an index, or nothing that is known."""
+    if source.is_dir() and not (source / INDEX).is_file():
+        return next((kind for kind, is_one in _SIGNS.items() if is_one(source)), None)
+    return "webdataset" if source.suffix.lower() == ".tar" and source.is_file() else None
+
+
+def for_training(source: Path, runs: Path, say: Callable[[str], None] = lambda line: None) -> Path:
+    """What to train on: the source itself or, where it is of a foreign layout, an import of it.
+
+    An import is kept in ``<runs>/.photos/<name>-<kind>`` and taken again while the source is as it was; of one that
+    changed a new one is made beside it, since earlier runs were trained on the other.
+
+    Raises:
+        DataError: it is of a foreign layout and cannot be imported.
+    """
+    kind = recognise(source.expanduser())
+    if kind is None:
+        return source
+    source = source.expanduser().resolve()
+    importer, keep = IMPORTERS[kind](), (runs / _FOLDER).resolve()
+    keep.mkdir(parents=True, exist_ok=True)
+    # Two trainings that begin together: the second waits, and takes what the first has imported.
+    with locked(keep, wait=True):
+        mark = fingerprint(source, runs.resolve())
+        for folder in _candidates(keep / f"{source.stem if source.is_file() else source.name}-{kind}"):
+            if holds_nothing(folder):
+                say(f"{source} is {kind}: importing it into {folder}")
+                for line in import_photos(importer, source, folder, say, without=runs.resolve()).lines():
+                    say(line)
+                break
+            if _is_of(folder, importer, source, mark):
+                say(f"{source} is {kind}: taken from {folder}, where it was imported before")
+                break
+    return folder
+
+
+def _candidates(first: Path) -> Iterator[Path]:
+    yield first
+    yield from (first.with_name(f"{first.name}-{number}") for number in count(2))
+
+
+def _is_of(folder: Path, importer: Importer, source: Path, mark: str) -> bool:
+    record = read_record(folder)
+    return (
+        record is not None
+        and record.is_of(importer.kind, source)
+        and record.options == options_of(importer)
+        and record.fingerprint == mark
+        and is_whole(record, folder)
+    )
+
+
+def _is_imagenet(folder: Path) -> bool:
+    named = any((place / MAPPING).is_file() for place in (folder, folder.parent))
+    return named and folder_of_pictures(folder) is not None
+
+
+def _is_webdataset(folder: Path) -> bool:
+    """Shards and nothing else: beside folders of pictures an archive may be what they were unpacked from."""
+    return bool(shards_in(folder)) and all(any(child.glob("*.tar")) for child in _children(folder))
+
+
+def _is_imagefolder(folder: Path) -> bool:
+    tables = metadata_files(folder)
+    packed = bool(parquet_files(folder)) and all(child.name == "data" for child in _children(folder))
+    return packed if not tables else all(map(is_metadata, tables))
+
+
+def _children(folder: Path) -> list[Path]:
+    return [child for child in folder.iterdir() if child.is_dir() and not child.name.startswith(".")]
+
+
+_SIGNS: dict[str, Callable[[Path], bool]] = {
+    "cifar10": lambda folder: bool(folders_of(CIFAR10, folder)),
+    "cifar100": lambda folder: bool(folders_of(cifar100("fine"), folder)),
+    "coco": lambda folder: bool(json_files(folder)),
+    "imagenet": _is_imagenet,
+    "webdataset": _is_webdataset,
+    "imagefolder": _is_imagefolder,
+}
+"""What each kind is known by, the surest first."""
