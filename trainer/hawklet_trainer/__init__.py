@@ -19,6 +19,7 @@
 ``distil``                what a teacher adds to the loss
 ``checkpoint``            the loop's whole state in one file, for going on to the same bits
 ``precision``             bfloat16 or float32, chosen by measuring on this machine
+``available_memory``      how much memory may be taken
 ``freed_memory``          memory that a step has freed is kept for the next
 ``threads``               how torch's threads wait beside a busy neighbour
 ``evaluate``              accuracy, precision, recall, F1, confusion matrix (no torch needed)

@@ -26,6 +26,10 @@ class Examples:
     truth: torch.Tensor
     """``int64 [N]``."""
 
+    def first(self, count: int) -> Examples:
+        """The first of them, as many at most."""
+        return Examples(self.inputs[:count], self.truth[:count])
+
 
 Scores = Mapping[str, torch.Tensor]
 """Group name -> ``float32 [channels]``; the least matters least. Comparable within a group, not between groups."""

@@ -31,6 +31,7 @@ from hawklet_converter.pruning.time_structure import rough_int8_tflite
 from hawklet_converter.pruning.trial import Trial, run_trial
 from hawklet_converter.request import layout_for
 from hawklet_converter.work import Work
+from hawklet_trainer.available_memory import available_memory
 from hawklet_trainer.data import load_pixels
 from hawklet_trainer.distil import MatchedLayer
 from hawklet_trainer.loop import History, TrainConfig
@@ -41,10 +42,14 @@ _SENSITIVE = 5
 """Groups that are named as the most sensitive."""
 _EXAMPLES = 128
 """Pictures that channels are judged on."""
-_FITTED, _FITTED_AT_LEAST = 256, 64
-"""Pictures that layers are fitted on: what helps, and what there is always room for."""
-_VALUES = 2**29
-"""Numbers that the largest map of these pictures may have: 2 GiB, of which two or three are held at a time."""
+_FITTED, _FITTED_MOST, _FITTED_AT_LEAST = 256, 1024, 64
+"""Pictures that layers are fitted on: what is worth its time in every network, what still helps in a small one, and
+what there is always room for."""
+_MACS = 6e11
+"""Multiplications of one pass over more pictures than the first of these: about a minute of two cores in all."""
+_MEMORY_SHARE, _MEMORY_MOST = 0.25, 5 << 30
+"""Of the memory that is available, and in bytes: what the largest map of these pictures may take. Two or three such
+maps are held at a time."""
 _ROUGH_PICTURES = 8
 _WHOLE = "whole"
 
@@ -206,13 +211,23 @@ class Pruner:
         if path.is_file():
             net.load_state_dict(load(path.read_bytes()))
             return
-        room = max(_FITTED_AT_LEAST, _VALUES // max(layer.values for layer in structure.layers))
-        examples = self._examples(_FITTED)
-        classes = set(examples.truth[:room].tolist())
+        examples = self._to_fit_on(structure)
+        classes = set(examples.truth.tolist())
         # A head that is fitted to some classes alone forgets the others.
         leave = () if len(classes) == len(self._work.run.labels) else (head_name(whole),)
-        repair(net, whole, structure, removal, examples.inputs[:room], leave)
+        repair(net, whole, structure, removal, examples.inputs, leave)
         write_bytes(path, save({key: tensor.contiguous() for key, tensor in net.state_dict().items()}))
+
+    def _to_fit_on(self, structure: Structure) -> Examples:
+        """As many pictures as help and have room; mirrored ones too where the run mirrored its pictures."""
+        affordable = int(_MACS / (1e6 * macs_alone(Workload(structure)).ms(structure.widths())))
+        largest = 4 * max(layer.values for layer in structure.layers)
+        room = max(_FITTED_AT_LEAST, int(min(_MEMORY_MOST, _MEMORY_SHARE * available_memory())) // largest)
+        count = min(room, max(_FITTED, min(_FITTED_MOST, affordable)))
+        if not self._work.run.config().flip:
+            return self._examples(count).first(count)
+        half = self._examples(count // 2).first(count // 2)
+        return Examples(torch.cat([half.inputs, half.inputs.flip(-1)]), half.truth.repeat(2))
 
     def _examples(self, count: int) -> Examples:
         """Training pictures of all classes, in mixed order."""

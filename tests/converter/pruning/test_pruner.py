@@ -146,13 +146,28 @@ def test_a_head_is_not_fitted_without_a_picture_of_every_class(
     room: int, left: tuple[str, ...], net: TinyNet, work: Work, kept: KeptWork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     largest = max(layer.values for layer in find_structure(net, SPEC).layers)
-    monkeypatch.setattr(pruner, "_VALUES", room * largest)
+    monkeypatch.setattr(pruner, "_MEMORY_MOST", room * 4 * largest)
     monkeypatch.setattr(pruner, "_FITTED_AT_LEAST", 2)
     fitted: list[tuple[int, tuple[str, ...]]] = []
     monkeypatch.setattr(pruner, "repair", lambda *given: fitted.append((len(given[4]), tuple(given[5]))))
     by_macs = Pruner(net, net, replace(work, request=ConvertRequest(work.request.run, prune_macs=0.3)), kept)
     by_macs.prune(by_macs.whole, 0.7, "stage")
     assert fitted == [(room, left)]
+
+
+@pytest.mark.parametrize("flip", [True, False])
+def test_mirrored_pictures_are_fitted_on_where_the_run_mirrored_its_pictures(
+    flip: bool, net: TinyNet, work: Work, kept: KeptWork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = {**work.run.manifest["training"]["config"], "flip": flip}
+    run = replace(work.run, manifest={**work.run.manifest, "training": {"config": config}})
+    fitted: list[torch.Tensor] = []
+    monkeypatch.setattr(pruner, "repair", lambda *given: fitted.append(given[4]))
+    request = ConvertRequest(work.request.run, prune_macs=0.3)
+    by_macs = Pruner(net, net, replace(work, run=run, request=request), kept)
+    by_macs.prune(by_macs.whole, 0.7, "stage")
+    half = len(fitted[0]) // 2
+    assert torch.equal(fitted[0][half:], fitted[0][:half].flip(-1)) is flip
 
 
 def _divergence(small: nn.Module, whole: nn.Module, inputs: torch.Tensor) -> float:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from hawklet.errors import HawkletError, ImageError
 from hawklet.spec import Pixels, PreprocessSpec
+from hawklet_trainer.available_memory import available_memory
 from hawklet_trainer.data.order import shuffled
 from hawklet_trainer.data.photo_set import Photo
 from hawklet_trainer.data.pixel_cache import LIMIT, DiskPixels, bytes_of, free_bytes, pixel_folder
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import torch
 
 Indices = npt.NDArray[np.int64]
+_MOST_MEMORY = 8 << 30
 _DISK_SHARE = 0.5
 """Of the free disk space, the most that decoded pictures take by themselves."""
 
@@ -121,19 +123,10 @@ class PixelSource:
 def _settled(loading: Loading, size: int) -> Cache:
     if loading.cache is not Cache.AUTO:
         return loading.cache
-    if size <= (_free_memory() if loading.memory is None else loading.memory):
+    if size <= (min(_MOST_MEMORY, available_memory() // 4) if loading.memory is None else loading.memory):
         return Cache.RAM
     fits = size <= min(LIMIT, _DISK_SHARE * free_bytes(loading.folder or pixel_folder()))
     return Cache.DISK if fits else Cache.NONE
-
-
-def _free_memory() -> int:
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        available = next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable"))
-    except (OSError, StopIteration, ValueError):
-        available = 4 << 30
-    return min(8 << 30, available // 4)
 
 
 class _Workers:
