@@ -17,8 +17,10 @@ import os
 import struct
 import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -64,6 +66,60 @@ def read_image(source: str | os.PathLike[str] | IO[bytes], at_least: int | None 
     Raises:
         ImageError: the file is not a picture that can be read whole; the message is one line.
     """
+    with open_image(source) as picture:
+        return decode_image(picture, _name_of(source), at_least)
+
+
+def decode_image(picture: Image.Image, name: str, at_least: int | None = None) -> Pixels:
+    """Decode what :func:`open_image` opened, within its block; for whoever wants to look at the file's header as well.
+
+    Args:
+        picture: The opened picture.
+        name: What to call it in an error.
+        at_least: As for :func:`read_image`.
+
+    Returns:
+        As :func:`read_image`.
+    """
+    if at_least is not None:
+        picture.draft(None, (at_least, at_least))  # of JPEGs alone; others stay as they are
+    return np.ascontiguousarray(_upright_rgb(picture, name))
+
+
+class ImageHeader(NamedTuple):
+    """What a picture file says of itself before it is decoded."""
+
+    format: str
+    """By its content, in Pillow's words: JPEG, PNG, WEBP, ..."""
+    height: int
+    """Upright, pixels."""
+    width: int
+    """Likewise."""
+
+
+def read_header(source: str | os.PathLike[str] | IO[bytes]) -> ImageHeader:
+    """Read a picture's format and size without decoding it; that it can be decoded whole is not said thereby.
+
+    Raises:
+        ImageError: as :func:`read_image`, as far as the beginning of the file tells.
+    """
+    with open_image(source) as picture:
+        return header_of(picture)
+
+
+def header_of(picture: Image.Image) -> ImageHeader:
+    """Of what :func:`open_image` opened, within its block and before it is decoded."""
+    width, height = picture.size
+    # Of a TIFF newer versions of Pillow give the upright size themselves.
+    as_stored = picture.format != "TIFF" or picture.size == tuple(map(picture.getexif().get, (0x0100, 0x0101)))
+    if as_stored and _is_sideways(picture):
+        width, height = height, width
+    return ImageHeader(picture.format or "", height, width)
+
+
+@contextmanager
+def open_image(source: str | os.PathLike[str] | IO[bytes]) -> Iterator[Image.Image]:
+    """The picture, not yet decoded; whatever Pillow raises of it in the meantime becomes an ImageError."""
     name = _name_of(source)
     if name.lower().endswith(_HEIF_SUFFIXES):
         _register_heif(name)
@@ -72,9 +128,7 @@ def read_image(source: str | os.PathLike[str] | IO[bytes], at_least: int | None 
             warnings.simplefilter("ignore")  # Pillow warns of odd EXIF and sizes; the checks below decide
             with Image.open(source) as picture:
                 _refuse_oversize(picture, name)
-                if at_least is not None:
-                    picture.draft(None, (at_least, at_least))  # of JPEGs alone; others stay as they are
-                return np.ascontiguousarray(_upright_rgb(picture, name))
+                yield picture
     except ImageError:
         raise
     except FileNotFoundError as error:
@@ -92,7 +146,7 @@ def read_image(source: str | os.PathLike[str] | IO[bytes], at_least: int | None 
 def _name_of(source: str | os.PathLike[str] | IO[bytes]) -> str:
     if isinstance(source, (str, os.PathLike)):
         return Path(source).name
-    return str(getattr(source, "name", "picture"))
+    return Path(str(getattr(source, "name", "picture"))).name
 
 
 def _one_line(error: BaseException) -> str:
@@ -130,6 +184,15 @@ def _has_orientation(picture: Image.Image) -> bool:
         return bool(picture.getexif().get(0x0112, 1) != 1)
     except (SyntaxError, ValueError, TypeError, KeyError, OSError):
         return False  # broken EXIF says nothing about orientation; the pixels are still good
+
+
+def _is_sideways(picture: Image.Image) -> bool:
+    if picture.format == "PNG" and "exif" not in picture.info:
+        return False  # Pillow would decode all of it to look for one behind the pixels
+    try:
+        return picture.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+    except (SyntaxError, ValueError, TypeError, KeyError, OSError):
+        return False  # as in _has_orientation
 
 
 def _to_rgb(picture: Image.Image, name: str) -> Image.Image:

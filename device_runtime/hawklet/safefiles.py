@@ -68,8 +68,13 @@ def write_json(path: str | os.PathLike[str], data: Any) -> None:
 
 def sha256_of(path: str | os.PathLike[str]) -> str:
     """SHA-256 of a file, hexadecimal, read in blocks of 1 MiB."""
-    digest = hashlib.sha256()
     with Path(path).open("rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+        return sha256_of_stream(stream).hex()
+
+
+def sha256_of_stream(stream: IO[bytes]) -> bytes:
+    """SHA-256 of the rest of a stream, 32 bytes, read in blocks of 1 MiB."""
+    digest = hashlib.sha256()
+    while block := stream.read(1 << 20):
+        digest.update(block)
+    return digest.digest()

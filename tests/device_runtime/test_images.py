@@ -11,7 +11,7 @@ from PIL import Image
 
 from hawklet import images
 from hawklet.errors import ImageError
-from hawklet.images import read_image
+from hawklet.images import read_header, read_image
 
 
 def _half_red_half_blue(width: int = 40, height: int = 20) -> Image.Image:
@@ -153,3 +153,30 @@ def test_a_truncated_picture_is_refused_however_small_it_is_decoded() -> None:
 
 def test_only_jpegs_are_decoded_smaller() -> None:
     assert read_image(_saved(Image.new("RGB", (800, 600)), "PNG"), 100).shape == (600, 800, 3)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["JPEG", "TIFF", "PNG", "WEBP"])
+def test_a_header_says_format_and_upright_size(kind: str, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stream = _saved(Image.new("RGB", (60, 20)), kind, exif=exif)
+    assert read_header(stream) == (kind, *read_image(stream).shape[:2])
+
+
+def test_a_header_is_read_without_decoding_the_picture() -> None:
+    data = _photo(1600, 1200).getvalue()
+    assert read_header(io.BytesIO(data[:2000])) == ("JPEG", 1200, 1600)
+    whole = _saved(Image.effect_noise((400, 300), 90), "PNG").getvalue()
+    assert read_header(io.BytesIO(whole[:2000])) == ("PNG", 300, 400)
+
+
+@pytest.mark.parametrize("content", [b"", b"no picture at all", b"\xff\xd8\xff"])
+def test_what_is_no_picture_has_no_header(content: bytes) -> None:
+    with pytest.raises(ImageError, match=r"not a picture|damaged"):
+        read_header(io.BytesIO(content))
+
+
+def test_a_bomb_is_refused_by_its_header() -> None:
+    with pytest.raises(ImageError, match="50 million pixels at most"):
+        read_header(_saved(Image.new("1", (10_000, 6_000)), "PNG"))

@@ -193,7 +193,8 @@ def test_augmented_pictures_have_the_inputs_size_and_are_bytes(kind: Augment) ->
     assert out.shape == (4, 3, 32, 32) and out.dtype == torch.uint8
 
 
-@pytest.mark.parametrize("kind", Augment)
+# Strong moves pictures aside, and grey stands where they were: test_augment.py looks at what is left of them.
+@pytest.mark.parametrize("kind", [kind for kind in Augment if kind is not Augment.STRONG])
 def test_without_flip_left_stays_left(kind: Augment) -> None:
     torch.manual_seed(0)
     out = make_augmentation(kind, SPEC, flip=False)(_half_dark().repeat(8, 1, 1, 1)).float()

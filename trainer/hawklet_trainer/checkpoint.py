@@ -110,7 +110,8 @@ class Checkpoint:
     def _require_same(self, facts: Mapping[str, Any]) -> None:
         if facts["schema"] != SCHEMA:
             raise RunError(f"a training's state must be {SCHEMA}, got {facts['schema']!r} in {self.path}; begin anew")
-        theirs = facts["conditions"]
+        # An option that an older hawklet did not know was as its default is now.
+        theirs = {**_options_of(TrainConfig()), **facts["conditions"]}
         differing = [
             f"{name} ({theirs.get(name)} there, {self.conditions.get(name)} now)"
             for name in sorted(theirs.keys() | self.conditions.keys())
@@ -134,10 +135,9 @@ def conditions_of(
     matched: Sequence[MatchedLayer] = (),
 ) -> dict[str, str]:
     """What decides how a training goes on from a state: every option of its loop, shapes, pictures and their split."""
-    options = {key: str(value.value if isinstance(value, Enum) else value) for key, value in vars(config).items()}
     chosen = [(split, photo.sha256, photo.label_index) for split in ("train", "val") for photo in photos.items(split)]
     return {
-        **options,
+        **_options_of(config),
         "network": _shapes(net),
         "teacher": "none" if teacher is None else _shapes(teacher),
         "matched layers": _digest([astuple(layer) for layer in matched]),
@@ -147,6 +147,10 @@ def conditions_of(
         "pixels": f"{pixel[0]}, {pixel[1]!r}",
         "precision": "measured" if dtype is None else str(dtype),
     }
+
+
+def _options_of(config: TrainConfig) -> dict[str, str]:
+    return {key: str(value.value if isinstance(value, Enum) else value) for key, value in vars(config).items()}
 
 
 def _shapes(net: nn.Module) -> str:

@@ -95,6 +95,7 @@ _MODEL_HELP = (
 def train(context: click.Context, /, photos: Path | None, resume: Path | None, **options: Any) -> None:
     """Fine-tune a classifier on PHOTOS, a folder with one folder of pictures per class.
 
+    Or an index, or CIFAR, COCO, ImageNet, WebDataset or imagefolder in the original layout (see hawklet data import).
     PHOTOS may have train/, val/ and test/ folders above the classes; what it does not split is split here. With
     --resume PHOTOS is where the run's photos are now, if they have moved.
     """

@@ -104,7 +104,7 @@ def training_loss(
 
     Args:
         answers: The network's logits, ``float32 [N, C]``.
-        y: True label indices, ``int64 [N]``.
+        y: True label indices, ``int64 [N]``, or of mixed pictures the shares of the labels, ``float32 [N, C]``.
         taught: The teacher's logits, likewise.
         features: Of both networks, of the same pictures.
         config: How much each part counts.

@@ -25,7 +25,8 @@ from hawklet.safefiles import write_text
 from hawklet.spec import PreprocessSpec
 from hawklet_trainer import report
 from hawklet_trainer.architecture import Architecture
-from hawklet_trainer.data import Photo, PhotoSet, load_pixels
+from hawklet_trainer.augment.sheet import Sheet, choose, make_sheet
+from hawklet_trainer.data import Photo, PhotoSet, Place, load_pixels
 from hawklet_trainer.evaluate import Metrics, probabilities_of
 from hawklet_trainer.run import ARGUMENTS, BEST, SCHEMA, Run, load_run, save_weights, versions, write_run
 from hawklet_trainer.terms import EpochRecord, History, TrainConfig
@@ -121,7 +122,8 @@ def finish_run(
         raise ValueError(f"extra must not replace what a manifest says anyway, got {taken[0]!r}")
     manifest |= extra or {}
     shown = {key: value for key, value in options.items() if key != STARTED_WITH}
-    report.write(folder, report.Content(manifest, list(records), judged, photos.warnings, shown))
+    sheet = _augmented(photos, spec, config)
+    report.write(folder, report.Content(manifest, list(records), judged, photos.warnings, shown, sheet))
     write_run(folder, manifest, photos)
     return TrainResult(load_run(folder, architecture.model), history, val, test, seconds)
 
@@ -134,6 +136,13 @@ def _training(config: TrainConfig, history: History, seconds: float) -> dict[str
         "stopped_by": history.stopped_by,
         "config": plain(vars(config)),
     }
+
+
+def _augmented(photos: PhotoSet, spec: PreprocessSpec, config: TrainConfig) -> Sheet:
+    by_class: dict[str, list[Place]] = {}
+    for photo in photos.items("train"):
+        by_class.setdefault(photos.labels[photo.label_index], []).append(photo.place)
+    return make_sheet(choose(by_class), spec, config.augment, config.flip, config.mix, config.seed)
 
 
 def judge(

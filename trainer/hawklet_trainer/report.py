@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from hawklet.safefiles import atomic_file, write_text
 from hawklet_trainer.architecture import Architecture
+from hawklet_trainer.augment.sheet import Sheet
 from hawklet_trainer.data import Photo, Place
 from hawklet_trainer.evaluate import Metrics, measure
 from hawklet_trainer.terms import EpochRecord
@@ -70,6 +71,8 @@ class Content:
     """By split, ``val`` and ``test``."""
     warnings: tuple[str, ...]
     options: dict[str, Any]
+    sheet: Sheet
+    """What training made of its pictures."""
 
 
 def write(folder: Path, content: Content) -> None:
@@ -95,6 +98,7 @@ def write(folder: Path, content: Content) -> None:
         curves=_curves(content.records),
         warnings=content.warnings,
         options=content.options,
+        sheet=content.sheet,
     )
     write_text(folder / "report.html", page)
 

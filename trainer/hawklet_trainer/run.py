@@ -17,7 +17,6 @@ from hawklet.errors import HawkletError, RunError, UsageError
 from hawklet.safefiles import atomic_file, write_json, write_text
 from hawklet.spec import PreprocessSpec
 from hawklet_trainer.architecture import Architecture
-from hawklet_trainer.augment import Augment
 from hawklet_trainer.data import NEW_PLACE, PhotoSet
 from hawklet_trainer.models import MODELS, is_own
 from hawklet_trainer.terms import TrainConfig
@@ -102,8 +101,7 @@ class Run:
             RunError: the manifest holds none.
         """
         try:
-            fields = dict(self.manifest["training"]["config"])
-            return TrainConfig(**{**fields, "augment": Augment(fields["augment"]), **changes})
+            return TrainConfig.from_plain({**self.manifest["training"]["config"], **changes})
         except (KeyError, TypeError, ValueError) as error:
             raise RunError(f"a run's manifest must say how it was trained, got {error} in {self.folder}") from error
 

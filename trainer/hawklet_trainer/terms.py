@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from torch import nn
 
-from hawklet_trainer.augment import Augment
+from hawklet_trainer.augment import Augment, Mix
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class TrainConfig:
     augment: Augment = Augment.DEFAULT
     flip: bool = True
     """Mirror half of the pictures."""
+    mix: Mix | None = None
+    """How pictures of a batch are mixed in pairs; None: as is ``augment``'s own way."""
     patience: int = 8
     """Stop after this many epochs without a better result on val."""
     accuracy_first: bool = False
@@ -44,6 +48,23 @@ class TrainConfig:
     """With a teacher: weight of the distance between both networks' features, those of the layers that are matched, or
     else the similarities of pictures (F. Tung and G. Mori, "Similarity-Preserving Knowledge Distillation", 2019)."""
     seed: int = 0
+
+    @property
+    def mixing(self) -> Mix:
+        """How pictures of a batch are mixed, settled."""
+        return self.augment.own_mix if self.mix is None else self.mix
+
+    @classmethod
+    def from_plain(cls, values: Mapping[str, Any]) -> TrainConfig:
+        """From options as YAML, JSON and a command line have them; those that an older hawklet lacked by default.
+
+        Raises:
+            TypeError: there is no such option.
+            ValueError: it has no such value.
+        """
+        config = cls(**values)
+        mix = None if config.mix is None else Mix(config.mix)
+        return replace(config, augment=Augment(config.augment), mix=mix)
 
 
 @dataclass(frozen=True)

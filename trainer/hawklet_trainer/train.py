@@ -16,6 +16,7 @@ from hawklet.safefiles import write_text
 from hawklet.spec import Fit, PreprocessSpec
 from hawklet_trainer.architecture import Architecture
 from hawklet_trainer.data import Loading, PhotoSet, read_photos
+from hawklet_trainer.data.importing import for_training
 from hawklet_trainer.finish import (
     RESULTS,
     STARTED_WITH,
@@ -114,8 +115,9 @@ def train_run(
     _require_weights(options, entry)
     seed_everything(options.config.seed)
     keep_freed_memory()
-    say(f"checking the pictures in {options.photos}")
-    photos = read_photos(options.photos, options.config.seed)
+    source = for_training(options.photos, options.out, say)
+    say(f"checking the pictures in {source}")
+    photos = read_photos(source, options.config.seed)
     for warning in photos.warnings:
         say(f"warning: {warning}")
     architecture = Architecture(options.model, options.width)

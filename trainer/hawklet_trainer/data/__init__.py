@@ -4,7 +4,11 @@
 * :mod:`~hawklet_trainer.data.photo_set`: a set of photos in its splits, as a run has it and writes it down.
 * :mod:`~hawklet_trainer.data.table`, :mod:`~hawklet_trainer.data.index`: the index of a data set, as a stream.
 * :mod:`~hawklet_trainer.data.listing`: what pictures a folder or an index names.
-* :mod:`~hawklet_trainer.data.splitting`: into train, val and test.
+* :mod:`~hawklet_trainer.data.importing`: foreign layouts, made into an index.
+* :mod:`~hawklet_trainer.data.splitting`, :mod:`~hawklet_trainer.data.identity`: into train, val and test, with copies
+  kept together; :mod:`~hawklet_trainer.data.split_index`: as an index.
+* :mod:`~hawklet_trainer.data.tally`: how many pictures each class has in each split.
+* :mod:`~hawklet_trainer.data.showing`: a look at them, before anything is done with them.
 * :mod:`~hawklet_trainer.data.reading`: all of that for a training or a measurement.
 * :mod:`~hawklet_trainer.data.pixels`: through the one preprocessing path.
 * :mod:`~hawklet_trainer.data.pixel_source`, :mod:`~hawklet_trainer.data.pixel_cache`,

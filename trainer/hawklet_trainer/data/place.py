@@ -6,10 +6,10 @@ import hashlib
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from hawklet.errors import ImageError
-from hawklet.images import read_image
+from hawklet.images import ImageHeader, read_header, read_image
 from hawklet.safefiles import sha256_of
 from hawklet.spec import Pixels
 
@@ -60,11 +60,33 @@ class Place:
         Raises:
             ImageError: it cannot be read whole.
         """
-        if self.span is None:
-            return read_image(self.path, at_least)
-        stream = _NamedBytes(self._bytes(self.span))
-        stream.name = f"{self.path.name}@{self.span.offset}"
-        return read_image(stream, at_least)
+        return read_image(self._source(), at_least)
+
+    def header(self) -> ImageHeader:
+        """Its format and size, see :func:`hawklet.images.read_header`.
+
+        Raises:
+            ImageError: it is no picture.
+        """
+        return read_header(self._source())
+
+    def open(self) -> IO[bytes]:
+        """Its bytes as a stream that can be read again from its beginning, and that is named after its file.
+
+        Raises:
+            ImageError: its file cannot be opened.
+        """
+        if self.span is not None:
+            stream = _NamedBytes(self._bytes(self.span))
+            stream.name = f"{self.path.name}@{self.span.offset}"
+            return stream
+        try:
+            return self.path.open("rb")
+        except OSError as error:
+            raise ImageError(f"{self.path.name}: {error.strerror or error}") from error
+
+    def _source(self) -> Path | IO[bytes]:
+        return self.path if self.span is None else self.open()
 
     def _bytes(self, span: Span) -> bytes:
         try:

@@ -1,0 +1,114 @@
+"""The presets: repeatable, of the right size, and not more than was asked for."""
+
+from __future__ import annotations
+
+import pickle
+import random
+
+import numpy as np
+import pytest
+import torch
+
+from hawklet.spec import Fit, PreprocessSpec
+from hawklet_trainer.augment import Augment, Mix, describe, make_augmentation, source_spec
+
+SPEC = PreprocessSpec(48, 48)
+
+
+def _noise(count: int = 3, side: int = 56) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(1)
+    return torch.randint(0, 256, (count, 3, side, side), dtype=torch.uint8, generator=generator)
+
+
+def _augmented(kind: Augment, seed: int, flip: bool = True) -> torch.Tensor:
+    torch.manual_seed(seed)
+    return make_augmentation(kind, SPEC, flip)(_noise())
+
+
+@pytest.mark.parametrize("kind", Augment)
+def test_the_same_seed_draws_the_same_pictures_and_another_seed_others(kind: Augment) -> None:
+    assert torch.equal(_augmented(kind, 5), _augmented(kind, 5))
+    if kind is not Augment.NONE:
+        assert not torch.equal(_augmented(kind, 5), _augmented(kind, 6))
+
+
+@pytest.mark.parametrize("kind", Augment)
+def test_no_random_numbers_but_torchs_are_drawn(kind: Augment) -> None:
+    before = random.getstate(), np.random.get_state(legacy=True)
+    _augmented(kind, 0)
+    after = random.getstate(), np.random.get_state(legacy=True)
+    assert repr(before) == repr(after)
+
+
+@pytest.mark.parametrize("kind", Augment)
+def test_an_augmentation_that_went_to_another_process_draws_the_same(kind: Augment) -> None:
+    there = pickle.loads(pickle.dumps(make_augmentation(kind, SPEC, False)))  # noqa: S301 -- pickled here
+    torch.manual_seed(2)
+    assert torch.equal(there(_noise()), _augmented(kind, 2, flip=False))
+
+
+@pytest.mark.parametrize("kind", Augment)
+def test_every_picture_of_a_batch_is_varied_on_its_own_and_the_batch_is_left_alone(kind: Augment) -> None:
+    pictures = _noise(1).repeat(4, 1, 1, 1)
+    kept = pictures.clone()
+    torch.manual_seed(0)
+    made = make_augmentation(kind, SPEC, flip=False)(pictures)
+    assert torch.equal(pictures, kept)
+    assert all(torch.equal(made[0], other) for other in made[1:]) is (kind is Augment.NONE)
+
+
+@pytest.mark.parametrize("kind", Augment)
+@pytest.mark.parametrize("size", [(32, 32), (40, 64), (37, 33)])
+def test_inputs_of_any_size_and_shape_are_made(kind: Augment, size: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    spec = PreprocessSpec(*size)
+    source = source_spec(spec)
+    pictures = torch.randint(0, 256, (8, 3, source.height, source.width), dtype=torch.uint8)
+    made = make_augmentation(kind, spec, flip=True)(pictures)
+    assert made.shape == (8, 3, *size) and made.dtype == torch.uint8
+
+
+def _halves() -> torch.Tensor:
+    """Left dark, right bright."""
+    picture = torch.full((1, 3, 56, 56), 60, dtype=torch.uint8)
+    picture[..., 28:] = 200
+    return picture.repeat(200, 1, 1, 1)
+
+
+def _contrast(pictures: torch.Tensor) -> torch.Tensor:
+    """How much brighter the middle is a little to the right than a little to the left, where little is moved away."""
+    return pictures[..., 12:36, 26:34].float().mean((1, 2, 3)) - pictures[..., 12:36, 14:22].float().mean((1, 2, 3))
+
+
+def test_strong_without_flip_neither_mirrors_nor_turns_things_round() -> None:
+    torch.manual_seed(0)
+    made = _contrast(make_augmentation(Augment.STRONG, SPEC, flip=False)(_halves()))
+    assert (made < -20).float().mean() < 0.1  # by solarizing, one operation of fourteen, which turns bright into dark
+    torch.manual_seed(0)
+    made = _contrast(make_augmentation(Augment.STRONG, SPEC, flip=True)(_halves()))
+    assert 0.2 < (made < -20).float().mean() < 0.6
+
+
+def test_strong_moves_small_pictures_no_further_than_large_ones() -> None:
+    torch.manual_seed(0)
+    spec = PreprocessSpec(32, 32)
+    made = make_augmentation(Augment.STRONG, spec, flip=False)(torch.full((300, 3, 37, 37), 250, dtype=torch.uint8))
+    grey = (made == 114).all(1).float().mean((1, 2))
+    assert grey.max() < 0.7, "a picture was moved out of sight"
+
+
+def test_only_strong_mixes_by_itself() -> None:
+    assert {kind: kind.own_mix for kind in Augment if kind.own_mix is not Mix.NONE} == {Augment.STRONG: Mix.BOTH}
+
+
+def test_what_a_preset_does_is_said_with_flips_and_mixing() -> None:
+    words = describe(Augment.STRONG, flip=False)
+    assert "TrivialAugment" in words and "never mirrored" in words and "mixup or CutMix" in words
+    assert "mixed" not in describe(Augment.STRONG, True, Mix.NONE)
+    assert describe(Augment.NONE, True, Mix.CUTMIX).endswith("half of them mirrored; mixed in pairs by CutMix")
+
+
+def test_pictures_are_read_whole_and_a_little_larger_than_the_input() -> None:
+    spec = source_spec(PreprocessSpec(224, 192, Fit.SQUASH, 1.0))
+    assert (spec.height, spec.width, spec.fit, spec.crop_fraction) == (256, 219, Fit.SQUASH, 1.0)
+    assert source_spec(PreprocessSpec(64, 64, crop_fraction=0.8)).crop_fraction == 1.0
