@@ -13,7 +13,7 @@ from torch import fx, nn
 from hawklet.spec import PreprocessSpec
 from hawklet_converter.fake_quantized_net import with_fake_quantization, without_fake_quantization
 from hawklet_converter.plan import QuantPlan
-from hawklet_trainer.augment import Augment
+from hawklet_trainer.augment import Augment, Mix
 from hawklet_trainer.data import PhotoSet
 from hawklet_trainer.loop import EpochRecord, History, Progress, TrainConfig, fine_tune
 
@@ -47,6 +47,7 @@ class QatConfig:
             label_smoothing=0.0,
             augment=self.augment,
             flip=self.flip,
+            mix=Mix.NONE,  # what is to be learned is how the float network sees single pictures
             patience=self.epochs,
             accuracy_first=True,  # --max-drop is a promise in points of top-1
             minutes=minutes,

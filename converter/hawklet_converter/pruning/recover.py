@@ -14,7 +14,7 @@ from torch.nn import functional
 from hawklet.spec import PreprocessSpec
 from hawklet_converter.pruning.structure import Structure
 from hawklet_converter.work import Work
-from hawklet_trainer.augment import Augment
+from hawklet_trainer.augment import Augment, Mix
 from hawklet_trainer.distil import MatchedLayer
 from hawklet_trainer.loop import EpochRecord, History, Progress, TrainConfig, fine_tune
 
@@ -92,7 +92,11 @@ def recover(
         lr=min(trained.lr, _LR_OF_FITTED) if lesson.trained else _LR_FROM_NOTHING,
         # Flips as in training: what made a left arrow a left arrow must hold here too. But no harder pictures than
         # light ones: what is to be learned is how the teacher sees pictures as they are.
-        **({"augment": Augment.LIGHT} if lesson.trained and trained.augment is Augment.DEFAULT else {}),
+        **(
+            {"augment": Augment.LIGHT, "mix": Mix.NONE}
+            if lesson.trained and trained.augment is not Augment.NONE
+            else {}
+        ),
         **({} if epochs < BY_TIME else {"patience": epochs}),
         freeze_batch_norm=lesson.trained,
         match_features=_CHANNELS_WEIGHT if lesson.matched else _SIMILARITY_WEIGHT,

@@ -74,6 +74,7 @@ def test_the_teacher_is_not_changed_by_teaching(net: TinyNet, structure: Structu
     ("trained", "augment", "lr", "expected"),
     [
         (True, "default", 1e-2, ("light", 3e-4)),
+        (True, "strong", 1e-2, ("light", 3e-4)),
         (True, "none", 1e-4, ("none", 1e-4)),
         (False, "default", 1e-4, ("default", 1e-3)),
     ],
@@ -86,6 +87,7 @@ def test_what_was_fitted_is_recovered_gently_and_random_weights_as_a_run_is_trai
     lesson = Lesson(net, (), trained=trained)
     found, _ = recover(copy.deepcopy(net), SPEC, lesson, 0, 10.0, tmp_path / "kept", replace(work, run=run))
     assert (found.augment.value, found.lr) == expected
+    assert found.mixing.value == "none"  # which strong does by itself
 
 
 @pytest.mark.parametrize("trained", [True, False])
