@@ -215,19 +215,27 @@ class Pruner:
         classes = set(examples.truth.tolist())
         # A head that is fitted to some classes alone forgets the others.
         leave = () if len(classes) == len(self._work.run.labels) else (head_name(whole),)
+        self._work.steps.note(f"layers make up for what is gone, fitted on {len(examples.truth)} pictures")
         repair(net, whole, structure, removal, examples.inputs, leave)
         write_bytes(path, save({key: tensor.contiguous() for key, tensor in net.state_dict().items()}))
 
     def _to_fit_on(self, structure: Structure) -> Examples:
-        """As many pictures as help and have room; mirrored ones too where the run mirrored its pictures."""
+        """As many pictures as help and have room; mirrored ones too where the run mirrored its pictures.
+
+        In powers of two, so that a little more or less free memory does not make another network.
+        """
         affordable = int(_MACS / (1e6 * macs_alone(Workload(structure)).ms(structure.widths())))
         largest = 4 * max(layer.values for layer in structure.layers)
         room = max(_FITTED_AT_LEAST, int(min(_MEMORY_MOST, _MEMORY_SHARE * available_memory())) // largest)
-        count = min(room, max(_FITTED, min(_FITTED_MOST, affordable)))
+        most = min(room, max(_FITTED, min(_FITTED_MOST, affordable)))
+        count = 1 << (most.bit_length() - 1)
         if not self._work.run.config().flip:
             return self._examples(count).first(count)
-        half = self._examples(count // 2).first(count // 2)
-        return Examples(torch.cat([half.inputs, half.inputs.flip(-1)]), half.truth.repeat(2))
+        different = max(count // 2, min(count, len(self._work.run.labels)))  # every class before any mirror image
+        shown = self._examples(different).first(different)
+        mirrored = shown.first(count - different)
+        inputs = torch.cat([shown.inputs, mirrored.inputs.flip(-1)])
+        return Examples(inputs, torch.cat([shown.truth, mirrored.truth]))
 
     def _examples(self, count: int) -> Examples:
         """Training pictures of all classes, in mixed order."""

@@ -141,7 +141,7 @@ def test_going_on_takes_the_fitted_weights_that_were_kept(
     assert all(torch.equal(tensor, weights[name]) for name, tensor in first.net.state_dict().items())
 
 
-@pytest.mark.parametrize(("room", "left"), [(12, ()), (2, ("head",))])
+@pytest.mark.parametrize(("room", "left"), [(8, ()), (2, ("head",))])
 def test_a_head_is_not_fitted_without_a_picture_of_every_class(
     room: int, left: tuple[str, ...], net: TinyNet, work: Work, kept: KeptWork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -155,19 +155,45 @@ def test_a_head_is_not_fitted_without_a_picture_of_every_class(
     assert fitted == [(room, left)]
 
 
+def _fitted_on(
+    flip: bool, room: int, net: TinyNet, work: Work, kept: KeptWork, monkeypatch: pytest.MonkeyPatch
+) -> tuple[torch.Tensor, tuple[str, ...]]:
+    """The pictures, and the layers that were left, of a run that mirrors or does not, where so many have room."""
+    config = {**work.run.manifest["training"]["config"], "flip": flip}
+    run = replace(work.run, manifest={**work.run.manifest, "training": {"config": config}})
+    largest = max(layer.values for layer in find_structure(net, SPEC).layers)
+    monkeypatch.setattr(pruner, "_MEMORY_MOST", room * 4 * largest)
+    monkeypatch.setattr(pruner, "_FITTED_AT_LEAST", 2)
+    fitted: list[tuple[torch.Tensor, tuple[str, ...]]] = []
+    monkeypatch.setattr(pruner, "repair", lambda *given: fitted.append((given[4], tuple(given[5]))))
+    request = ConvertRequest(work.request.run, prune_macs=0.3)
+    by_macs = Pruner(net, net, replace(work, run=run, request=request), kept)
+    by_macs.prune(by_macs.whole, 0.7, "stage")
+    return fitted[0]
+
+
 @pytest.mark.parametrize("flip", [True, False])
 def test_mirrored_pictures_are_fitted_on_where_the_run_mirrored_its_pictures(
     flip: bool, net: TinyNet, work: Work, kept: KeptWork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = {**work.run.manifest["training"]["config"], "flip": flip}
-    run = replace(work.run, manifest={**work.run.manifest, "training": {"config": config}})
-    fitted: list[torch.Tensor] = []
-    monkeypatch.setattr(pruner, "repair", lambda *given: fitted.append(given[4]))
-    request = ConvertRequest(work.request.run, prune_macs=0.3)
-    by_macs = Pruner(net, net, replace(work, run=run, request=request), kept)
-    by_macs.prune(by_macs.whole, 0.7, "stage")
-    half = len(fitted[0]) // 2
-    assert torch.equal(fitted[0][half:], fitted[0][:half].flip(-1)) is flip
+    pictures, left = _fitted_on(flip, 8, net, work, kept, monkeypatch)
+    assert len(pictures) == 8 and left == ()
+    assert torch.equal(pictures[4:], pictures[:4].flip(-1)) is flip
+
+
+def test_a_picture_of_every_class_comes_before_mirror_images(
+    net: TinyNet, work: Work, kept: KeptWork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures, left = _fitted_on(True, 4, net, work, kept, monkeypatch)
+    assert len(pictures) == 4 and left == ()  # three classes: three pictures, and the mirror image of the first
+    assert torch.equal(pictures[3], pictures[0].flip(-1))
+
+
+@pytest.mark.parametrize("room", [4, 5, 7])
+def test_a_little_more_memory_does_not_make_another_network(
+    room: int, net: TinyNet, work: Work, kept: KeptWork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert len(_fitted_on(False, room, net, work, kept, monkeypatch)[0]) == 4
 
 
 def _divergence(small: nn.Module, whole: nn.Module, inputs: torch.Tensor) -> float:
