@@ -6,6 +6,7 @@ import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from torch import nn
 from torch.nn import functional
 
 from hawklet import cli
+from hawklet_trainer import loop
 from hawklet_trainer.augment import Augment, Mix, make_mixing
 from hawklet_trainer.data import PhotoSet, read_photos
 from hawklet_trainer.distil import training_loss
@@ -160,3 +162,21 @@ def test_the_command_line_takes_presets_and_mixing_and_the_run_says_them(
     page = (tmp_path / "run" / "report.html").read_text()
     assert "Augmentation: camera" in page and "never mirrored; mixed in pairs by mixup" in page
     assert page.count('alt="augmented"') == 25 and page.count('alt="as it is"') == 5 and page.count('alt="mixed"') == 5
+
+
+@pytest.mark.parametrize(("mix", "shape"), [(Mix.NONE, (8,)), (Mix.MIXUP, (8, 3)), (Mix.CUTMIX, (8, 3))])
+def test_what_is_learned_is_mixed_labels_where_pictures_are_mixed(
+    mix: Mix, shape: tuple[int, ...], photos: PhotoSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learned: list[torch.Tensor] = []
+
+    def loss(answers: torch.Tensor, y: torch.Tensor, *rest: Any) -> torch.Tensor:
+        learned.append(y)
+        return training_loss(answers, y, *rest)
+
+    monkeypatch.setattr(loop, "training_loss", loss)
+    config = dataclasses.replace(CONFIG, epochs=1, augment=Augment.NONE, mix=mix)
+    fine_tune(TinyNet(3), photos, SPEC, ZERO_POINT, SCALE, config)
+    assert {tuple(y.shape) for y in learned} == {shape}
+    if mix is not Mix.NONE:
+        assert any(((y > 0) & (y < 1)).any() for y in learned)

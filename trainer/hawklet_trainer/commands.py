@@ -89,7 +89,7 @@ _MODEL_HELP = (
 @click.option(
     "--workers",
     type=click.IntRange(0, 64),
-    help="Processes that decode what is not kept; 0: threads  [default: 2]",
+    help="Processes that make pictures ready ahead; 0: none  [default: 2 where they must be decoded or feed a GPU]",
 )
 @click.pass_context
 def train(context: click.Context, /, photos: Path | None, resume: Path | None, **options: Any) -> None:

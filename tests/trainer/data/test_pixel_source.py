@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from hawklet.errors import ImageError
-from hawklet.spec import PreprocessSpec
-from hawklet_trainer.data import Cache, Loading, Photo, PixelSource, load_pixels, read_photos
+from hawklet.errors import DataError, ImageError
+from hawklet.spec import Pixels, PreprocessSpec
+from hawklet_trainer.data import (
+    Cache,
+    Loading,
+    Photo,
+    PixelSource,
+    Place,
+    Span,
+    load_pixels,
+    pixel_source,
+    read_photos,
+)
 from hawklet_trainer.data.pixels import enough_pixels
 
 SPEC = PreprocessSpec(16, 16)
@@ -65,6 +77,92 @@ def test_pictures_are_kept_in_memory_while_they_fit_and_else_on_disk(photos: lis
     assert len(said) == 1 and "24 pictures are kept decoded" in said[0]
 
 
+def test_what_is_on_disk_already_is_used_however_full_the_disk_is_by_now(
+    photos: list[Photo], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    loading = Loading(memory=0, folder=tmp_path, say=said.append)
+    PixelSource(photos, SPEC, loading)
+    monkeypatch.setattr(pixel_source, "free_bytes", lambda folder: 0)
+    PixelSource(photos, SPEC, loading)
+    PixelSource(photos[1:], SPEC, loading)  # of which nothing is there
+    assert len(said) == 2
+
+
+class Noisy:
+    """An augmentation that can be pickled: adds the same random number to every picture of a batch."""
+
+    def __call__(self, pictures: torch.Tensor) -> torch.Tensor:
+        return pictures[:, :, :8] + torch.randint(0, 50, ()).to(torch.uint8)
+
+
+def _epochs(photos: list[Photo], loading: Loading) -> tuple[list[Pixels], torch.Tensor]:
+    """Two epochs of augmented batches, and a random number after them."""
+    source = PixelSource(photos, SPEC, loading, Noisy())
+    torch.manual_seed(3)
+    pixels = [pixels for _ in range(2) for _, pixels in source.batches(ORDER)]
+    return pixels, torch.rand(1)
+
+
+@pytest.mark.parametrize(
+    "loading",
+    [Loading(Cache.RAM, workers=2), Loading(Cache.NONE, workers=0), Loading(Cache.NONE, workers=2)],
+    ids=lambda loading: f"{loading.cache.value}-{loading.workers}",
+)
+def test_the_same_augmented_pixels_come_whoever_makes_them(photos: list[Photo], loading: Loading) -> None:
+    wanted, after = _epochs(photos, Loading(Cache.RAM, workers=0))
+    made, after_too = _epochs(photos, loading)
+    assert [len(pixels) for pixels in made] == [2, 3, 1, 2, 3, 1] and made[0].shape[1:] == (8, 16, 3)
+    assert all((one == other).all() for one, other in zip(made, wanted, strict=True))
+    assert (made[0] != made[3]).any()  # another epoch is augmented otherwise
+    assert after == after_too
+
+
+def test_a_process_that_is_killed_is_told_of_in_one_line(photos: list[Photo]) -> None:
+    source = PixelSource(photos, SPEC, Loading(Cache.NONE, workers=2))
+    batches = source.batches([[index] for index in range(24)] * 20)
+    next(batches)
+    for child in multiprocessing.active_children():
+        child.kill()
+    with pytest.raises(DataError, match=r"was killed, .*use --workers 0"):
+        list(batches)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_shard_that_went_missing_is_named_in_one_line(photos: list[Photo], workers: int, tmp_path: Path) -> None:
+    source = PixelSource(
+        [Photo(Place(tmp_path / "a.tar", Span(512, 100)), 0, "")], SPEC, Loading(Cache.NONE, workers=workers)
+    )
+    with pytest.raises(ImageError, match=r"^a\.tar: No such file or directory$"):
+        list(source.batches([[0]]))
+
+
+def test_two_processes_go_through_shards_exactly_once_between_them(photos: list[Photo], tmp_path: Path) -> None:
+    packed = []
+    for number in range(6):
+        shard = tmp_path / f"{number}.tar"
+        with shard.open("wb") as stream:
+            for photo in photos[4 * number : 4 * number + 4]:
+                data = photo.path.read_bytes()
+                packed.append(Photo(Place(shard, Span(stream.tell(), len(data))), photo.label_index, photo.sha256))
+                stream.write(data)
+    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
+        shares = list(pool.map(_share_of, [packed] * 2, range(2)))
+    assert sorted(digest for share in shares for digest in share) == sorted(photo.sha256 for photo in photos)
+    assert min(map(len, shares)) > 0
+
+
+def _share_of(photos: list[Photo], rank: int) -> list[str]:
+    """Digests of what one of two processes reads in an epoch."""
+    source = PixelSource(photos, SPEC, Loading(Cache.NONE, workers=0))
+    torch.manual_seed(5)
+    return [
+        photos[index].sha256
+        for indices, _ in source.batches(torch.split(source.shuffled(rank, 2), 3))
+        for index in indices
+    ]
+
+
 def test_a_disk_that_cannot_be_written_is_said_and_done_without(photos: list[Photo], tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     said: list[str] = []
@@ -77,7 +175,7 @@ def test_a_disk_that_cannot_be_written_is_said_and_done_without(photos: list[Pho
 def test_a_picture_that_went_missing_is_named_in_one_line(photos: list[Photo], workers: int, tmp_path: Path) -> None:
     copy = tmp_path / "copy.png"
     copy.write_bytes(photos[0].path.read_bytes())
-    moved = [*photos[1:3], Photo(type(photos[0].place)(copy), 0, photos[0].sha256)]
+    moved = [*photos[1:3], Photo(Place(copy), 0, photos[0].sha256)]
     source = PixelSource(moved, SPEC, Loading(Cache.NONE, workers=workers))
     copy.unlink()
     with pytest.raises(ImageError, match=r"^copy\.png: there is no such file$"):

@@ -11,8 +11,9 @@
 * :mod:`~hawklet_trainer.data.showing`: a look at them, before anything is done with them.
 * :mod:`~hawklet_trainer.data.reading`: all of that for a training or a measurement.
 * :mod:`~hawklet_trainer.data.pixels`: through the one preprocessing path.
-* :mod:`~hawklet_trainer.data.pixel_source`, :mod:`~hawklet_trainer.data.pixel_cache`,
-  :mod:`~hawklet_trainer.data.order`: batch after batch, from memory, disk or the photos.
+* :mod:`~hawklet_trainer.data.pixel_source`, :mod:`~hawklet_trainer.data.workers`,
+  :mod:`~hawklet_trainer.data.pixel_cache`, :mod:`~hawklet_trainer.data.order`: batch after batch, from memory, disk or
+  the photos.
 """
 
 from hawklet_trainer.data.photo_set import NEW_PLACE, SPLITS, Photo, PhotoSet

@@ -7,20 +7,26 @@ photos share it. The folder is bounded: what was used least recently goes first.
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import fcntl
 import hashlib
 import json
 import os
 import shutil
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import PIL
+from PIL import features
 
 from hawklet.safefiles import atomic_file
 from hawklet.spec import Pixels, PreprocessSpec
 from hawklet_trainer.data.photo_set import Photo
+from hawklet_trainer.data.pixels import load_pixels
 
 LIMIT = 64 << 30
 """Most bytes of the whole folder."""
@@ -39,39 +45,36 @@ def bytes_of(photos: Sequence[Photo], spec: PreprocessSpec) -> int:
     return len(photos) * spec.height * spec.width * spec.channels
 
 
+def is_kept(photos: Sequence[Photo], spec: PreprocessSpec, folder: Path) -> bool:
+    """Whether these photos' pixels are in a file of this folder."""
+    path = folder / f"{_key(photos, spec)}{_SUFFIX}"
+    return path.is_file() and path.stat().st_size == bytes_of(photos, spec) + 4 * len(photos)
+
+
 class DiskPixels:
-    """Pixels of photos in a file.
+    """Pixels of photos in a file, which is made where it is not there yet.
 
     Args:
         photos: Which.
         spec: How they are preprocessed.
-        read: Gives the pixels of some of them, ``uint8 [n, H, W, C]``; for a new file, and for rows that are damaged.
         folder: Where the file is or will be.
         limit: Most bytes of the folder.
 
     Raises:
-        OSError: a new file cannot be written.
+        OSError: a new file cannot be written, or would be larger than the limit.
         ImageError: a photo cannot be read any more.
     """
 
-    def __init__(
-        self,
-        photos: Sequence[Photo],
-        spec: PreprocessSpec,
-        read: Callable[[Sequence[Photo]], Pixels],
-        folder: Path | None = None,
-        limit: int = LIMIT,
-    ):
-        self._photos, self._read = photos, read
-        self._shape = (len(photos), spec.height, spec.width, spec.channels)
-        folder = folder or pixel_folder()
+    def __init__(self, photos: Sequence[Photo], spec: PreprocessSpec, folder: Path, limit: int = LIMIT):
+        self._photos, self._spec = photos, spec
         self.path = folder / f"{_key(photos, spec)}{_SUFFIX}"
-        size = bytes_of(photos, spec) + 4 * len(photos)
-        if not self.path.is_file() or self.path.stat().st_size != size:
-            make_room(folder, size, limit)
-            self._write()
+        if not is_kept(photos, spec, folder):
+            with _alone_in(folder):
+                if not is_kept(photos, spec, folder):  # by another training, while this one waited
+                    make_room(folder, bytes_of(photos, spec) + 4 * len(photos), limit)
+                    self._write()
         os.utime(self.path)
-        self._rows = np.memmap(self.path, np.uint8, "r", shape=self._shape)
+        self._rows = np.memmap(self.path, np.uint8, "r", shape=(len(photos), spec.height, spec.width, spec.channels))
         self._sums = np.fromfile(self.path, np.uint32, offset=bytes_of(photos, spec))
 
     def rows(self, indices: npt.NDArray[np.int64]) -> Pixels:
@@ -80,23 +83,40 @@ class DiskPixels:
         spoilt = [n for n, index in enumerate(indices) if zlib.crc32(chosen[n].data) != self._sums[index]]
         if spoilt:
             self.path.unlink(missing_ok=True)  # the next training makes it anew; this one keeps the rest mapped
-            chosen[spoilt] = self._read([self._photos[indices[n]] for n in spoilt])
+            chosen[spoilt] = load_pixels([self._photos[indices[n]] for n in spoilt], self._spec)[0]
         return chosen
 
     def _write(self, at_once: int = 256) -> None:
         sums = []
         with atomic_file(self.path) as stream:
             for begin in range(0, len(self._photos), at_once):
-                rows = self._read(self._photos[begin : begin + at_once])
+                rows = load_pixels(self._photos[begin : begin + at_once], self._spec)[0]
                 sums += [zlib.crc32(row.data) for row in rows]
                 stream.write(rows.data)
             stream.write(np.array(sums, np.uint32).data)
 
 
+@contextlib.contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """No other process writes into the folder within the block."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def make_room(folder: Path, size: int, limit: int) -> None:
-    """Remove what was used least recently until ``size`` bytes more are within the limit."""
-    if not folder.is_dir():
-        return
+    """Remove what was used least recently until ``size`` bytes more are within the limit; and what kills left behind.
+
+    Nobody may be writing into the folder.
+
+    Raises:
+        OSError: ``size`` alone is beyond the limit.
+    """
+    if size > limit:
+        raise OSError(errno.EFBIG, f"{size / 1e9:.1f} GB are more than the {limit / 1e9:.0f} GB that may be kept")
+    for broken_off in folder.glob(f".*{_SUFFIX}.*"):
+        broken_off.unlink()
     files = sorted(folder.glob(f"*{_SUFFIX}"), key=lambda path: path.stat().st_mtime)
     used = sum(path.stat().st_size for path in files)
     for path in files:
@@ -113,7 +133,8 @@ def free_bytes(folder: Path) -> int:
 
 
 def _key(photos: Iterable[Photo], spec: PreprocessSpec) -> str:
-    total = hashlib.sha256(json.dumps([_FORMAT, spec.to_dict()], sort_keys=True).encode())
+    decoder = [PIL.__version__, features.version("jpg")]  # others may give other pixels
+    total = hashlib.sha256(json.dumps([_FORMAT, decoder, spec.to_dict()], sort_keys=True).encode())
     for photo in photos:
         total.update(photo.sha256.encode())
     return total.hexdigest()

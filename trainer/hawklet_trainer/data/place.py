@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -91,6 +92,8 @@ class Place:
     def _bytes(self, span: Span) -> bytes:
         try:
             with self.path.open("rb") as stream:
+                if stream.seek(0, os.SEEK_END) < sum(span):
+                    raise ImageError(f"{self.path.name}@{span.offset}: the shard is shorter than its index says")
                 stream.seek(span.offset)
                 return stream.read(span.size)
         except OSError as error:
