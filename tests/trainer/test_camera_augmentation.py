@@ -5,10 +5,12 @@ from __future__ import annotations
 import itertools
 import math
 import statistics
+from collections.abc import Callable
 
 import pytest
 import torch
 
+from hawklet_trainer.augment import camera
 from hawklet_trainer.augment.blur import blur, spread
 from hawklet_trainer.augment.camera import Camera
 from hawklet_trainer.augment.compression import through_jpeg
@@ -189,3 +191,75 @@ def test_a_camera_gives_pictures_that_can_still_be_recognised() -> None:
         assert middle[0] > middle[1] and middle[0] > middle[2], "red has become another colour"
         assert middle[0] > edge[0] + 20
     assert len({one.numpy().tobytes() for one in taken}) == 100
+
+
+PARTS = ("mount", "random_blur", "random_lighting", "random_noise", "random_gains", "random_jpeg")
+"""Of a camera, in the order of the light, by the names that it calls them by."""
+
+Part = Callable[..., torch.Tensor]
+
+
+def _noted(name: str, done: list[str]) -> Part:
+    part: Part = getattr(camera, name)
+
+    def noting(*given: object) -> torch.Tensor:
+        done.append(name)
+        return part(*given)
+
+    return noting
+
+
+def test_a_camera_does_each_of_its_parts_once_in_the_order_of_the_light(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    for name in PARTS:
+        monkeypatch.setattr(camera, name, _noted(name, done))
+    Camera(24, 32)(torch.full((3, 40, 40), 128, dtype=torch.uint8))
+    assert tuple(done) == PARTS
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_what_a_part_of_a_camera_gives_is_what_it_goes_on_with(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    white = torch.full((3, 40, 40), 255, dtype=torch.uint8)
+    torch.manual_seed(0)
+    assert float(Camera(24, 32)(white).float().mean()) > 150.0
+    part: Part = getattr(camera, name)
+    monkeypatch.setattr(camera, name, lambda *given: torch.zeros_like(part(*given)))
+    assert float(Camera(24, 32)(white).float().mean()) < 25.0  # after the dark there may be noise
+
+
+def _still_camera(monkeypatch: pytest.MonkeyPatch, stops: float, gains: tuple[float, float, float]) -> Camera:
+    """One that leaves nothing to chance: light is brighter by ``stops`` and balanced by ``gains``."""
+    for name in ("random_blur", "random_noise", "random_jpeg"):
+        monkeypatch.setattr(camera, name, lambda light: light)
+    monkeypatch.setattr(camera, "random_lighting", lambda light: light * 2.0**stops)
+    monkeypatch.setattr(camera, "random_gains", lambda: torch.tensor(gains).reshape(3, 1, 1))
+    return Camera(8, 8)
+
+
+def _coded(light: float) -> int:
+    return int(to_pixels(torch.tensor(light)))
+
+
+def test_a_stop_less_is_half_the_light_and_not_half_the_pixel(monkeypatch: pytest.MonkeyPatch) -> None:
+    still = _still_camera(monkeypatch, stops=-1.0, gains=(0.5, 1.0, 2.0))
+    taken = still(torch.full((3, 12, 12), 188, dtype=torch.uint8))
+    for channel, light in enumerate((0.125, 0.25, 0.5)):
+        assert set(taken[channel].flatten().tolist()) <= {_coded(light) + one for one in (-1, 0, 1)}
+
+
+def test_what_is_too_bright_is_clipped_before_it_is_balanced_and_so_takes_a_colour(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    still = _still_camera(monkeypatch, stops=1.0, gains=(0.6, 1.0, 1.2))
+    taken = still(torch.full((3, 12, 12), 255, dtype=torch.uint8))
+    assert taken.amax((1, 2)).tolist() == [_coded(0.6), 255, 255]
+
+
+def test_grey_comes_out_of_every_camera_tinted_and_grained(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    monkeypatch.setattr(camera, "random_jpeg", lambda picture: picture)  # which takes grain away
+    taken = [Camera(64, 64)(torch.full((3, 80, 80), 118, dtype=torch.uint8)).float() for _ in range(100)]
+    tints = [float(one.mean((1, 2)).max() - one.mean((1, 2)).min()) for one in taken]
+    grains = [float(one.diff(dim=2).std()) for one in taken]
+    assert statistics.median(tints) > 5.0
+    assert min(grains) > 0.5 and max(grains) > 10.0

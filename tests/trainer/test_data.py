@@ -37,7 +37,8 @@ def test_the_split_depends_on_the_seed_and_on_nothing_else(draw_photos: DrawPhot
 def test_a_new_class_leaves_the_split_of_the_others_alone(draw_photos: DrawPhotos) -> None:
     folder = draw_photos(20)
     before = {photo.path for photo in read_photos(folder).items("test")}
-    shutil.copytree(folder / "red", folder / "amber")
+    (draw_photos(20, below="more", first=500) / "more" / "red").rename(folder / "amber")
+    shutil.rmtree(folder / "more")
     assert before <= {photo.path for photo in read_photos(folder).items("test")}
 
 

@@ -246,9 +246,7 @@ def _train(folder: Path, net: nn.Module, training: Training, progress: Progress,
         history = train_head(net, head, photos, spec, *pixel, config, progress, loading)
         say(f"head on cached features: val {history.best_val_top1:.1f} %")
     if config.epochs and not progress.should_stop():
-        history = fine_tune(
-            net, photos, spec, *pixel, config, progress=progress, checkpoint=state, loading=loading
-        )
+        history = fine_tune(net, photos, spec, *pixel, config, progress=progress, checkpoint=state, loading=loading)
         say(f"fine-tuned in {history.precision}; best epoch {history.best_epoch}, ended by {history.stopped_by}")
     return history
 

@@ -12,7 +12,7 @@ from hawklet.errors import DataError
 from hawklet_trainer.data.index import IndexRow, read_index, write_index
 from hawklet_trainer.data.place import Place, Span
 
-NAMES = st.text(st.characters(exclude_characters="/\0\r", exclude_categories=["Cs"]), min_size=1).filter(
+NAMES = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1).filter(
     lambda name: name not in (".", "..") and len(name.encode()) < 200
 )
 SPANS = st.none() | st.builds(Span, st.integers(0, 1 << 40), st.integers(1, 1 << 30))
@@ -29,6 +29,20 @@ def test_whatever_is_written_reads_back(
     ]
     assert write_index(folder / "index.csv", iter(rows)) == len(rows)
     assert list(read_index(folder / "index.csv")) == rows
+
+
+def test_a_carriage_return_in_a_name_reads_back_and_leaves_other_lines_as_they_are(tmp_path: Path) -> None:
+    rows = [IndexRow(Place(tmp_path / name, group="g\r\n"), "c\rat") for name in ("1\r.jpg", "\r", '"\r,')]
+    rows.append(IndexRow(Place(tmp_path / "2.jpg"), "dog"))
+    write_index(tmp_path / "index.csv", rows)
+    assert list(read_index(tmp_path / "index.csv")) == rows
+    assert (tmp_path / "index.csv").read_bytes().endswith(b"\n2.jpg,dog,,,,\n")
+
+
+def test_a_name_that_no_encoding_has_is_refused_and_nothing_written(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"names that are text, got .*\\ud800"):
+        write_index(tmp_path / "index.csv", [IndexRow(Place(tmp_path / "1.jpg"), "c\ud800at")])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_paths_below_the_index_are_written_from_there_on(tmp_path: Path) -> None:

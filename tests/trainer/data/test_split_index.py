@@ -96,6 +96,30 @@ def test_copies_stay_together_and_missing_files_are_left_out_by_name(draw_photos
     assert all(split_of[path] == split_of[path.with_name(f"copy-{path.name}")] for path in folder.rglob("0*.png"))
 
 
+def test_equal_files_in_two_classes_go_into_one_split(draw_photos: DrawPhotos, tmp_path: Path) -> None:
+    folder = draw_photos(20)
+    for path in sorted((folder / "red").iterdir())[:10]:
+        shutil.copy(path, folder / "blue" / f"copy-{path.name}")
+    index, _ = split_index(folder, tmp_path / "new.csv", SplitOptions())
+    split_of = {row.place.path: row.split for row in read_index(index)}
+    copies = list((folder / "blue").glob("copy-*"))
+    assert len(copies) == 10
+    assert all(split_of[path] == split_of[folder / "red" / path.name.removeprefix("copy-")] for path in copies)
+    trained = read_photos(folder)
+    digests = [{photo.sha256 for photo in trained.items(split)} for split in ("train", "val", "test")]
+    assert sum(map(len, digests)) == len(set.union(*digests)) == 60
+
+
+@pytest.mark.parametrize("target", ["", "new", "new.csv", "red/new.csv"])
+def test_an_index_among_the_photos_is_refused(draw_photos: DrawPhotos, target: str) -> None:
+    """From then on it would be read in their place."""
+    folder = draw_photos(6)
+    before = sorted(folder.rglob("*"))
+    with pytest.raises(DataError, match=r"leaves the photos' folder as it is, but .* would be in it; name another"):
+        split_index(folder, folder / target, SplitOptions())
+    assert sorted(folder.rglob("*")) == before
+
+
 def test_names_that_are_no_text_are_split_like_others(draw_photos: DrawPhotos, tmp_path: Path) -> None:
     folder = draw_photos(6)
     (folder / "red").rename(folder / os.fsdecode(b"r\xf6d\x1b"))

@@ -9,7 +9,7 @@ import pytest
 from pyarrow import parquet
 
 from hawklet.errors import DataError, MissingDependencyError
-from hawklet_trainer.data.table import read_table
+from hawklet_trainer.data.table import read_table, require_text
 
 ROWS = [{"path": "a.jpg", "label": "cat", "n": "1"}, {"path": "b.jpg", "label": "", "n": "2"}]
 
@@ -46,6 +46,10 @@ def test_names_that_are_no_utf_8_come_through(tmp_path: Path) -> None:
         ("t.jsonl", b'{"path": 1}\n[2]\n', "one JSON object a line, got list in line 2"),
         ("t.jsonl", b'{"path": ', "one JSON object a line"),
         ("t.jsonl", b"\xff\xfe", "one JSON object a line"),
+        ("t.jsonl", b"[" * 100_000, "one JSON object a line, got maximum recursion"),
+        ("t.csv", "path,label\na.jpg,cat\n".encode("utf-16"), "must be UTF-8, got .* in the column names of"),
+        ("t.csv", "path,label\na.jpg,cat\n".encode("utf-16-le"), "must be UTF-8, got .* in the column names of"),
+        ("t.csv", "path,größe\na.jpg,3\n".encode("latin-1"), "must be UTF-8, got .* in the column names of"),
         ("t.parquet", b"no", "must be a Parquet file"),
     ],
 )
@@ -53,6 +57,20 @@ def test_what_is_no_table_is_refused_saying_why(tmp_path: Path, name: str, data:
     (tmp_path / name).write_bytes(data)
     with pytest.raises(DataError, match=message):
         list(read_table(tmp_path / name))
+
+
+def test_text_that_is_no_utf_8_is_refused_saying_where() -> None:
+    assert require_text("größe", "row 1") == "größe"
+    for cell in ("caf\udce9", "\ud800", "c\0a\0t"):
+        with pytest.raises(DataError, match=r"must be UTF-8, got '.*' in row 1 of t\.csv; save it as UTF-8"):
+            require_text(cell, "row 1 of t.csv")
+
+
+def test_parquet_with_text_that_is_no_utf_8_is_refused(tmp_path: Path) -> None:
+    broken = pa.Array.from_buffers(pa.string(), 1, [None, pa.py_buffer(b"\0\0\0\0\4\0\0\0"), pa.py_buffer(b"caf\xe9")])
+    parquet.write_table(pa.table({"path": ["a.jpg"], "label": broken}), tmp_path / "t.parquet")
+    with pytest.raises(DataError, match="must be a Parquet file"):
+        list(read_table(tmp_path / "t.parquet"))
 
 
 def test_a_table_that_is_not_there_is_refused(tmp_path: Path) -> None:

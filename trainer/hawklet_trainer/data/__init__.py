@@ -3,10 +3,12 @@
 * :mod:`~hawklet_trainer.data.place`: where one picture's bytes are.
 * :mod:`~hawklet_trainer.data.photo_set`: a set of photos in its splits, as a run has it and writes it down.
 * :mod:`~hawklet_trainer.data.table`, :mod:`~hawklet_trainer.data.index`: the index of a data set, as a stream.
-* :mod:`~hawklet_trainer.data.listing`: what pictures a folder or an index names.
+* :mod:`~hawklet_trainer.data.listing`: what pictures a folder or an index names;
+  :mod:`~hawklet_trainer.data.distinct`: each once.
 * :mod:`~hawklet_trainer.data.importing`: foreign layouts, made into an index.
 * :mod:`~hawklet_trainer.data.splitting`, :mod:`~hawklet_trainer.data.identity`: into train, val and test, with copies
-  kept together; :mod:`~hawklet_trainer.data.split_index`: as an index.
+  and groups (:mod:`~hawklet_trainer.data.disjoint_sets`) kept together;
+  :mod:`~hawklet_trainer.data.split_index`: as an index.
 * :mod:`~hawklet_trainer.data.tally`: how many pictures each class has in each split.
 * :mod:`~hawklet_trainer.data.showing`: a look at them, before anything is done with them.
 * :mod:`~hawklet_trainer.data.reading`: all of that for a training or a measurement.

@@ -46,8 +46,7 @@ def similar_pictures(places: Sequence[Place]) -> Identities:
     facts = gather(places, Depth.THUMB)
     copies = find_copies(facts)
     first = list(range(len(places)))
-    sets = (*copies.equal, *copies.near, *copies.turned)
-    for together in joined((int(members[0]), int(other)) for members in sets for other in members[1:]):
+    for together in joined(copies.links()):
         for position in together.tolist():
             first[position] = int(together[0])
     return Identities(

@@ -8,9 +8,9 @@ same columns is read as well.
 
 from __future__ import annotations
 
-import csv
 import io
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,7 +20,7 @@ from hawklet.errors import DataError
 from hawklet.safefiles import atomic_file
 from hawklet_trainer.data.photo_set import SPLITS
 from hawklet_trainer.data.place import Place, Span
-from hawklet_trainer.data.table import read_table
+from hawklet_trainer.data.table import line_writer, read_table
 
 INDEX = "index.csv"
 GROUP = "group"
@@ -66,21 +66,42 @@ def write_index(path: Path, rows: Iterable[IndexRow]) -> int:
 
     Returns:
         How many lines.
+
+    Raises:
+        DataError: a name can be written in no encoding.
     """
     below, count = f"{path.parent.resolve()}{os.sep}", 0
     with atomic_file(path) as stream:
         text = io.TextIOWrapper(stream, encoding="utf-8", errors="surrogateescape", newline="")
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(_COLUMNS)
+        write = line_writer(text)
+        write(_COLUMNS)
         for row in rows:
             place = row.place
             # As text, since a million of Path's comparisons take a minute.
             name = str(place.path).removeprefix(below)
-            writer.writerow((_slashed(name), row.label, row.split, place.group, *(place.span or ("", ""))))
+            try:
+                write((_slashed(name), row.label, row.split, place.group, *(place.span or ("", ""))))
+            except UnicodeEncodeError as error:
+                raise DataError(f"an index needs names that are text, got {error.object[:120]!a}") from error
             count += 1
         text.flush()
         text.detach()
     return count
+
+
+def require_outside(source: Path, index: Path, what: str) -> None:
+    """Refuse a new index among photos, which would be read in their place from then on.
+
+    Args:
+        source: The photos, a folder or an index.
+        index: The file that is to be written.
+        what: What would write it, for the message.
+
+    Raises:
+        DataError: it would lie in the folder.
+    """
+    if source.is_dir() and index.resolve().is_relative_to(source.resolve()):
+        raise DataError(f"{what} leaves the photos' folder as it is, but {index} would be in it; name another place")
 
 
 def _slashed(name: str) -> str:
@@ -106,9 +127,8 @@ def _row(place_of: Callable[[str], Path], where: str, values: Mapping[str, str],
     split = values.get("split", "").lower()
     if split and split not in SPLITS:
         raise DataError(f"a picture's split must be {', '.join(SPLITS)} or nothing, got {split!r} in {where}")
-    return IndexRow(
-        Place(place_of(values["path"]), _span(values, where), values.get(group, "")), values["label"], split
-    )
+    place = Place(place_of(values["path"]), _span(values, where), values.get(group, ""))
+    return IndexRow(place, sys.intern(values["label"]), split)
 
 
 def _span(values: Mapping[str, str], where: str) -> Span | None:

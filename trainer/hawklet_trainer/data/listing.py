@@ -10,6 +10,7 @@ from pathlib import Path
 
 from hawklet.errors import DataError
 from hawklet.images import IMAGE_SUFFIXES
+from hawklet_trainer.data.distinct import distinct
 from hawklet_trainer.data.index import GROUP, INDEX, IndexRow, read_index
 from hawklet_trainer.data.place import Place
 
@@ -48,8 +49,11 @@ def list_photos(source: Path, group: str = GROUP) -> Listing:
             ``index.csv``, or a CSV, JSONL or Parquet file of the same columns.
         group: The index's column that names groups.
 
+    Returns:
+        Every picture once in a split, however often an index names it there.
+
     Raises:
-        DataError: it is none of these.
+        DataError: it is none of these, or an index that says two things of a picture.
     """
     index = _index_of(source)
     if index is not None:
@@ -150,7 +154,7 @@ def _of_index(path: Path, group: str) -> Listing:
     found: dict[str, dict[str, list[Place]]] = {}
     here = f"{path.parent}{os.sep}"
     below = True
-    for row in read_index(path, group):
+    for row in distinct(read_index(path, group), path):
         below = below and str(row.place.path).startswith(here)
         found.setdefault(row.split, {}).setdefault(row.label, []).append(row.place)
     if not found:

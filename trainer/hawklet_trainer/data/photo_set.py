@@ -13,6 +13,7 @@ from pathlib import Path
 
 from hawklet.errors import DataError, ImageError
 from hawklet_trainer.data.place import Place, Span
+from hawklet_trainer.data.table import line_writer
 
 SPLITS = ("train", "val", "test")
 NEW_PLACE = "name their new place with --photos FOLDER"
@@ -76,14 +77,14 @@ class PhotoSet:
         Where pictures lie within shards two columns more say where: ``offset,size``, bytes.
         """
         text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
+        write = line_writer(text)
         spans = any(photo.place.span for photos in self.splits.values() for photo in photos)
-        writer.writerow(("path", "label", "split", "sha256", *(Span._fields if spans else ())))
+        write(("path", "label", "split", "sha256", *(Span._fields if spans else ())))
         for split in SPLITS:
             for photo in self.items(split):
                 path = photo.path.relative_to(self.folder).as_posix()
                 where = photo.place.span or ("", "") if spans else ()
-                writer.writerow((path, self.labels[photo.label_index], split, photo.sha256, *where))
+                write((path, self.labels[photo.label_index], split, photo.sha256, *where))
         return text.getvalue()
 
     @classmethod

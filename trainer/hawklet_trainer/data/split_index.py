@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hawklet.errors import DataError, UsageError
+from hawklet_trainer.data.distinct import distinct
 from hawklet_trainer.data.identity import equal_files, similar_pictures
-from hawklet_trainer.data.index import GROUP, INDEX, IndexRow, write_index
+from hawklet_trainer.data.index import GROUP, INDEX, IndexRow, require_outside, write_index
 from hawklet_trainer.data.listing import UNSPLIT, list_photos, stream_photos
 from hawklet_trainer.data.photo_set import SPLITS
 from hawklet_trainer.data.splitting import TEST_SHARE, VAL_SHARE, ByClass, fill_splits
@@ -47,11 +48,13 @@ def split_index(
         The index, and how many pictures each class has in each split.
 
     Raises:
-        DataError: nothing can be split here, or a class would be missing in a split; or the index is there already.
+        DataError: nothing can be split here, or a class would be missing in a split; or the index is there already, or
+            would lie among the photos.
         UsageError: the shares leave nothing to train on, or there is nothing to do.
     """
     index = destination if destination.suffix.lower() == ".csv" else destination / INDEX
     _require_new(index, options)
+    require_outside(source.expanduser(), index, "a split")
     found = _found(source, options)
     wanted = _wanted(found, options, source)
     places = [place for classes in found.values() for of_class in classes.values() for place in of_class]
@@ -85,7 +88,8 @@ def _found(source: Path, options: SplitOptions) -> Mapping[str, ByClass]:
     if not options.anew:
         return list_photos(source, options.group).found
     together: ByClass = {}
-    for row in stream_photos(source, options.group):
+    rows = (replace(row, split=UNSPLIT) for row in stream_photos(source, options.group))
+    for row in distinct(rows, source):
         together.setdefault(row.label, []).append(row.place)
     return {UNSPLIT: together}
 

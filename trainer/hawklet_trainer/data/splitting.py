@@ -8,6 +8,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Mapping, Sequence
 
 from hawklet.errors import DataError
+from hawklet_trainer.data.disjoint_sets import DisjointSets
 from hawklet_trainer.data.listing import UNSPLIT
 from hawklet_trainer.data.place import Place
 
@@ -15,6 +16,8 @@ VAL_SHARE = 0.15
 TEST_SHARE = 0.15
 
 ByClass = dict[str, list[Place]]
+_Labelled = tuple[Place, str]
+"""A picture and its class."""
 
 
 def complete_splits(
@@ -66,8 +69,9 @@ def split_photos(
 ) -> dict[str, ByClass]:
     """Take the splits named in ``shares`` out of the pictures; the rest is train.
 
-    The copies of a picture in a class go into one split together. Where there are groups, or with ``across``, the
-    pictures of a group and copies do so whatever their classes.
+    The copies of a picture and the pictures of a group go into one split together, whatever their classes. Where there
+    are groups, or with ``across``, all classes are split together; else each by itself, or with those that it has
+    copies in common with.
 
     Raises:
         DataError: a class has too few pictures for every split to get one, or too few groups.
@@ -75,11 +79,27 @@ def split_photos(
     _refuse_scarce(pictures, labels, identity, shares)
     if across or any(place.group for places in pictures.values() for place in places):
         return _split_groups(pictures, labels, seed, identity, shares)
-    splits: dict[str, ByClass] = {split: {} for split in ("train", *shares)}
-    for label in labels:
-        for split, places in _split_class(pictures[label], label, seed, identity, shares).items():
-            splits[split][label] = places
+    splits: dict[str, ByClass] = {split: {label: [] for label in labels} for split in ("train", *shares)}
+    for some in _sharing(pictures, labels, identity):
+        split_some = _split_groups if len(some) > 1 else _split_class
+        for split, classes in split_some(pictures, some, seed, identity, shares).items():
+            splits[split] |= classes
     return splits
+
+
+def _sharing(
+    pictures: Mapping[str, list[Place]], labels: Sequence[str], identity: Mapping[Place, str]
+) -> list[list[str]]:
+    """The classes, those together that hang together by copies of one picture."""
+    first: dict[str, str] = {}
+    sets = DisjointSets[str]()
+    for label in labels:
+        for place in pictures[label]:
+            sets.join(first.setdefault(identity[place], label), label)
+    some: dict[str, list[str]] = defaultdict(list)
+    for label in labels:
+        some[sets.leader(label)].append(label)
+    return list(some.values())
 
 
 def _copies(places: Sequence[Place], identity: Mapping[Place, str]) -> dict[str, list[Place]]:
@@ -105,8 +125,15 @@ def _refuse_scarce(
 
 
 def _split_class(
-    places: Sequence[Place], label: str, seed: int, identity: Mapping[Place, str], shares: Mapping[str, float]
-) -> dict[str, list[Place]]:
+    pictures: Mapping[str, list[Place]],
+    labels: Sequence[str],
+    seed: int,
+    identity: Mapping[Place, str],
+    shares: Mapping[str, float],
+) -> dict[str, ByClass]:
+    """The one class that ``labels`` names, which has nothing in common with others."""
+    (label,) = labels
+    places = pictures[label]
     shuffled = list(_copies(places, identity).values())
     # Seeded by the class's name too, so that adding a class does not reshuffle the others.
     random.Random(_bytes(f"{seed}/{label}")).shuffle(shuffled)
@@ -116,7 +143,8 @@ def _split_class(
         result[split] = []
         while len(result[split]) < max(1, round(len(places) * share)) and len(groups) > left:
             result[split] += groups.popleft()
-    return {**result, "train": [place for group in groups for place in group]}
+    result["train"] = [place for group in groups for place in group]
+    return {split: {label: of_split} for split, of_split in result.items()}
 
 
 def _split_groups(
@@ -127,8 +155,8 @@ def _split_groups(
     shares: Mapping[str, float],
 ) -> dict[str, ByClass]:
     """Whole groups, the large ones first, each to where its pictures are missed most."""
-    label_of = {place: label for label in labels for place in pictures[label]}
-    groups = [_by_class(group, label_of) for group in _joined(list(label_of), seed, identity)]
+    every = [(place, label) for label in labels for place in pictures[label]]
+    groups = [_by_class(group) for group in _joined(every, seed, identity)]
     share_of = {"train": 1.0 - sum(shares.values()), **shares}
     missed = _Missed(share_of, groups)
     splits: dict[str, ByClass] = {split: {label: [] for label in labels} for split in share_of}
@@ -176,10 +204,10 @@ class _Missed:
         return sum(count[label] * len(places) / total[label] ** 2 for label, places in group.items())
 
 
-def _by_class(group: Sequence[Place], label_of: Mapping[Place, str]) -> ByClass:
+def _by_class(group: Sequence[_Labelled]) -> ByClass:
     members: ByClass = defaultdict(list)
-    for place in group:
-        members[label_of[place]].append(place)
+    for place, label in group:
+        members[label].append(place)
     return dict(members)
 
 
@@ -194,18 +222,18 @@ def _refuse_absent(splits: Mapping[str, ByClass], pictures: Mapping[str, list[Pl
             )
 
 
-def _joined(places: Sequence[Place], seed: int, identity: Mapping[Place, str]) -> list[list[Place]]:
-    """Places joined by group or by identity, the large groups first.
+def _joined(every: Sequence[_Labelled], seed: int, identity: Mapping[Place, str]) -> list[list[_Labelled]]:
+    """Pictures joined by group or by identity, the large groups first.
 
     Groups of about one size (up to twice as large) are shuffled, by a digest of seed and name, so that groups that are
     added or taken away leave the order of the others alone.
     """
-    ordered = [
-        (-len(group).bit_length(), _digest(f"{seed}/{min(place.group or identity[place] for place in group)}"), group)
-        for group in _groups(places, identity)
-    ]
-    ordered.sort(key=lambda entry: entry[:2])
-    return [group for _, _, group in ordered]
+
+    def order(group: Sequence[_Labelled]) -> tuple[int, bytes]:
+        name = min(place.group or identity[place] for place, _ in group)
+        return -len(group).bit_length(), _digest(f"{seed}/{name}")
+
+    return sorted(_groups(every, identity), key=order)
 
 
 def _digest(text: str) -> bytes:
@@ -217,20 +245,13 @@ def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-def _groups(places: Sequence[Place], identity: Mapping[Place, str]) -> list[list[Place]]:
-    """Places joined by group or by identity, in the order of their first."""
-    leader: dict[str, str] = {}
-
-    def find(key: str) -> str:
-        while leader.setdefault(key, key) != key:
-            leader[key] = leader[leader[key]]
-            key = leader[key]
-        return key
-
-    for place in places:
+def _groups(every: Sequence[_Labelled], identity: Mapping[Place, str]) -> list[list[_Labelled]]:
+    """Pictures joined by group or by identity, in the order of their first."""
+    sets = DisjointSets[str]()
+    for place, _ in every:
         if place.group:
-            leader[find(f"copy {identity[place]}")] = find(f"group {place.group}")
-    joined: dict[str, list[Place]] = defaultdict(list)
-    for place in places:
-        joined[find(f"copy {identity[place]}")].append(place)
+            sets.join(f"group {place.group}", f"copy {identity[place]}")
+    joined: dict[str, list[_Labelled]] = defaultdict(list)
+    for place, label in every:
+        joined[sets.leader(f"copy {identity[place]}")].append((place, label))
     return list(joined.values())

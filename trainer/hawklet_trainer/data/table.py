@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
+from typing import TextIO
 
 from hawklet.errors import DataError, MissingDependencyError
 
@@ -31,6 +32,40 @@ def read_table(path: Path) -> Iterator[dict[str, str]]:
     yield from read(path)
 
 
+def require_text(cell: str, where: str) -> str:
+    """A cell that is no path, as it is.
+
+    Raises:
+        DataError: it holds bytes that are not UTF-8, as those of a table that was saved as Latin-1 or UTF-16 are.
+    """
+    if not _is_text(cell):
+        raise DataError(f"a table must be UTF-8, got {cell[:60]!a} in {where}; save it as UTF-8")
+    return cell
+
+
+def line_writer(text: TextIO) -> Callable[[Sequence[object]], None]:
+    """A function that writes cells as a line of CSV which :func:`read_table` reads back as they were.
+
+    Python's writer (before 3.13) quotes no carriage return where lines end otherwise, and its reader ends a line there.
+    """
+    plain = csv.writer(text, lineterminator="\n")
+    quoted = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
+
+    def write(cells: Sequence[object]) -> None:
+        returns = any(isinstance(cell, str) and "\r" in cell for cell in cells)
+        (quoted if returns else plain).writerow(cells)
+
+    return write
+
+
+def _is_text(cell: str) -> bool:
+    try:
+        cell.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in cell
+
+
 def _csv(path: Path) -> Iterator[dict[str, str]]:
     delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
     csv.field_size_limit(_LONGEST_CELL)
@@ -41,6 +76,8 @@ def _csv(path: Path) -> Iterator[dict[str, str]]:
             names = next(reader, None)
             if not names:
                 raise DataError(f"a table must begin with a line of column names, got an empty line in {path}")
+            for name in names:
+                require_text(name, f"the column names of {path}")
             for cells in reader:
                 if len(cells) > len(names):
                     raise DataError(
@@ -62,7 +99,7 @@ def _json_lines(path: Path) -> Iterator[dict[str, str]]:
                     raise ValueError(f"{type(row).__name__} in line {number}")
                 if row:
                     yield {name: "" if value is None else str(value) for name, value in row.items()}
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise DataError(f"{path} must have one JSON object a line, got {error}") from error
 
 
@@ -76,5 +113,5 @@ def _parquet(path: Path) -> Iterator[dict[str, str]]:
             for batch in table.iter_batches(_ROWS_AT_ONCE):
                 for row in batch.to_pylist():
                     yield {name: "" if value is None else str(value) for name, value in row.items()}
-    except ArrowException as error:
+    except (ArrowException, UnicodeDecodeError) as error:
         raise DataError(f"{path} must be a Parquet file: {' '.join(str(error).split())[:160]}") from error

@@ -182,6 +182,7 @@ def test_what_cannot_be_taken_of_a_picture_is_left_out_saying_why(
         (_annotation(9, 7, 3, [0, 0, 0, 50]), "the box has no area"),
         (_annotation(9, 7, 3, [0, 0, 50]), "the box has no area"),
         (_annotation(9, 7, 3, [float("nan"), 0, 50, 50]), "the box has no area"),
+        (_annotation(9, 7, 3, [0, 0, 50, 10**400]), "the box has no area"),
         (_annotation(9, 7, 3, [900, 0, 50, 50]), "the box lies outside of the picture"),
     ],
 )
@@ -197,6 +198,17 @@ def test_a_box_that_is_none_is_left_out_saying_why(
     [
         ('{"images": [', "must be JSON"),
         ("[1]", "must be a JSON object"),
+        ("[" * 100_000, "must be JSON, got maximum recursion"),
+        (
+            json.dumps({"images": [{"id": 1, "file_name": 5}], "annotations": [], "categories": []}),
+            "need a file_name that is text, got 5",
+        ),
+        (
+            json.dumps(
+                {"images": [{"id": 1, "file_name": f"{n}.png"} for n in "ab"], "annotations": [], "categories": []}
+            ),
+            "must differ by id, got 1 for 'a.png' and 'b.png'",
+        ),
         ('{"images": [], "annotations": []}', "'categories'"),
         (
             json.dumps({"images": [{"id": 1}], "annotations": [], "categories": []}),
@@ -259,6 +271,21 @@ def test_crops_of_jpegs_are_jpegs_close_to_the_original(tmp_path: Path, bring_in
     crop = read_image(done.folder / "pictures/train2017/dog/000000000008-1.jpg")
     original = read_image(source / "images/train2017/000000000008.jpg")[0:100, 40:140]
     assert np.abs(crop.astype(int) - original).mean() < 1
+
+
+def test_crops_of_pictures_that_differ_by_suffix_alone_are_all_kept(tmp_path: Path, bring_in: BringIn) -> None:
+    source = _write(tmp_path / "coco", boxes=[BOXES[0], BOXES[4]])
+    pictures = source / "images/train2017"
+    Image.open(pictures / "000000000008.png").save(pictures / "000000000007.bmp")
+    path = source / "annotations/instances_train2017.json"
+    path.write_text(path.read_text().replace("000000000008.png", "000000000007.bmp"))
+    done = bring_in(Coco(margin=0.0), source)
+    assert set(done.labels()) == {
+        "pictures/train2017/dog/000000000007-1.png",
+        "pictures/train2017/dog/000000000007.bmp-1.png",
+    }
+    crop = read_image(done.folder / "pictures/train2017/dog/000000000007.bmp-1.png")
+    assert (crop == read_image(pictures / "000000000008.png")[0:100, 40:140]).all()
 
 
 @pytest.mark.shared_data

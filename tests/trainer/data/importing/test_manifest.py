@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,39 @@ def test_pictures_that_are_missing_or_have_no_label_are_left_out_by_name(table: 
     assert left_out["the file is missing"]["count"] == 3
     assert left_out["the file is missing"]["first"][:2] == ["red/none.png", "row 9"]
     assert left_out["no label"]["first"] == ["red/02000.png"]
+
+
+@pytest.mark.parametrize("column", ["species", "split", "group"])
+def test_a_table_in_another_encoding_is_refused_instead_of_making_classes_of_it(
+    table: Path, bring_in: BringIn, column: str
+) -> None:
+    line = {"species": "red/02000.png,caf\xe9", "split": "red/02000.png,red,\xe9", "group": "red/02000.png,red,,\xe9"}
+    table.write_text(table.read_text().replace("species", "species,split,group"))
+    with table.open("ab") as stream:
+        stream.write(f"{line[column]}\n".encode("latin-1"))
+    with pytest.raises(DataError, match=r"must be UTF-8, got '.*\\udce9' in row 7 of .*all\.csv; save it as UTF-8"):
+        bring_in(Manifest(), table)
+
+
+def test_a_class_of_half_a_surrogate_pair_is_refused(table: Path, bring_in: BringIn) -> None:
+    other = table.with_suffix(".jsonl")
+    other.write_text('{"path": "red/02000.png", "label": "\\ud800"}\n')
+    with pytest.raises(DataError, match="must be UTF-8"):
+        bring_in(Manifest(), other)
+
+
+def test_files_may_be_called_what_is_no_utf_8(table: Path, bring_in: BringIn) -> None:
+    picture = table.parent / "red" / "02000.png"
+    picture.rename(picture.with_name(os.fsdecode(b"caf\xe9.png")))
+    table.write_bytes(table.read_bytes().replace(b"02000", b"caf\xe9"))
+    assert bring_in(Manifest(), table).record.pictures == 6
+
+
+def test_pictures_that_are_named_again_are_said(table: Path, bring_in: BringIn) -> None:
+    with table.open("a") as stream:
+        stream.write("red/../red/02000.png,red\nred/02000.png,red\nred/02001.png,blue\n")
+    (note,) = [note for note in bring_in(Manifest(), table).record.notes if "again" in note]
+    assert note == "lines that name a picture again: 3; it is taken once, or refused where its labels differ"
 
 
 def test_numbers_get_their_names_from_a_file(table: Path, bring_in: BringIn, tmp_path: Path) -> None:

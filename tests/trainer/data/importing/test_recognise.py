@@ -130,6 +130,31 @@ def test_runs_within_the_source_do_not_count_as_a_change_of_it(cifar: Path) -> N
     assert for_training(cifar, runs) == first
 
 
+@pytest.mark.parametrize(
+    ("names", "kind"), [(["train-0.tar"], "webdataset"), (["data/train-00000-of-00001.parquet"], "imagefolder")]
+)
+@pytest.mark.parametrize("below", ["runs", "my/runs"])
+def test_runs_within_the_source_do_not_make_it_unknown(
+    tmp_path: Path, names: list[str], kind: str, below: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "source"
+    folder.mkdir()
+    _touch(folder, *names, f"{below}/source-resnet18/manifest.json")
+    assert recognise(folder, folder / below) == kind
+    monkeypatch.chdir(folder)
+    assert recognise(Path(), Path(below)) == kind
+
+
+def test_a_kept_import_of_another_version_is_left_and_a_new_one_made(cifar: Path, tmp_path: Path) -> None:
+    first = for_training(cifar, tmp_path / "runs")
+    record = first / "import.json"
+    record.write_text(record.read_text().replace("hawklet-import/1", "hawklet-import/2"))
+    before = record.read_bytes()
+    second = for_training(cifar, tmp_path / "runs")
+    assert second.name == "cifar-cifar10-2" and for_training(cifar, tmp_path / "runs") == second
+    assert record.read_bytes() == before
+
+
 def test_two_trainings_that_begin_together_import_once(cifar: Path, tmp_path: Path) -> None:
     said: list[str] = []
     threads = [threading.Thread(target=for_training, args=(cifar, tmp_path / "runs", said.append)) for _ in range(4)]

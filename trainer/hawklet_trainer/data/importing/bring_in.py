@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from array import array
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from hawklet.errors import DataError
 from hawklet.safefiles import sha256_of
@@ -14,7 +18,7 @@ from hawklet_trainer.data.importing.fingerprint import fingerprint
 from hawklet_trainer.data.importing.importer import Importer
 from hawklet_trainer.data.importing.intake import Intake, left_out_lines
 from hawklet_trainer.data.importing.record import Record
-from hawklet_trainer.data.index import INDEX, write_index
+from hawklet_trainer.data.index import INDEX, IndexRow, write_index
 from hawklet_trainer.data.tally import Tally, escaped
 
 
@@ -49,9 +53,14 @@ def import_photos(
     with stage(destination, importer.kind, source) as work:
         mark = fingerprint(source, without or destination)
         intake, tally = Intake(work / PICTURES, say), Tally()
-        write_index(work / INDEX, tally.counted(importer.rows(source, intake)))
+        rows = _Named(tally.counted(importer.rows(source, intake)))
+        write_index(work / INDEX, rows)
         if not tally.total:
             raise DataError(f"nothing in {source} can be imported as {importer.kind}{_why(intake)}")
+        if again := rows.again():
+            intake.note(
+                f"lines that name a picture again: {again}; it is taken once, or refused where its labels differ"
+            )
         record = Record(
             importer.kind,
             escaped(str(source)),
@@ -66,6 +75,23 @@ def import_photos(
         )
         record.write(work)
     return record
+
+
+class _Named:
+    """Rows as they pass, of which it remembers 8 bytes each; paths count as an index that is read takes them."""
+
+    def __init__(self, rows: Iterable[IndexRow]) -> None:
+        self._rows = rows
+        self._hashes = array("q")
+
+    def __iter__(self) -> Iterator[IndexRow]:
+        for row in self._rows:
+            self._hashes.append(hash((os.path.normpath(row.place.path), row.place.span)))
+            yield row
+
+    def again(self) -> int:
+        """How many named a picture that an earlier one had named."""
+        return len(self._hashes) - len(np.unique(np.frombuffer(self._hashes, np.int64)))
 
 
 def options_of(importer: Importer) -> dict[str, Any]:

@@ -159,9 +159,7 @@ class Cifar100(_Cifar):
     kind: ClassVar[str] = "cifar100"
     summary: ClassVar[str] = "CIFAR-100 as published, python or binary."
 
-    labels: str = field(
-        default="fine", metadata=described("The 100 classes, or their 20 superclasses.", choices=("fine", "coarse"))
-    )
+    labels: str = field(default="fine", metadata=_LABELS)
 
     def layouts(self) -> tuple[Layout, ...]:
         """See :meth:`_Cifar.layouts`."""

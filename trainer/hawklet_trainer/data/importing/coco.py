@@ -157,7 +157,9 @@ class _Reader:
     def _keep(self, picture: Picture, number: int, box: Box, crop: Pixels) -> Path:
         name = PurePosixPath(picture.file_name)
         is_jpeg = name.suffix.lower() in _JPEG_SUFFIXES
-        file = f"{name.stem}-{number}{name.suffix if is_jpeg else '.png'}"
+        # Beside a.png there may be an a.bmp, whose crops are PNG too.
+        stem = name.stem if is_jpeg or name.suffix.lower() == ".png" else name.name
+        file = f"{stem}-{number}{name.suffix if is_jpeg else '.png'}"
         data = jpeg_bytes(crop) if is_jpeg else png_bytes(crop)
         return self._intake.keep((self._instances.name, box.category, *name.parts[:-1], file), data)
 

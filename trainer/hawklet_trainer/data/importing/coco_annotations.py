@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -54,10 +54,7 @@ def read_instances(path: Path, intake: Intake) -> tuple[list[Picture], list[str]
     document = _load(path)
     try:
         name_of = {category["id"]: str(category["name"]).strip() for category in document["categories"]}
-        pictures = {
-            image["id"]: Picture(image["file_name"], (image.get("width", 0), image.get("height", 0)), [])
-            for image in document["images"]
-        }
+        pictures = _pictures(document["images"], path)
         for annotation in document["annotations"]:
             _bind(annotation, pictures, name_of, intake)
     except (KeyError, TypeError, AttributeError) as error:
@@ -69,11 +66,24 @@ def read_instances(path: Path, intake: Intake) -> tuple[list[Picture], list[str]
     return list(pictures.values()), list(name_of.values())
 
 
+def _pictures(images: Iterable[Mapping[str, Any]], path: Path) -> dict[int, Picture]:
+    pictures: dict[int, Picture] = {}
+    for image in images:
+        number, name = image["id"], image["file_name"]
+        if not isinstance(name, str):
+            raise DataError(f"COCO pictures need a file_name that is text, got {name!r} in {path}")
+        if number in pictures:
+            both = f"{pictures[number].file_name!r} and {name!r}"
+            raise DataError(f"COCO pictures must differ by id, got {number!r} for {both} in {path}; number one anew")
+        pictures[number] = Picture(name, (image.get("width", 0), image.get("height", 0)), [])
+    return pictures
+
+
 def _load(path: Path) -> dict[str, Any]:
     try:
         with path.open(encoding="utf-8") as stream:
             document = json.load(stream, object_hook=_without_outline)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path} must be JSON, got {' '.join(str(error).split())[:120]}; is it cut short?") from error
     if not isinstance(document, dict):
         raise DataError(f"{path} must be a JSON object with images, annotations and categories")
@@ -105,7 +115,10 @@ def _box(bbox: object, category: str, is_crowd: bool) -> Box | None:
     """A box of ``[left, top, width, height]``, pixels; None where it has no area."""
     match bbox:
         case [int() | float(), int() | float(), int() | float(), int() | float()]:
-            left, top, width, height = map(float, bbox)
+            try:
+                left, top, width, height = map(float, bbox)
+            except OverflowError:  # a whole number of hundreds of digits
+                return None
             if math.isfinite(left + top + width + height) and min(width, height) > 0:
                 return Box(category, left, top, width, height, is_crowd)
     return None

@@ -24,7 +24,7 @@ from hawklet_trainer.data.importing.reasons import ELSEWHERE, UNREADABLE
 from hawklet_trainer.data.index import IndexRow
 from hawklet_trainer.data.listing import UNSPLIT, split_within, walk
 from hawklet_trainer.data.place import Place
-from hawklet_trainer.data.table import read_table
+from hawklet_trainer.data.table import read_table, require_text
 
 _METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 _EVALUATION = re.compile(r"(^|[-._ 0-9])eval(uation)?([-._ 0-9]|$)", re.IGNORECASE)
@@ -59,7 +59,8 @@ class ImageFolder(Importer):
             columns = columns or self._columns(values, table, intake)
             file_name = values.get(columns[0], "")
             named.add(file_name)
-            row = _row(table, file_name, values.get(columns[1], ""), source, names)
+            label = require_text(values.get(columns[1], ""), f"row {number} of {table}")
+            row = _row(table, file_name, label, source, names)
             if isinstance(row, IndexRow):
                 yield row
             else:

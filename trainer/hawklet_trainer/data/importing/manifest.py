@@ -14,7 +14,7 @@ from hawklet_trainer.data.importing.importer import Importer, described
 from hawklet_trainer.data.importing.intake import Intake
 from hawklet_trainer.data.index import IndexRow
 from hawklet_trainer.data.listing import UNSPLIT, split_named
-from hawklet_trainer.data.table import TABLE_SUFFIXES, read_table
+from hawklet_trainer.data.table import TABLE_SUFFIXES, read_table, require_text
 
 _GROUP_COLUMN = described("Column of what goes into one split together  [default: guessed, and said]")
 
@@ -53,9 +53,13 @@ class Manifest(Importer):
             raise DataError(f"a manifest must have a line for each picture, got none in {source}")
         columns = self._columns(first, source, intake)
         for number, values in enumerate(_again(first, table), 1):
+            where = f"row {number} of {source}"
+            # All but the path, since files may be called anything.
+            label, split, group = (
+                require_text(values.get(column, ""), where) for column in (columns.label, columns.split, columns.group)
+            )
             name = values.get(columns.path, "")
-            split = split_of(values.get(columns.split, ""), f"row {number} of {source}")
-            row = row_of(root / name, values.get(columns.label, ""), names, split, values.get(columns.group, ""))
+            row = row_of(root / name, label, names, split_of(split, where), group)
             if isinstance(row, IndexRow):
                 yield row
             else:

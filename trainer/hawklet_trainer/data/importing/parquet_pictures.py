@@ -51,7 +51,7 @@ def read_pictures(path: Path, image_column: str, label_column: str) -> Iterator[
             for batch in table.iter_batches(_ROWS_AT_ONCE, columns=[image_column, label_column]):
                 for row in batch.to_pylist():
                     yield PackedPicture((row[image_column] or {}).get("bytes") or b"", _named(row[label_column], names))
-    except ArrowException as error:
+    except (ArrowException, UnicodeDecodeError) as error:
         raise _damaged(path, error) from error
 
 
@@ -93,7 +93,7 @@ def _class_names(metadata: dict[bytes, bytes] | None, column: str) -> list[str]:
     try:
         features = json.loads((metadata or {})[b"huggingface"])["info"]["features"]
         return [str(name) for name in features[column]["names"]]
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         return []
 
 

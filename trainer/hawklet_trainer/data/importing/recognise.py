@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
 
+from hawklet.errors import DataError
 from hawklet_trainer.data.importing.bring_in import import_photos, options_of
 from hawklet_trainer.data.importing.cifar import CIFAR10, cifar100, folders_of
 from hawklet_trainer.data.importing.coco_files import json_files
@@ -24,10 +25,17 @@ _FOLDER = ".photos"
 """Where a training keeps what it imported, below the folder of runs."""
 
 
-def recognise(source: Path) -> str | None:
-    """The kind of a foreign layout, or None: a folder of classes, an index, or nothing that is known."""
+def recognise(source: Path, runs: Path | None = None) -> str | None:
+    """The kind of a foreign layout, or None: a folder of classes, an index, or nothing that is known.
+
+    Args:
+        source: A file or folder.
+        runs: A folder that may lie in it and is none of it.
+    """
     if source.is_dir() and not (source / INDEX).is_file():
-        return next((kind for kind, is_one in _SIGNS.items() if is_one(source)), None)
+        folder = source.resolve()
+        children = _children(folder, runs.resolve() if runs else None)
+        return next((kind for kind, is_one in _SIGNS.items() if is_one(folder, children)), None)
     return "webdataset" if source.suffix.lower() == ".tar" and source.is_file() else None
 
 
@@ -40,7 +48,7 @@ def for_training(source: Path, runs: Path, say: Callable[[str], None] = lambda l
     Raises:
         DataError: it is of a foreign layout and cannot be imported.
     """
-    kind = recognise(source.expanduser())
+    kind = recognise(source.expanduser(), runs)
     if kind is None:
         return source
     source = source.expanduser().resolve()
@@ -67,7 +75,10 @@ def _candidates(first: Path) -> Iterator[Path]:
 
 
 def _is_of(folder: Path, importer: Importer, source: Path, mark: str) -> bool:
-    record = read_record(folder)
+    try:
+        record = read_record(folder)
+    except DataError:  # of another version, say, whose runs still need it
+        return False
     return (
         record is not None
         and record.is_of(importer.kind, source)
@@ -77,32 +88,36 @@ def _is_of(folder: Path, importer: Importer, source: Path, mark: str) -> bool:
     )
 
 
-def _is_imagenet(folder: Path) -> bool:
+def _is_imagenet(folder: Path, children: Sequence[Path]) -> bool:
     named = any((place / MAPPING).is_file() for place in (folder, folder.parent))
     return named and folder_of_pictures(folder) is not None
 
 
-def _is_webdataset(folder: Path) -> bool:
+def _is_webdataset(folder: Path, children: Sequence[Path]) -> bool:
     """Shards and nothing else: beside folders of pictures an archive may be what they were unpacked from."""
-    return bool(shards_in(folder)) and all(any(child.glob("*.tar")) for child in _children(folder))
+    return bool(shards_in(folder)) and all(any(child.glob("*.tar")) for child in children)
 
 
-def _is_imagefolder(folder: Path) -> bool:
+def _is_imagefolder(folder: Path, children: Sequence[Path]) -> bool:
     tables = metadata_files(folder)
-    packed = bool(parquet_files(folder)) and all(child.name == "data" for child in _children(folder))
+    packed = bool(parquet_files(folder)) and all(child.name == "data" for child in children)
     return packed if not tables else all(map(is_metadata, tables))
 
 
-def _children(folder: Path) -> list[Path]:
-    return [child for child in folder.iterdir() if child.is_dir() and not child.name.startswith(".")]
+def _children(folder: Path, runs: Path | None) -> list[Path]:
+    """The folders in a folder, but for hidden ones and that of the runs."""
+    others = {runs, *runs.parents} if runs else set()
+    return [
+        child for child in folder.iterdir() if child.is_dir() and not child.name.startswith(".") and child not in others
+    ]
 
 
-_SIGNS: dict[str, Callable[[Path], bool]] = {
-    "cifar10": lambda folder: bool(folders_of(CIFAR10, folder)),
-    "cifar100": lambda folder: bool(folders_of(cifar100("fine"), folder)),
-    "coco": lambda folder: bool(json_files(folder)),
+_SIGNS: dict[str, Callable[[Path, Sequence[Path]], bool]] = {
+    "cifar10": lambda folder, children: bool(folders_of(CIFAR10, folder)),
+    "cifar100": lambda folder, children: bool(folders_of(cifar100("fine"), folder)),
+    "coco": lambda folder, children: bool(json_files(folder)),
     "imagenet": _is_imagenet,
     "webdataset": _is_webdataset,
     "imagefolder": _is_imagefolder,
 }
-"""What each kind is known by, the surest first."""
+"""What each kind is known by, given its folder and the folders in it; the surest first."""

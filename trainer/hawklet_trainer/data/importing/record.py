@@ -65,7 +65,7 @@ def read_record(folder: Path) -> Record | None:
         if values.pop("schema") != SCHEMA:
             raise ValueError("another schema")
         return Record(**values)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(f"{path} must be of the schema {SCHEMA}, got {error}; name a new folder") from error
 
 

@@ -124,7 +124,7 @@ def _label(sample: Sample, label_key: str) -> str:
 def _field(text: str, name: str) -> str:
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     found = value.get(name) if isinstance(value, dict) else None
     return str(found).strip() if isinstance(found, (str, int)) and not isinstance(found, bool) else ""
