@@ -25,6 +25,9 @@ _LIBRARIES = (
     "onnxruntime",
     "torch-pruning",
     "numpy",
+    "pillow",
+    "scikit-learn",
+    "cleanlab",
 )
 _HEADER = ("what", "must", "aim", "measured", "")
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from hawklet.errors import DataError, ImageError
+from hawklet.errors import DataError
+from hawklet_trainer.data.checking.before_training import look_at
 from hawklet_trainer.data.listing import (
     ONE_FOLDER_PER_CLASS,
     UNSPLIT,
@@ -17,7 +16,7 @@ from hawklet_trainer.data.listing import (
     list_photos,
     split_named,
 )
-from hawklet_trainer.data.photo_set import SPLITS, WORKERS, Photo, PhotoSet
+from hawklet_trainer.data.photo_set import SPLITS, Photo, PhotoSet
 from hawklet_trainer.data.place import Place
 from hawklet_trainer.data.splitting import complete_splits
 
@@ -34,7 +33,8 @@ def read_photos(source: Path, seed: int = 0) -> PhotoSet:
     """
     listing = list_photos(source)
     labels = _labels(listing)
-    digests, warnings = _check_pictures(listing.folder, listing.places())
+    looked = look_at(listing.folder, listing.places())
+    digests = looked.digests
     readable = {
         split: {label: [place for place in places if place in digests] for label, places in classes.items()}
         for split, classes in listing.found.items()
@@ -44,13 +44,11 @@ def read_photos(source: Path, seed: int = 0) -> PhotoSet:
         if not splits["val"]:
             raise DataError("val/ has no readable pictures; fill it, or remove it to have it split from train/")
     except DataError as error:
-        if not warnings:
+        if not looked.left_out:
             raise
-        first = warnings[0].removeprefix("left out ")
-        raise DataError(f"{error}; of {len(warnings)} pictures that were left out the first: {first}") from error
-    warnings += _harmful_duplicates(listing.folder, splits)
-    warnings += _classes_without_pictures(splits, labels)
-    return PhotoSet(listing.folder, labels, splits, tuple(warnings))
+        first = looked.left_out[0].removeprefix("left out ")
+        raise DataError(f"{error}; of {len(looked.left_out)} pictures that were left out the first: {first}") from error
+    return PhotoSet(listing.folder, labels, splits, (*looked.named(), *looked.warnings(splits, labels)))
 
 
 @dataclass(frozen=True)
@@ -81,17 +79,17 @@ def read_labelled(source: Path, labels: Sequence[str]) -> Labelled:
     listing = list_photos(source)
     classes, notes = _to_measure_on(listing, source)
     _refuse_foreign(listing.folder, classes, labels)
-    digests, warnings = _check_pictures(listing.folder, [place for places in classes.values() for place in places])
+    looked = look_at(listing.folder, [place for places in classes.values() for place in places])
     index_of = {label: index for index, label in enumerate(labels)}
     photos = tuple(
-        Photo(place, index_of[label], digests[place])
+        Photo(place, index_of[label], looked.digests[place])
         for label, places in sorted(classes.items())
         for place in places
-        if place in digests
+        if place in looked.digests
     )
     if not photos:
         raise DataError(f"{listing.folder} must have one folder of pictures per class, got no readable pictures in any")
-    return Labelled(listing.folder, photos, (*notes, *warnings))
+    return Labelled(listing.folder, photos, (*notes, *looked.named()))
 
 
 def _photos(
@@ -165,50 +163,3 @@ def _refuse_equal_but_case(labels: tuple[str, ...]) -> None:
         other = seen.setdefault(label.casefold(), label)
         if other != label:
             raise DataError(f"class names must differ by more than case, got {other!r} and {label!r}; merge or rename")
-
-
-def _check_pictures(folder: Path, places: Sequence[Place]) -> tuple[dict[Place, str], list[str]]:
-    """Decode every picture once: content digests of the readable ones, one warning for each other."""
-
-    def look(place: Place) -> tuple[str, str]:
-        name = place.name_below(folder)
-        if not name.isprintable():
-            return "", f"left out {name!a}: its name is not printable text"
-        try:
-            place.read()
-            return place.sha256(), ""
-        except (ImageError, OSError) as error:
-            return "", f"left out {name}: {error}"
-
-    digests, warnings = {}, []
-    with ThreadPoolExecutor(WORKERS) as pool:
-        for place, (digest, warning) in zip(places, pool.map(look, places), strict=True):
-            if warning:
-                warnings.append(warning)
-            else:
-                digests[place] = digest
-    return digests, warnings
-
-
-def _harmful_duplicates(folder: Path, splits: dict[str, tuple[Photo, ...]]) -> list[str]:
-    shown: dict[str, list[tuple[str, Photo]]] = defaultdict(list)
-    for split, photos in splits.items():
-        for photo in photos:
-            shown[photo.sha256].append((split, photo))
-    warnings = []
-    for same in shown.values():
-        names = ", ".join(f"{photo.place.name_below(folder)} ({split})" for split, photo in same)
-        if len({photo.label_index for _, photo in same}) > 1:
-            warnings.append(f"the same picture is in two classes, of which one is wrong: {names}")
-        elif len({split for split, _ in same}) > 1:
-            warnings.append(f"the same picture is in two splits, which flatters the accuracy: {names}")
-    return warnings
-
-
-def _classes_without_pictures(splits: dict[str, tuple[Photo, ...]], labels: tuple[str, ...]) -> list[str]:
-    warnings = []
-    for split, photos in splits.items():
-        shown = {photo.label_index for photo in photos}
-        absent = [label for index, label in enumerate(labels) if shown and index not in shown]
-        warnings += [f"{split} has no picture of {label!r}" for label in absent]
-    return warnings
