@@ -134,6 +134,37 @@ def test_the_ends_of_a_chain_of_near_duplicates_are_both_kept(tmp_path: Path, sa
     assert len(chain) >= 8 and 1 < len(pan) < len(chain)
 
 
+def test_of_a_film_of_one_class_with_a_frame_in_another_only_what_is_like_that_frame_goes(
+    tmp_path: Path, save: Save, fill: Fill
+) -> None:
+    source = fill(4)
+    wide = photo(5, 400, 120)
+    for number in range(12):
+        label = "yew" if number == 11 else "oak"
+        save(wide.crop((8 * number, 0, 8 * number + 160, 120)), f"{label}/pan{number:02d}.png")
+    kept, removed = _fixed(source, tmp_path / "new")
+    contradictory = {name for name, reason in removed.items() if reason == "the same picture is in several classes"}
+    assert {"oak/pan10.png", "yew/pan11.png"} <= contradictory
+    assert "oak/pan00.png" in kept and len(contradictory) < 8
+
+
+def test_a_class_of_which_nothing_is_left_is_named(tmp_path: Path, fill: Fill) -> None:
+    source = fill(3)
+    for path in sorted((source / "oak").iterdir()):
+        shutil.copy(path, source / "yew" / f"copy of {path.name}")
+    fixed = write_fixed(_checked(source), tmp_path / "new")
+    assert fixed.emptied == ("oak",)
+    assert any("nothing is left to learn of oak" in line for line in fixed.lines())
+
+
+def test_a_name_with_a_carriage_return_is_read_back(split: Path, tmp_path: Path) -> None:
+    odd = split / "train/oak/a\rb.jpg"
+    (split / "train/oak/00000.jpg").rename(odd)
+    fixed = write_fixed(_checked(split), tmp_path / "new")
+    with fixed.removed.open(encoding="utf-8", newline="") as stream:
+        assert [row["reason"] for row in csv.DictReader(stream)] == ["its name is not printable text"]
+
+
 def test_the_cleaned_index_is_trained_on_without_warnings(split: Path, save: Save, tmp_path: Path) -> None:
     shutil.copy(split / "test/oak/00600.jpg", split / "train/oak/copy.jpg")
     save(photo(601), "train/oak/near.jpg", quality=60)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import shlex
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +21,8 @@ from hawklet_trainer.data.checking.finding import Evidence
 from hawklet_trainer.data.checking.registration import same_picture
 from hawklet_trainer.data.checking.similar import FEW_FORMS
 from hawklet_trainer.data.index import INDEX, IndexRow, require_outside, write_index
+from hawklet_trainer.data.table import line_writer
+from hawklet_trainer.data.tally import escaped
 
 REMOVED = "removed.csv"
 _KEPT_FIRST = ("test", "val")
@@ -37,12 +38,16 @@ class Fixed:
     kept: int
     reasons: Counter[str]
     """Pictures left out, by reason."""
+    emptied: tuple[str, ...]
+    """Classes that had pictures to learn and have none any more."""
 
     def lines(self) -> list[str]:
         """What was done, and what to type next."""
         why = [f"left out {count}: {reason}" for reason, count in self.reasons.most_common()]
+        names = ", ".join(map(escaped, self.emptied))
         return [
             *why,
+            *([f"nothing is left to learn of {names}: see {self.removed}, and give it pictures"] if names else []),
             f"index of the {self.kept} others: {self.index}; what is not in it: {self.removed}",
             f"next: hawklet train {shlex.quote(str(self.index))}",
         ]
@@ -106,7 +111,14 @@ def write_fixed(checked: Checked, destination: Path, *, labels: bool = False) ->
         raise DataError(f"a cleaned index must name pictures, but none of {checked.source} would be left")
     write_bytes(removed, _removed_csv(catalogue, reasons))
     write_index(index, _rows(catalogue, kept))
-    return Fixed(index, removed, len(kept), Counter(reasons.values()))
+    return Fixed(index, removed, len(kept), Counter(reasons.values()), _emptied(catalogue, reasons))
+
+
+def _emptied(catalogue: Catalogue, reasons: Collection[int]) -> tuple[str, ...]:
+    mask = np.ones(len(catalogue), bool)
+    mask[list(reasons)] = False
+    before, after = (catalogue.counts(chosen)[:, catalogue.learned] for chosen in (None, mask))
+    return tuple(catalogue.labels[index] for index in np.flatnonzero((before > 0) & (after == 0)))
 
 
 def _rows(catalogue: Catalogue, kept: Iterable[int]) -> Iterator[IndexRow]:
@@ -117,12 +129,10 @@ def _rows(catalogue: Catalogue, kept: Iterable[int]) -> Iterator[IndexRow]:
 
 def _removed_csv(catalogue: Catalogue, reasons: dict[int, str]) -> bytes:
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("path", "label", "split", "reason"))
+    write = line_writer(text)
+    write(("path", "label", "split", "reason"))
     for position in sorted(reasons):
-        writer.writerow(
-            (catalogue.name(position), catalogue.label(position), catalogue.split(position), reasons[position])
-        )
+        write((catalogue.name(position), catalogue.label(position), catalogue.split(position), reasons[position]))
     return text.getvalue().encode()
 
 
@@ -143,13 +153,26 @@ def _reasons(checked: Checked, labels: bool) -> dict[int, str]:
     )
     untrained = UNTRAINED_CLASSES.judge(evidence)
     leave_out(untrained.pictures if untrained else (), "its class is not in train")
-    for members in (*copies.equal, *copies.near):
+    for members in copies.equal:
         if len(np.unique(catalogue.label_of[members])) > 1:
             leave_out(members.tolist(), "the same picture is in several classes")
+    for members in copies.near:
+        leave_out(_like_another_class(evidence, members.tolist()), "the same picture is in several classes")
     if labels and evidence.labels:
         leave_out((suspect.position for suspect in evidence.labels.suspects), "its label is probably wrong")
     _leave_copies_out(evidence, reasons, leave_out)
     return reasons
+
+
+def _like_another_class(evidence: Evidence, members: Sequence[int]) -> list[int]:
+    """Members that are near duplicates of one of another class; not of one that is so of another, as in a film."""
+    classes = evidence.catalogue.label_of
+    return [
+        member
+        for member in members
+        if (others := [other for other in members if classes[other] != classes[member]])
+        and any(_same_as(evidence, member, others))
+    ]
 
 
 def _leave_copies_out(
