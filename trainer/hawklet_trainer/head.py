@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from hawklet.spec import PreprocessSpec
 from hawklet_trainer.data import Loading, PhotoSet, PixelSource
+from hawklet_trainer.data.workers import telling_of_killed_workers
 from hawklet_trainer.loop import (
     SILENT,
     EpochRecord,
@@ -56,7 +57,8 @@ def train_head(
     seed_everything(config.seed)
     net.to(device)
     try:
-        return _train_head(net, head, photos, spec, (zp, scale), config, progress, device, loading)
+        with telling_of_killed_workers():
+            return _train_head(net, head, photos, spec, (zp, scale), config, progress, device, loading)
     finally:
         net.to("cpu")
 

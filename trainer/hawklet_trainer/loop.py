@@ -24,6 +24,7 @@ from hawklet.spec import Pixels, PreprocessSpec
 from hawklet_trainer.augment import Mixing, make_augmentation, make_mixing, source_spec
 from hawklet_trainer.checkpoint import Checkpoint, TrainingState, conditions_of
 from hawklet_trainer.data import Loading, PhotoSet, PixelSource
+from hawklet_trainer.data.workers import telling_of_killed_workers
 from hawklet_trainer.distil import CaughtFeatures, MatchedLayer, answers_of, catching_features, training_loss
 from hawklet_trainer.freed_memory import keep_freed_memory
 from hawklet_trainer.precision import autocast, choose_precision
@@ -139,7 +140,10 @@ def fine_tune(
         augment = make_augmentation(config.augment, spec, config.flip)
         train = PixelSource(photos.items("train"), source_spec(spec), loading, augment)
         val = PixelSource(photos.items("val"), spec, loading)
-        with catching_features(net, teacher, config.match_features, matched) as features:
+        with (
+            telling_of_killed_workers(),
+            catching_features(net, teacher, config.match_features, matched) as features,
+        ):
             mix = make_mixing(config.mixing, len(photos.labels))
             return _fine_tune(
                 net, train, val, spec, (zp, scale), config, mix, teacher, features, progress, device, dtype, kept

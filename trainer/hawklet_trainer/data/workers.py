@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -87,6 +88,31 @@ class Reader:
                     os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
 
 
+@contextlib.contextmanager
+def telling_of_killed_workers() -> Iterator[None]:
+    """Say in one line what a killed process means. Torch raises it anywhere: by a signal, when the process has died.
+
+    Raises:
+        DataError: a process of :class:`Workers` was killed.
+    """
+    try:
+        try:
+            yield
+        except (ConnectionError, EOFError) as error:  # it died while it handed a batch over
+            raise _killed() from error
+    except RuntimeError as error:  # the signal may come while the above is handled
+        if "DataLoader worker" not in str(error):
+            raise
+        raise _killed() from error
+
+
+def _killed() -> DataError:
+    return DataError(
+        "a process that reads pictures was killed, probably for want of memory (or of shared memory, /dev/shm); "
+        "use --workers 0, or keep them with --cache disk"
+    )
+
+
 class Workers:
     """Processes that make batches ready ahead; or this one, where there are to be none.
 
@@ -120,18 +146,11 @@ class Workers:
             DataError: a process has been killed.
         """
         self._jobs.wanted = jobs
-        try:
+        with telling_of_killed_workers():
             for pixels in self._loader:
                 if isinstance(pixels, str):
                     raise ImageError(pixels)
                 yield pixels.numpy()
-        except RuntimeError as error:
-            if "DataLoader worker" not in str(error):
-                raise
-            raise DataError(
-                "a process that reads pictures was killed, probably for want of memory (or of shared memory, "
-                "/dev/shm); use --workers 0, or keep them with --cache disk"
-            ) from error
 
 
 class _Jobs:
