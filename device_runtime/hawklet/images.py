@@ -13,7 +13,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import struct
 import warnings
 import zlib
@@ -50,6 +52,14 @@ _DAMAGE = (
     struct.error,
     zlib.error,
 )
+# The system's own words are kept for what is rarer.
+_NOT_OPENED = {
+    errno.ENOENT: "there is no such file",
+    errno.EISDIR: "a picture file was expected, got a folder",
+    errno.EACCES: "may not be read (no permission)",
+    errno.EPERM: "may not be read (no permission)",
+    errno.ELOOP: "a link that leads back to itself",
+}
 _HEIF_SUFFIXES = (".heic", ".heif", ".hif")
 
 
@@ -131,16 +141,22 @@ def open_image(source: str | os.PathLike[str] | IO[bytes]) -> Iterator[Image.Ima
                 yield picture
     except ImageError:
         raise
-    except FileNotFoundError as error:
-        raise ImageError(f"{name}: there is no such file") from error
-    except IsADirectoryError as error:
-        raise ImageError(f"{name}: a picture file was expected, got a folder") from error
     except UnidentifiedImageError as error:
-        raise ImageError(f"{name}: not a picture in a format that can be read here") from error
-    except (Image.DecompressionBombError, MemoryError) as error:
-        raise ImageError(f"{name}: refused as a decompression bomb ({_one_line(error)})") from error
+        what = "the file is empty" if _is_empty(source) else "not a picture in a format that can be read here"
+        raise ImageError(f"{name}: {what}") from error
+    except Image.DecompressionBombError as error:
+        raise _too_large(name, _pixels_in(str(error))) from error
+    except MemoryError as error:
+        raise ImageError(f"{name}: there is not enough memory to decode it; shrink it first") from error
     except _DAMAGE as error:
+        if isinstance(error, OSError) and error.errno is not None:  # the system's; Pillow's have no number
+            raise not_opened(name, error) from error
         raise ImageError(f"{name}: the picture is damaged or cut short ({_one_line(error)})") from error
+
+
+def not_opened(name: str, error: OSError) -> ImageError:
+    """What to raise of a picture's file that cannot be opened or read, whatever is in it."""
+    return ImageError(f"{name}: {_NOT_OPENED.get(error.errno or 0) or error.strerror or error}")
 
 
 def _name_of(source: str | os.PathLike[str] | IO[bytes]) -> str:
@@ -165,12 +181,27 @@ def _register_heif(name: str) -> None:
 def _refuse_oversize(picture: Image.Image, name: str) -> None:
     width, height = picture.size
     if width * height > MAX_PIXELS:
-        raise ImageError(
-            f"{name}: a picture may have {MAX_PIXELS // 1_000_000} million pixels at most, "
-            f"got {width}x{height}; shrink it first"
-        )
+        raise _too_large(name, f"{width}x{height}")
     if width < 1 or height < 1:
         raise ImageError(f"{name}: the picture is empty ({width}x{height})")
+
+
+def _too_large(name: str, size: str) -> ImageError:
+    return ImageError(
+        f"{name}: a picture may have {MAX_PIXELS // 1_000_000} million pixels at most, got {size}; shrink it first"
+    )
+
+
+def _pixels_in(message: str) -> str:
+    """How many pixels Pillow's refusal names; it refuses before the size can be asked for."""
+    found = re.search(r"\((\d+) pixels\)", message)
+    return f"{int(found[1]) / 1e6:.0f} million" if found else "more"
+
+
+def _is_empty(source: str | os.PathLike[str] | IO[bytes]) -> bool:
+    if isinstance(source, (str, os.PathLike)):
+        return Path(source).stat().st_size == 0
+    return source.seek(0, os.SEEK_END) == 0
 
 
 def _upright_rgb(picture: Image.Image, name: str) -> Image.Image:

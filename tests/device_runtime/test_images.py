@@ -173,10 +173,29 @@ def test_a_header_is_read_without_decoding_the_picture() -> None:
 
 @pytest.mark.parametrize("content", [b"", b"no picture at all", b"\xff\xd8\xff"])
 def test_what_is_no_picture_has_no_header(content: bytes) -> None:
-    with pytest.raises(ImageError, match=r"not a picture|damaged"):
+    with pytest.raises(ImageError, match=r"not a picture|damaged|the file is empty"):
         read_header(io.BytesIO(content))
 
 
-def test_a_bomb_is_refused_by_its_header() -> None:
-    with pytest.raises(ImageError, match="50 million pixels at most"):
-        read_header(_saved(Image.new("1", (10_000, 6_000)), "PNG"))
+@pytest.mark.parametrize(("side", "got"), [(8_000, "8000x8000"), (20_000, "400 million")])
+def test_a_bomb_is_refused_by_its_header_with_our_limit(side: int, got: str) -> None:
+    bomb = _saved(Image.new("1", (side, side)), "PNG")
+    with pytest.raises(ImageError, match=f"at most, got {got}; shrink it first") as caught:
+        read_header(bomb)
+    assert "50 million pixels at most" in str(caught.value) and "limit" not in str(caught.value)
+
+
+def test_a_file_that_cannot_be_opened_is_not_called_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "self.jpg").symlink_to(tmp_path / "self.jpg")
+    with pytest.raises(ImageError, match=r"^self\.jpg: a link that leads back to itself$"):
+        read_image(tmp_path / "self.jpg")
+    (tmp_path / "none.jpg").touch()
+    with pytest.raises(ImageError, match=r"^none\.jpg: the file is empty$"):
+        read_image(tmp_path / "none.jpg")
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied", "a.jpg")
+
+    monkeypatch.setattr(Image, "open", refuse)
+    with pytest.raises(ImageError, match=r"^a\.jpg: may not be read \(no permission\)$"):
+        read_image(tmp_path / "a.jpg")

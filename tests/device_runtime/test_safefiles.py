@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -48,3 +50,31 @@ def test_a_place_that_cannot_be_written_is_named_as_the_user_named_it(tmp_path: 
     require_writable(target)
     assert not target.exists()
     assert (tmp_path / "file").read_text() == "kept"
+
+
+def test_what_is_no_regular_file_is_refused_and_left(tmp_path: Path) -> None:
+    """A rename would put a file in a device's place, for every program."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    link = tmp_path / "link"
+    link.symlink_to("/dev/null")
+    for target in (pipe, link, Path("/dev/null")):
+        for write in (require_writable, lambda path: write_text(path, "x")):
+            with pytest.raises(OSError, match="only a regular file can be written over; name another") as caught:
+                write(target)
+            assert caught.value.filename == str(target)
+    assert pipe.is_fifo() and link.is_symlink() and Path("/dev/null").is_char_device()
+    assert sorted(tmp_path.iterdir()) == [link, pipe]
+
+
+def test_trying_a_place_leaves_no_folders(tmp_path: Path) -> None:
+    require_writable(tmp_path / "a" / "b" / "c.txt")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_told_with_the_file_and_leaves_no_folders(tmp_path: Path) -> None:
+    target = tmp_path / "a" / "b" / "c.txt"
+    with pytest.raises(OSError, match="free some, or name another place") as caught, atomic_file(target):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert caught.value.errno == errno.ENOSPC and caught.value.filename == str(target)
+    assert list(tmp_path.iterdir()) == []

@@ -64,6 +64,24 @@ def test_an_unreadable_picture_is_left_out_and_named(draw_photos: DrawPhotos) ->
     assert any("red/broken.jpg" in warning for warning in photos.warnings)
 
 
+def test_a_link_that_leads_nowhere_is_left_out_and_named(draw_photos: DrawPhotos) -> None:
+    folder = draw_photos(6)
+    (folder / "red" / "self.jpg").symlink_to("self.jpg")
+    (folder / "red" / "dangling.jpg").symlink_to("nowhere.jpg")
+    photos = read_photos(folder)
+    assert sum(photos.counts().values()) == 18
+    for name in ("red/self.jpg", "red/dangling.jpg"):
+        assert any(line.startswith(f"left out {name}: ") for line in photos.warnings)
+
+
+def test_an_index_in_another_encoding_is_refused_with_what_to_do(draw_photos: DrawPhotos) -> None:
+    folder = draw_photos(3)
+    lines = [f"{path},{'café' if path.parent.name == 'red' else path.parent.name}" for path in folder.rglob("*.png")]
+    (folder / "index.csv").write_bytes("\n".join(["path,label", *lines]).encode("latin-1"))
+    with pytest.raises(DataError, match=r"got 'caf\\udce9'; save .*index.csv as UTF-8, or rename the class in it"):
+        read_photos(folder)
+
+
 def test_the_digest_follows_contents_and_names_but_not_the_place(draw_photos: DrawPhotos, tmp_path: Path) -> None:
     folder = draw_photos(5)
     digest = read_photos(folder).digest
@@ -208,7 +226,7 @@ def _remove_classes(folder: Path) -> None:
         (_a_stranger_beside_train, "got 'backup'"),
         (_damaged, "'red' has 0 different readable .* of 5 pictures that were left out the first: red/"),
         (_differing_by_case, "'RED' and 'red'"),
-        (_unknown_in_test, "'green' only in test/"),
+        (_unknown_in_test, "'green' only in test of"),
         (_two_kinds_of_val, "got two; merge them into val/"),
     ],
 )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from rich.console import Console
 
+from hawklet_trainer.console import print_metrics
 from hawklet_trainer.evaluate import measure
 
 LABELS = ("a", "b", "c")
@@ -38,3 +40,9 @@ def test_a_class_without_pictures_does_not_lower_the_mean() -> None:
 def test_scores_of_another_number_of_classes_are_refused() -> None:
     with pytest.raises(ValueError, match=r"expected scores \[2, 3\]"):
         measure(np.array([0, 1]), _scores([0, 1], 2), LABELS)
+
+
+def test_a_class_without_pictures_has_dashes_and_no_figures(capsys: pytest.CaptureFixture[str]) -> None:
+    print_metrics(Console(), measure(np.array([0, 1]), _scores([0, 2]), LABELS))
+    rows = {line.split()[0]: line.split()[1:] for line in capsys.readouterr().out.splitlines()}
+    assert rows["c"] == ["-", "-", "-", "0"] and rows["b"] == ["0.0", "%", "0.0", "%", "0.0", "%", "1"]

@@ -119,7 +119,8 @@ def print_metrics(console: Console, metrics: Metrics) -> None:
     """A line for each class and the figures over all."""
     table = Table("class", "precision", "recall", "F1", "pictures", box=None, header_style="bold")
     for entry in metrics.per_class:
-        figures = (f"{value:.1f} %" for value in (entry.precision, entry.recall, entry.f1))
+        values = (entry.precision, entry.recall, entry.f1)
+        figures = (f"{value:.1f} %" if entry.support else "-" for value in values)
         table.add_row(Text(entry.label), *figures, str(entry.support))
     console.print(table)
     count = sum(entry.support for entry in metrics.per_class)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +45,15 @@ def split(photos: Path, destination: Path, groups: str, **options: Any) -> None:
 
     from hawklet_trainer.data.split_index import SplitOptions, split_index
     from hawklet_trainer.data.tally_table import tally_table
-    from hawklet_trainer.import_commands import next_command
+    from hawklet_trainer.import_commands import closing_line
 
     index, tally = split_index(photos, destination, SplitOptions(group=groups, **options), click.echo)
     Console().print(tally_table(tally))
-    click.echo(f"next: {next_command(tally.splits, index)}")
+    if not options["keep_similar_together"]:
+        click.echo(
+            f"the pictures were not opened; which cannot be read, tells: hawklet data check {shlex.quote(str(index))}"
+        )
+    click.echo(closing_line(tally, index))
 
 
 @data.command()

@@ -13,7 +13,8 @@ import click
 from hawklet.option_types import NumberRange
 
 if TYPE_CHECKING:
-    from hawklet_trainer.data.importing import Importer
+    from hawklet_trainer.data.importing import Importer, Record
+    from hawklet_trainer.data.tally import Tally
 
 
 class _Kinds(click.Group):
@@ -55,7 +56,7 @@ def _command_of(importer: type[Importer]) -> click.Command:
         from hawklet_trainer.data.importing import import_photos
 
         record = import_photos(importer(**options), source, destination, click.echo)
-        _print(record.counts, record.lines(), destination)
+        _print(record, destination)
 
     path = click.Path(path_type=Path)
     parameters: list[click.Parameter] = [
@@ -77,7 +78,8 @@ def _option_of(field: dataclasses.Field[Any]) -> click.Option:
         )
     if isinstance(default, tuple):
         return click.Option([name, field.name], default="", callback=_names, metavar="NAME,...", help=about["help"])
-    kinds = {int: click.IntRange(about["at_least"]), float: NumberRange(about["at_least"]), str: click.STRING}
+    bounds = (about["at_least"], about["at_most"])
+    kinds = {int: click.IntRange(*bounds), float: NumberRange(*bounds), str: click.STRING}
     kind = click.Choice(about["choices"]) if about["choices"] else kinds.get(type(default), click.Path(path_type=Path))
     return click.Option(
         [name, field.name],
@@ -93,21 +95,34 @@ def _names(context: click.Context, parameter: click.Parameter, value: str) -> tu
     return tuple(name.strip() for name in value.split(",") if name.strip())
 
 
-def _print(counts: dict[str, dict[str, int]], left_out: list[str], destination: Path) -> None:
+def _print(record: Record, destination: Path) -> None:
     from rich.console import Console
 
     from hawklet_trainer.data.tally import Tally
     from hawklet_trainer.data.tally_table import tally_table
 
-    tally = Tally.of(counts)
+    tally = Tally.of(record.counts)
     Console().print(tally_table(tally))
-    for line in left_out:
+    for line in record.lines():
         click.echo(line)
-    click.echo(f"next: {next_command(tally.splits, destination)}")
+    click.echo(closing_line(tally, destination, record.contradicting))
 
 
-def next_command(splits: list[str], place: Path) -> str:
-    """What is to be done with an index of these splits: trained on, or split first where it cannot be."""
-    name = shlex.quote(str(place))
-    fit = splits == [""] or ("train" in splits and "" not in splits)
-    return f"hawklet train {name}" if fit else f"hawklet data split --anew {name} {name}-split"
+def closing_line(tally: Tally, place: Path, contradicting: int = 0) -> str:
+    """What is to be done with an index: training, or what it must be made fit for training by.
+
+    Args:
+        tally: Of its pictures.
+        place: The index, or its folder.
+        contradicting: Lines that give a picture another label or group than an earlier one.
+    """
+    from hawklet_trainer.data.fitness import can_be_trained_on, obstacle
+
+    name, stem = shlex.quote(str(place)), str(place).removesuffix(".csv")
+    if contradicting:
+        return f"next: hawklet data check {name} --fix {shlex.quote(f'{stem}-clean')}"
+    if reason := obstacle(tally):
+        return f"not fit for training yet: {reason}"
+    if can_be_trained_on(tally.splits):
+        return f"next: hawklet train {name}"
+    return f"next: hawklet data split --anew {name} {shlex.quote(f'{stem}-split')}"

@@ -22,7 +22,7 @@ def _call(*words: str) -> int:
 
 @pytest.fixture
 def table(draw_photos: DrawPhotos) -> Path:
-    folder = draw_photos(2)
+    folder = draw_photos(3)
     lines = [f"{path.relative_to(folder)},{path.parent.name}" for path in sorted(folder.rglob("*.png"))]
     (folder / "all.csv").write_text("\n".join(["file,colour", *lines, "red/none.png,red"]) + "\n")
     return folder / "all.csv"
@@ -37,10 +37,10 @@ def test_an_import_prints_its_classes_what_it_left_out_and_what_comes_next(
     assert lines == [
         "path is taken from the column file",
         " class  in no split",
-        " blue             2",
-        " green            2",
-        " red              2",
-        " all              6",
+        " blue             3",
+        " green            3",
+        " red              3",
+        " all              9",
         "left out 1: the file is missing (red/none.png)",
         f"next: hawklet train '{new}'",
     ]
@@ -55,6 +55,7 @@ def test_an_import_prints_its_classes_what_it_left_out_and_what_comes_next(
         (("cifar10", "a", "b", "--margin", "0.2"), "No such option '--margin'"),
         (("coco", "a", "b", "--min-side", "0"), "0 is not in the range x>=1"),
         (("coco", "a", "b", "--margin", "nan"), "nan"),
+        (("coco", "a", "b", "--margin", "5"), "5.0 is not in the range 0<=x<=1"),
         (("coco", "a", "b", "--per-picture", "smallest"), "'smallest' is not one of 'largest', 'only'"),
         (("cifar100", "a", "b", "--labels", "super"), "'super' is not one of 'fine', 'coarse'"),
     ],
@@ -103,7 +104,7 @@ def test_options_reach_the_importer(draw_photos: DrawPhotos, tmp_path: Path) -> 
 def test_an_import_that_cannot_be_trained_on_says_how_to_split_it(
     draw_photos: DrawPhotos, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = draw_photos(2, below="test")
+    folder = draw_photos(3, below="test")
     lines = [f"{path},{path.parent.name},test" for path in sorted(folder.rglob("*.png"))]
     (tmp_path / "t.csv").write_text("\n".join(["path,label,split", *lines]))
     assert _call("data", "import", "manifest", str(tmp_path / "t.csv"), str(tmp_path / "new")) == 0
@@ -123,3 +124,51 @@ def test_original_layouts_train_with_one_command(
     manifest = json.loads((run / "manifest.json").read_text())
     assert manifest["data"]["path"].startswith(str(out / ".photos"))
     assert manifest["data"]["counts"]["train"] > 100
+
+
+@pytest.mark.parametrize(
+    ("rows", "last"),
+    [
+        (["1,cat", "2,cat", "3,cat"], "not fit for training yet: a classifier needs at least two classes, got 1 (cat)"),
+        (["1,cat", "2,cat", "3,cat", "4,Cat"], "not fit for training yet: class names must differ by more than case"),
+        (["1,cat", "2,cat", "3,cat", "4,dog"], "every class needs at least 3 pictures to be split, got 1 of 'dog'"),
+        (["1,cat", "2,cat", "3,cat", "1,dog", "4,dog", "5,dog"], "next: hawklet data check new --fix new-clean"),
+        (["1,cat", "2,cat", "3,cat", "4,dog", "5,dog", "6,dog"], "next: hawklet train new"),
+        (["1,cat,train", "2,dog,train", "3,fox,val"], "every class must be in train, got 'fox' only in other splits"),
+        (["1,cat,train", "2,dog,train", "3,cat,val"], "next: hawklet train new"),
+    ],
+)
+def test_the_closing_line_says_what_training_would_refuse(
+    rows: list[str],
+    last: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for number in range(1, 7):
+        (tmp_path / f"{number}.jpg").write_bytes(b"")
+    lines = [row.replace(",", ".jpg,", 1) for row in rows]
+    (tmp_path / "t.csv").write_text("\n".join(["path,label,split", *lines]))
+    assert _call("data", "import", "manifest", "t.csv", "new") == 0
+    assert last in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_links_that_lead_nowhere_are_left_out_by_name_and_stop_nothing(
+    draw_photos: DrawPhotos, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = draw_photos(3)
+    for link in (folder / "red" / "self.jpg", folder / "beside"):
+        link.symlink_to(link.name)
+    (folder / "red" / "dangling.jpg").symlink_to("nowhere.jpg")
+    assert _call("data", "import", "folder", str(folder), str(tmp_path / "new")) == 0
+    out = capsys.readouterr().out
+    assert "left out 2: the file is missing (red/dangling.jpg, red/self.jpg)" in out
+
+
+def test_pictures_in_no_class_are_refused_with_what_to_do(
+    draw_photos: DrawPhotos, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _call("data", "import", "folder", str(draw_photos(3) / "red"), str(tmp_path / "new")) == 1
+    assert "put each class's pictures into a folder of its own" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()

@@ -91,3 +91,18 @@ def test_a_stream_that_breaks_off_leaves_the_earlier_index(tmp_path: Path) -> No
         write_index(tmp_path / "index.csv", broken())  # type: ignore[arg-type]
     assert (tmp_path / "index.csv").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["index.csv"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("path,label\na\0b.jpg,cat\n", r"a path must be one that files can have, got 'a\\x00b.jpg' in row 1 of"),
+        ("a.jpg,cat\nb.jpg,cat\n", "must begin with a line of column names, got 'a.jpg' there in .*; add one"),
+    ],
+)
+def test_what_no_file_can_be_called_or_has_no_names_of_columns_is_refused(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    (tmp_path / "index.csv").write_text(text)
+    with pytest.raises(DataError, match=message):
+        list(read_index(tmp_path / "index.csv"))

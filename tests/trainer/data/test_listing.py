@@ -74,12 +74,34 @@ def test_files_come_in_the_order_of_their_names_and_behind_links_too(tmp_path: P
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"")
     (inside / "c").symlink_to(outside)
-    (inside / "d").symlink_to(tmp_path / "nowhere")
+    (inside / "d.jpg").symlink_to(tmp_path / "nowhere")
+    (inside / "e.jpg").symlink_to("e.jpg")
     names = [path.relative_to(inside).as_posix() for path in walk(inside)]
-    assert names == ["a/1.jpg", "a/2.jpg", "b.jpg", "c/3.jpg"]
+    assert names == ["a/1.jpg", "a/2.jpg", "b.jpg", "c/3.jpg", "d.jpg", "e.jpg"]
 
 
 def test_pictures_elsewhere_share_the_folder_that_holds_them_all(tmp_path: Path) -> None:
     places = [tmp_path / "a" / "x" / "1.jpg", tmp_path / "a" / "y" / "2.jpg", tmp_path / "a" / "y" / "3.jpg"]
     write_index(tmp_path / "lists" / "index.csv", (IndexRow(Place(path), "cat") for path in places))
     assert list_photos(tmp_path / "lists").folder == tmp_path / "a"
+
+
+def test_links_that_lead_nowhere_beside_the_classes_are_no_classes(draw_photos: DrawPhotos) -> None:
+    folder = draw_photos(1)
+    (folder / "a").symlink_to("b")
+    (folder / "b").symlink_to("a")
+    assert list_photos(folder).learned() == ["blue", "green", "red"]
+
+
+def test_a_folder_that_contains_itself_is_refused_with_the_link_that_is_to_blame(tmp_path: Path) -> None:
+    (tmp_path / "photos" / "roses").mkdir(parents=True)
+    link = tmp_path / "photos" / "roses" / "again"
+    link.symlink_to(tmp_path / "photos")
+    with pytest.raises(DataError, match=f"the link {link} leads back; take it away"):
+        list_photos(tmp_path / "photos")
+
+
+def test_a_picture_in_the_place_of_photos_is_refused_as_one(draw_photos: DrawPhotos) -> None:
+    picture = draw_photos(1) / "red" / "02000.png"
+    with pytest.raises(DataError, match=f"or an index of pictures, got the picture {picture}"):
+        list_photos(picture)

@@ -88,7 +88,7 @@ def test_the_page_is_one_file_that_needs_nothing_from_outside(colour_photos: Pat
     assert not re.search(r"""(src|href)=["'](?!data:)""", page) and "http" not in page and "<script" not in page
     assert page.count('alt="mean of the class"') == 3 and page.count("00000.png") == 2  # title and caption
     assert page.count('loading="lazy"') == 3 * (12 + 1)
-    assert "prefers-color-scheme: dark" in page and page.count("<rect") == 2
+    assert "prefers-color-scheme: dark" in page and page.count('class="all"') == 2
 
 
 def test_names_are_text_and_never_markup(tmp_path: Path, show: Show) -> None:
@@ -237,3 +237,40 @@ def test_real_photos_of_every_awkward_kind_are_shown_or_named(shared_data: Path,
     readable = figures["sizes"]["pictures"]
     assert readable >= 50 + 40 and figures["pictures"] - readable <= len(figures["unreadable"]) <= 15
     assert all(line.startswith("awkward/") for line in figures["unreadable"])
+
+
+def test_layouts_that_are_imported_first_are_refused_saying_how(tmp_path: Path, show: Show) -> None:
+    (tmp_path / "coco" / "annotations").mkdir(parents=True)
+    (tmp_path / "coco" / "annotations" / "instances_val.json").write_text("{}")
+    shown = show(tmp_path / "coco")
+    assert shown.code == 1 and f"hawklet data import coco {tmp_path / 'coco'} " in shown.err
+
+
+def test_a_flat_folder_of_pictures_is_told_where_they_belong(tmp_path: Path, show: Show) -> None:
+    _draw(tmp_path / "photos" / "1.png")
+    shown = show(tmp_path / "photos")
+    assert shown.code == 1 and "put each class's pictures into a folder of its own" in shown.err
+
+
+def test_small_pictures_have_megapixels_other_than_nought(tmp_path: Path, show: Show) -> None:
+    _draw(tmp_path / "photos" / "a" / "1.png", size=(32, 32))
+    shown = show(tmp_path / "photos")
+    assert "megapixels 0.001 0.001 0.001" in shown.out and shown.page.count("<td>0.001</td>") == 3
+    assert "1 picture of 1 class;" in shown.err
+
+
+def test_sizes_that_are_all_alike_are_told_in_words_instead_of_one_bar(tmp_path: Path, show: Show) -> None:
+    _draw(tmp_path / "photos" / "a" / "1.png", size=(32, 32))
+    page = show(tmp_path / "photos").page
+    assert "All from 32 to below 64" in page and "<rect" not in page
+    _draw(tmp_path / "photos" / "a" / "2.png", size=(300, 300))
+    assert show(tmp_path / "photos").page.count("<rect") == 6
+
+
+def test_a_class_without_pictures_is_counted_as_check_does(draw_photos: Callable[..., Path], show: Show) -> None:
+    photos = draw_photos(3)
+    (photos / "empty").mkdir()
+    shown = show(photos, "--augment", "light")
+    assert re.search(r"empty +0 +0\.0 %", shown.out) and "without pictures: empty\n" in shown.out
+    assert shown.figures["classes"]["empty"]["pictures"] == 0 and shown.figures["imbalance"] == 1.0
+    assert "There are no pictures in its folder." in shown.page

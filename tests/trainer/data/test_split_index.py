@@ -206,3 +206,34 @@ def test_near_duplicates_stay_together_where_it_is_asked_for(draw_photos: DrawPh
         split_of.setdefault(row.label + row.place.path.stem.split("-")[0], set()).add(row.split)
     assert len(split_of) == 20 and all(len(splits) == 1 for splits in split_of.values())
     assert tally.of_split("train") == 56 and all(tally.of_split(split) in (8, 12, 16) for split in ("val", "test"))
+
+
+def test_a_split_that_cannot_be_trained_on_says_so_and_that_nothing_was_opened(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "one" / "cat").mkdir(parents=True)
+    for number in range(6):
+        (tmp_path / "one" / "cat" / f"{number}.jpg").write_text(f"text {number}")
+    with pytest.raises(SystemExit) as end:
+        cli.main(["data", "split", str(tmp_path / "one"), str(tmp_path / "new")])
+    assert end.value.code == 0
+    *_, opened, last = capsys.readouterr().out.splitlines()
+    assert opened.startswith("the pictures were not opened") and str(tmp_path / "new" / "index.csv") in opened
+    assert last == "not fit for training yet: a classifier needs at least two classes, got 1 (cat)"
+
+
+def test_links_that_lead_nowhere_are_left_out_by_name(draw_photos: DrawPhotos, tmp_path: Path) -> None:
+    folder = draw_photos(6)
+    (folder / "red" / "self.jpg").symlink_to("self.jpg")
+    said: list[str] = []
+    _, tally = split_index(folder, tmp_path / "new.csv", SplitOptions(), said.append)
+    assert said == [f"left out 1: the file is missing or cannot be read ({folder / 'red' / 'self.jpg'})"]
+    assert tally.total == 18
+
+
+def test_an_original_layout_is_refused_with_its_import(tmp_path: Path) -> None:
+    (tmp_path / "shards").mkdir()
+    (tmp_path / "shards" / "train-0.tar").write_bytes(b"")
+    with pytest.raises(DataError, match="is webdataset; bring it in first: hawklet data import webdataset"):
+        split_index(tmp_path / "shards", tmp_path / "new", SplitOptions())
+    assert not (tmp_path / "new").exists()

@@ -26,6 +26,13 @@ def test_every_form_gives_the_same_rows(tmp_path: Path) -> None:
         assert list(read_table(tmp_path / f"t{suffix}")) == ROWS
 
 
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_what_a_spreadsheet_writes_between_cells_is_told_by_the_names(tmp_path: Path, delimiter: str) -> None:
+    text = f'\ufeffpath{delimiter}label\r\n"a,b.jpg"{delimiter}cat\r\n'
+    (tmp_path / "t.csv").write_text(text, encoding="utf-8", newline="")
+    assert list(read_table(tmp_path / "t.csv")) == [{"path": "a,b.jpg", "label": "cat"}]
+
+
 def test_cells_missing_at_the_end_of_a_line_are_empty(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("path,label,split\na.jpg,cat\n")
     assert list(read_table(tmp_path / "t.csv")) == [{"path": "a.jpg", "label": "cat", "split": ""}]
@@ -50,6 +57,7 @@ def test_names_that_are_no_utf_8_come_through(tmp_path: Path) -> None:
         ("t.csv", "path,label\na.jpg,cat\n".encode("utf-16"), "must be UTF-8, got .* in the column names of"),
         ("t.csv", "path,label\na.jpg,cat\n".encode("utf-16-le"), "must be UTF-8, got .* in the column names of"),
         ("t.csv", "path,größe\na.jpg,3\n".encode("latin-1"), "must be UTF-8, got .* in the column names of"),
+        ("t.json", b'[{"path": "a.jpg"}]', "one object a line, as a file named .jsonl"),
         ("t.parquet", b"no", "must be a Parquet file"),
     ],
 )

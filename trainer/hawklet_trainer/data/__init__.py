@@ -9,7 +9,8 @@
 * :mod:`~hawklet_trainer.data.splitting`, :mod:`~hawklet_trainer.data.identity`: into train, val and test, with copies
   and groups (:mod:`~hawklet_trainer.data.disjoint_sets`) kept together;
   :mod:`~hawklet_trainer.data.split_index`: as an index.
-* :mod:`~hawklet_trainer.data.tally`: how many pictures each class has in each split.
+* :mod:`~hawklet_trainer.data.tally`: how many pictures each class has in each split;
+  :mod:`~hawklet_trainer.data.fitness`: whether they can be trained on.
 * :mod:`~hawklet_trainer.data.showing`: a look at them, before anything is done with them.
 * :mod:`~hawklet_trainer.data.reading`: all of that for a training or a measurement.
 * :mod:`~hawklet_trainer.data.pixels`: through the one preprocessing path.

@@ -20,7 +20,7 @@ from hawklet.errors import DataError
 from hawklet.safefiles import atomic_file
 from hawklet_trainer.data.photo_set import SPLITS
 from hawklet_trainer.data.place import Place, Span
-from hawklet_trainer.data.table import line_writer, read_table
+from hawklet_trainer.data.table import line_writer, read_table, require_names
 
 INDEX = "index.csv"
 GROUP = "group"
@@ -110,6 +110,7 @@ def _slashed(name: str) -> str:
 
 def _require_columns(values: Mapping[str, str], path: str, group: str) -> None:
     if not {"path", "label"} <= set(values):
+        require_names(values, path)
         raise DataError(
             f"an index needs the columns path and label, got {', '.join(values)} in {path}; "
             f"say which are meant: hawklet data import manifest {path} NEW"
@@ -124,6 +125,8 @@ def _row(place_of: Callable[[str], Path], where: str, values: Mapping[str, str],
     for column in ("path", "label"):
         if not values.get(column):
             raise DataError(f"every picture of an index needs a {column}, got none in {where}")
+    if "\0" in values["path"]:
+        raise DataError(f"a path must be one that files can have, got {values['path'][:120]!a} in {where}")
     split = values.get("split", "").lower()
     if split and split not in SPLITS:
         raise DataError(f"a picture's split must be {', '.join(SPLITS)} or nothing, got {split!r} in {where}")

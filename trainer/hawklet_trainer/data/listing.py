@@ -15,6 +15,7 @@ from hawklet_trainer.data.index import GROUP, INDEX, IndexRow, read_index
 from hawklet_trainer.data.place import Place
 
 ONE_FOLDER_PER_CLASS = "a folder with one folder of pictures per class"
+EACH_INTO_ITS_FOLDER = "put each class's pictures into a folder of its own"
 _SPLIT_FOLDERS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val"}
 _SPLIT_FOLDERS |= {"dev": "val", "eval": "val", "test": "test", "testing": "test"}
 """What a folder of a split may be called, in any case."""
@@ -31,6 +32,8 @@ class Listing:
     """Every picture is below it."""
     found: dict[str, dict[str, list[Place]]]
     """Split (:data:`UNSPLIT`, or of train, val and test) -> class -> its pictures."""
+    index: Path | None = None
+    """What it was read from; None: folders."""
 
     def places(self) -> list[Place]:
         """Every picture."""
@@ -90,6 +93,18 @@ def stream_photos(
             yield from (IndexRow(Place(path), child.name, split) for path in _pictures(child, skipped))
 
 
+def folders_of_classes(source: Path) -> list[str]:
+    """Classes that a source has folders of, with pictures or without, sorted; of an index none.
+
+    Raises:
+        DataError: as :func:`stream_photos`.
+    """
+    if _index_of(source) is not None:
+        return []
+    found = _class_folders(source.expanduser().resolve())
+    return sorted({child.name for children in found.values() for child in children})
+
+
 def split_named(name: str) -> str | None:
     """The split that a folder of this name holds, or None."""
     return _SPLIT_FOLDERS.get(name.casefold())
@@ -109,6 +124,8 @@ def holds_pictures(folder: Path) -> bool:
 def walk(folder: Path) -> Iterator[Path]:
     """Files below ``folder`` in the order of their names, those behind links too; hidden ones are passed over.
 
+    A link that leads nowhere counts as a file, which cannot be read: so it is missed by name.
+
     Raises:
         DataError: a link leads back to a folder above it.
     """
@@ -122,13 +139,25 @@ def _walk(folder: Path, above: tuple[Path, ...]) -> Iterator[Path]:
         path = folder / entry.name
         if entry.name.startswith("."):
             continue
-        if entry.is_dir():
+        if _is_folder(entry):
             real = path.resolve()
             if real in above:
-                raise DataError(f"folders must not contain themselves, but the link {path} leads back to {real}")
+                link = next((part for part in (path, *path.parents) if part.is_symlink()), path)
+                raise DataError(f"folders must not contain themselves, but the link {link} leads back; take it away")
             yield from _walk(path, (*above, real))
-        elif entry.is_file():
+        elif _is_file_or_nothing(entry):
             yield path
+
+
+# Of links by os.path, which unlike an entry does not raise for one that leads to itself.
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    return os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir()  # noqa: PTH112
+
+
+def _is_file_or_nothing(entry: os.DirEntry[str]) -> bool:
+    if not entry.is_symlink():
+        return entry.is_file()
+    return os.path.isfile(entry.path) or not os.path.exists(entry.path)  # noqa: PTH110, PTH113
 
 
 def _pictures(folder: Path, skipped: Callable[[Path], None] = lambda path: None) -> Iterator[Path]:
@@ -143,6 +172,8 @@ def _index_of(source: Path) -> Path | None:
     """The index that a source is or holds; None for a folder without one."""
     source = source.expanduser()
     if source.is_file():
+        if source.suffix.lower() in IMAGE_SUFFIXES:
+            raise DataError(f"PHOTOS must be {ONE_FOLDER_PER_CLASS}, or an index of pictures, got the picture {source}")
         return source.resolve()
     if not source.is_dir():
         raise DataError(f"PHOTOS must be {ONE_FOLDER_PER_CLASS}; there is no folder {source}")
@@ -171,7 +202,7 @@ def _of_index(path: Path, group: str) -> Listing:
             f"an index with splits must have one called train, got {', '.join(found)} in {path}; split it anew: "
             f"hawklet data split --anew {path} NEW"
         )
-    return Listing(path.parent if below else _common_folder(found), found)
+    return Listing(path.parent if below else _common_folder(found), found, path)
 
 
 def _common_folder(found: dict[str, dict[str, list[Place]]]) -> Path:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from hawklet.errors import ImageError
-from hawklet.images import ImageHeader, read_header, read_image
+from hawklet.images import ImageHeader, not_opened, read_header, read_image
 from hawklet.safefiles import sha256_of
 from hawklet.spec import Pixels
 
@@ -84,7 +84,7 @@ class Place:
         try:
             return self.path.open("rb")
         except OSError as error:
-            raise ImageError(f"{self.path.name}: {error.strerror or error}") from error
+            raise not_opened(self.path.name, error) from error
 
     def _source(self) -> Path | IO[bytes]:
         return self.path if self.span is None else self.open()
@@ -97,7 +97,7 @@ class Place:
                 stream.seek(span.offset)
                 return stream.read(span.size)
         except OSError as error:
-            raise ImageError(f"{self.path.name}: {error.strerror or error}") from error
+            raise not_opened(self.path.name, error) from error
 
 
 class _NamedBytes(io.BytesIO):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hawklet.errors import DataError
 from hawklet_trainer.data.checking.before_training import look_at
+from hawklet_trainer.data.fitness import equal_but_case
 from hawklet_trainer.data.listing import (
     ONE_FOLDER_PER_CLASS,
     UNSPLIT,
@@ -137,7 +138,8 @@ def _labels(listing: Listing) -> tuple[str, ...]:
     folder, labels = listing.folder, tuple(listing.learned())
     odd = [label for label in labels if not label.isprintable()]
     if odd:
-        raise DataError(f"class names must be printable text, got {odd[0]!a}; rename the folder")
+        way_out = f"save {listing.index} as UTF-8, or rename the class in it" if listing.index else "rename the folder"
+        raise DataError(f"class names must be printable text, got {odd[0]!a}; {way_out}")
     if not listing.places():
         hint = (
             "put each class's pictures into a folder of its own"
@@ -149,17 +151,14 @@ def _labels(listing: Listing) -> tuple[str, ...]:
         raise DataError(f"a classifier needs at least two classes, got {len(labels)} ({', '.join(labels)}) in {folder}")
     if UNSPLIT in listing.found and all(split_named(label) for label in labels):
         raise DataError(f"{folder} has folders of splits ({', '.join(labels)}), of which one must be train/; add it")
-    _refuse_equal_but_case(labels)
+    if same := equal_but_case(labels):
+        raise DataError(f"class names must differ by more than case, got {same[0]!r} and {same[1]!r}; merge or rename")
     for split, classes in listing.found.items():
         unknown = sorted(set(classes) - set(labels))
         if unknown:
-            raise DataError(f"every class must be in train/, got {unknown[0]!r} only in {split}/ of {folder}")
+            place, way_out = (listing.index, "leave it out") if listing.index else (folder, "move it away")
+            raise DataError(
+                f"every class must be in train, got {unknown[0]!r} only in {split} of {place}; {way_out}, or split all "
+                f"pictures anew: hawklet data split --anew {place} NEW"
+            )
     return labels
-
-
-def _refuse_equal_but_case(labels: tuple[str, ...]) -> None:
-    seen: dict[str, str] = {}
-    for label in labels:
-        other = seen.setdefault(label.casefold(), label)
-        if other != label:
-            raise DataError(f"class names must differ by more than case, got {other!r} and {label!r}; merge or rename")

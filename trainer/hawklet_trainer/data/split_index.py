@@ -9,6 +9,7 @@ from pathlib import Path
 from hawklet.errors import DataError, UsageError
 from hawklet_trainer.data.distinct import distinct
 from hawklet_trainer.data.identity import equal_files, similar_pictures
+from hawklet_trainer.data.importing import refuse_foreign
 from hawklet_trainer.data.index import GROUP, INDEX, IndexRow, require_outside, write_index
 from hawklet_trainer.data.listing import UNSPLIT, list_photos, stream_photos
 from hawklet_trainer.data.photo_set import SPLITS
@@ -49,12 +50,13 @@ def split_index(
 
     Raises:
         DataError: nothing can be split here, or a class would be missing in a split; or the index is there already, or
-            would lie among the photos.
+            would lie among the photos; or they are of a foreign layout.
         UsageError: the shares leave nothing to train on, or there is nothing to do.
     """
     index = destination if destination.suffix.lower() == ".csv" else destination / INDEX
     _require_new(index, options)
     require_outside(source.expanduser(), index, "a split")
+    refuse_foreign(source)
     found = _found(source, options)
     wanted = _wanted(found, options, source)
     places = [place for classes in found.values() for of_class in classes.values() for place in of_class]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import TextIO
 
 from hawklet.errors import DataError, MissingDependencyError
+from hawklet.images import IMAGE_SUFFIXES
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 _ROWS_AT_ONCE = 8192
@@ -20,7 +21,8 @@ def read_table(path: Path) -> Iterator[dict[str, str]]:
     """Rows as column -> text (empty where there is no value), in the file's order and never all in memory.
 
     Args:
-        path: ``.parquet``, ``.jsonl``, ``.tsv``, or anything else, taken as CSV: UTF-8, with a line of column names.
+        path: ``.parquet``, ``.jsonl``, ``.tsv``, or anything else, taken as CSV: UTF-8, with a line of column names;
+            commas, semicolons or tabs between them.
 
     Raises:
         DataError: it is not there, or is no such table.
@@ -28,6 +30,8 @@ def read_table(path: Path) -> Iterator[dict[str, str]]:
     """
     if not path.is_file():
         raise DataError(f"a table of pictures must be a CSV, JSONL or Parquet file; there is no file {path}")
+    if path.suffix.lower() == ".json":
+        raise DataError(f"a table of JSON must have one object a line, as a file named .jsonl, got {path}")
     read = {".parquet": _parquet, ".jsonl": _json_lines}.get(path.suffix.lower(), _csv)
     yield from read(path)
 
@@ -41,6 +45,19 @@ def require_text(cell: str, where: str) -> str:
     if not _is_text(cell):
         raise DataError(f"a table must be UTF-8, got {cell[:60]!a} in {where}; save it as UTF-8")
     return cell
+
+
+def require_names(columns: Iterable[str], where: object) -> None:
+    """Refuse columns of which one is called like a picture: the table begins with its first row.
+
+    Raises:
+        DataError: it does.
+    """
+    odd = next((name for name in columns if Path(name).suffix.lower() in IMAGE_SUFFIXES), None)
+    if odd is not None:
+        raise DataError(
+            f"a table must begin with a line of column names, got {odd!a} there in {where}; add one, such as path,label"
+        )
 
 
 def line_writer(text: TextIO) -> Callable[[Sequence[object]], None]:
@@ -67,10 +84,11 @@ def _is_text(cell: str) -> bool:
 
 
 def _csv(path: Path) -> Iterator[dict[str, str]]:
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
     csv.field_size_limit(_LONGEST_CELL)
     # utf-8-sig: spreadsheets begin a file with a byte order mark. surrogateescape: file names need not be UTF-8.
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
+        delimiter = "\t" if path.suffix.lower() == ".tsv" else _delimiter(stream.readline(_LONGEST_CELL))
+        stream.seek(0)
         reader = csv.reader(stream, delimiter=delimiter)
         try:
             names = next(reader, None)
@@ -88,6 +106,11 @@ def _csv(path: Path) -> Iterator[dict[str, str]]:
                     yield dict(zip_longest(names, cells, fillvalue=""))
         except csv.Error as error:
             raise DataError(f"{path} must be CSV, got {error} in line {reader.line_num}") from error
+
+
+def _delimiter(names: str) -> str:
+    """What is between the names of columns: spreadsheets write semicolons where a comma is in numbers."""
+    return next((delimiter for delimiter in ",;\t" if delimiter in names), ",")
 
 
 def _json_lines(path: Path) -> Iterator[dict[str, str]]:

@@ -15,6 +15,11 @@ def escaped(name: str) -> str:
     return name if name.isprintable() else ascii(name)[1:-1]
 
 
+def counted(pictures: int, classes: int) -> str:
+    """``3 pictures of 1 class``."""
+    return f"{pictures} picture{'s' if pictures != 1 else ''} of {classes} class{'es' if classes != 1 else ''}"
+
+
 class Tally:
     """Counts of pictures by class and split."""
 

@@ -98,13 +98,13 @@ def test_weights_that_cannot_be_had_leave_labels_out(fill: Fill, monkeypatch: py
         raise WeightsError("the file is not here")
 
     monkeypatch.setattr(features, "Network", fail)
-    assert check_photos(fill(12)).left_out == [("Likely label errors", "the file is not here")]
+    assert check_photos(fill(12)).left_out == [("Likely label errors", "not looked for (the file is not here)")]
 
 
 def test_one_class_alone_has_no_labels_to_judge(fill: Fill) -> None:
     checked = check_photos(fill(12, ("oak",)))
     assert _names(checked) == ["one_class"]
-    assert checked.left_out == [("Likely label errors", "there are no two classes to tell apart")]
+    assert checked.left_out == [("Likely label errors", "not looked for, since there are no two classes to tell apart")]
 
 
 def test_copies_and_groups_are_judged_together(fill: Fill, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,13 +64,54 @@ def test_findings_are_told_with_an_example_and_errors_by_the_exit_code(check: Ch
     assert re.search(r"error +1 +1 picture: damaged.*\n.*such as train/oak/00000\.jpg \(not a picture", out)
     assert re.search(r"warning +1 +1 set of equal files \(2 pictures\) in several splits", out)
     assert "35 pictures of 2 classes: 1 error, 2 warnings, 1 note" in out
-    assert "left out: Likely label errors: not looked for with --no-labels" in out
+    assert "not looked for with --no-labels: likely label errors" in out
 
 
 def test_a_quick_check_decodes_nothing_and_says_so(check: Check, faulty: Path) -> None:
     code, out, _ = check(faulty, "--quick")
-    assert code == 1 and "dark" not in out
-    assert "left out: Dark: not looked for with --quick" in out
+    assert code == 1 and "<dark>" not in out and out.count("--quick") == 1
+    assert re.search("^not looked for with --quick: end lost, .*, dark, .*, likely label errors$", out, re.M)
+
+
+def test_the_page_of_a_quick_check_does_not_say_that_pictures_can_be_read(check: Check, faulty: Path) -> None:
+    check(faulty, "--quick", "--html", "quick.html")
+    page = Path("quick.html").read_text(encoding="utf-8")
+    assert "of 35 begin as pictures do; none was decoded" in page and "can be read</span>" not in page
+    assert page.count("Not looked for with --quick: ") == 1
+    check(faulty, "--html", "check.html")
+    assert "of 35 can be read</span>" in Path("check.html").read_text(encoding="utf-8")
+
+
+def test_a_finding_of_classes_is_counted_in_classes(check: Check, fill: Fill) -> None:
+    code, out, _ = check(fill(7), "--html", "check.html", "--json", "check.json")
+    assert code == 0 and re.search(r"warning +2 +2 classes have fewer than 10 pictures", out)
+    assert '<span class="count">2</span>' in Path("check.html").read_text(encoding="utf-8")
+    assert json.loads(Path("check.json").read_text(encoding="utf-8"))["findings"][0]["count"] == 2
+
+
+def test_layouts_that_are_imported_first_are_refused_saying_how(check: Check, tmp_path: Path) -> None:
+    (tmp_path / "coco" / "annotations").mkdir(parents=True)
+    (tmp_path / "coco" / "annotations" / "instances_val.json").write_text("{}")
+    code, out, err = check(tmp_path / "coco")
+    assert code == 1 and out == "" and f"hawklet data import coco {tmp_path / 'coco'} " in err
+
+
+def test_a_flat_folder_of_pictures_is_told_where_they_belong(check: Check, fill: Fill) -> None:
+    code, out, _ = check(fill(3) / "oak")
+    assert code == 1 and "no pictures, in any class; put each class's pictures into a folder of its own" in out
+
+
+def test_links_that_lead_nowhere_are_told_by_name(check: Check, fill: Fill) -> None:
+    source = fill(12)
+    (source / "oak" / "dangling.jpg").symlink_to("gone.jpg")
+    (source / "oak" / "self.jpg").symlink_to("self.jpg")
+    code, out, _ = check(source, "--json", "check.json")
+    assert code == 1 and re.search(r"error +2 +2 pictures: the file is missing", out)
+    (finding,) = json.loads(Path("check.json").read_text(encoding="utf-8"))["findings"]
+    assert [(picture["path"], picture["detail"]) for picture in finding["pictures"]] == [
+        ("oak/dangling.jpg", "there is no such file"),
+        ("oak/self.jpg", "a link that leads back to itself"),
+    ]
 
 
 def test_warnings_end_with_1_when_strict(check: Check, faulty: Path) -> None:
@@ -128,7 +169,7 @@ def test_the_fix_says_what_it_left_out_and_what_to_type_next(check: Check, fault
     code, out, _ = check(faulty, "--fix", "new")
     assert code == 1
     assert "left out 2: the same picture is in several classes" in out
-    assert "left out 1: another file is equal" in out
+    assert "left out 1: equal to one that is kept" in out
     assert out.endswith(
         "index of the 31 others: new/index.csv; what is not in it: new/removed.csv\nnext: hawklet train new/index.csv\n"
     )
@@ -141,6 +182,7 @@ def test_the_fix_says_what_it_left_out_and_what_to_type_next(check: Check, fault
         (("none",), 1, "there is no folder none"),
         (("PHOTOS", "--fix-labels"), 2, "--fix NEW as well"),
         (("PHOTOS", "--fix", "PHOTOS/new"), 1, "would be in it"),
+        (("PHOTOS", "--quick", "--labels"), 2, "drop one of them"),
         (("PHOTOS", "--workers", "0"), 2, "--workers"),
     ],
 )
@@ -152,10 +194,15 @@ def test_what_cannot_be_meant_is_refused_in_one_line(
     assert ended == code and message in err and "Traceback" not in out + err
 
 
-def test_a_file_that_cannot_be_written_is_refused_before_anything_is_looked_at(check: Check, fill: Fill) -> None:
+@pytest.mark.parametrize(
+    ("option", "name"), [("--html", "check.html"), ("--json", "check.json"), ("--fix", "new"), ("--fix", "new.csv")]
+)
+def test_a_file_that_cannot_be_written_is_refused_before_anything_is_looked_at(
+    check: Check, fill: Fill, option: str, name: str
+) -> None:
     Path("taken").write_text("")
-    code, out, err = check(fill(2), "--html", "taken/check.html")
-    assert code == 1 and out == "" and "taken/check.html" in err
+    code, out, err = check(fill(2), option, f"taken/{name}")
+    assert code == 1 and out == "" and f"taken/{name}" in err
 
 
 def test_photos_that_training_refuses_are_checked(check: Check, fill: Fill) -> None:

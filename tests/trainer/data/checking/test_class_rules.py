@@ -115,7 +115,7 @@ def test_names_that_are_no_text_are_told(fill: Fill) -> None:
     source = fill(10)
     (source / "oak" / "00000.jpg").rename(source / "oak" / "a\x1bb.jpg")
     (source / "yew").rename(source / "y\new")
-    assert _found(source)["unprintable_names"] == "not printable text: class names: 'y\\\\new'; 1 picture names"
+    assert _found(source)["unprintable_names"] == "not printable text: class names: 'y\\\\new'; 1 picture name"
 
 
 def test_a_split_that_lacks_a_class_is_told(fill: Fill) -> None:

@@ -103,7 +103,7 @@ def test_a_picture_within_a_shard_is_looked_at_in_place(save: Save, tmp_path: Pa
 
 
 def test_what_cannot_be_opened_is_told_in_one_line(tmp_path: Path) -> None:
-    assert look(Place(tmp_path / "none.jpg"), Depth.HEADER)[1] == "none.jpg: No such file or directory"
+    assert look(Place(tmp_path / "none.jpg"), Depth.HEADER)[1] == "none.jpg: there is no such file"
     (tmp_path / "folder.jpg").mkdir()
     assert look(Place(tmp_path / "folder.jpg"), Depth.HEADER)[1].startswith("folder.jpg: ")
 

@@ -62,23 +62,23 @@ def test_of_equal_files_in_several_splits_that_in_test_is_kept(split: Path, tmp_
     for name in ("train/oak/copy.jpg", "val/oak/copy.jpg"):
         shutil.copy(split / "test/oak/00600.jpg", split / name)
     assert _fixed(split, tmp_path / "new")[1] == dict.fromkeys(
-        ("train/oak/copy.jpg", "val/oak/copy.jpg"), "another file is equal"
+        ("train/oak/copy.jpg", "val/oak/copy.jpg"), "equal to one that is kept"
     )
 
 
 def test_of_equal_files_in_train_the_first_is_kept(split: Path, tmp_path: Path) -> None:
     shutil.copy(split / "train/oak/00000.jpg", split / "train/oak/zzz.jpg")
-    assert _fixed(split, tmp_path / "new")[1] == {"train/oak/zzz.jpg": "another file is equal"}
+    assert _fixed(split, tmp_path / "new")[1] == {"train/oak/zzz.jpg": "equal to one that is kept"}
 
 
 def test_of_near_duplicates_in_train_and_val_that_in_val_is_kept(split: Path, save: Save, tmp_path: Path) -> None:
     save(photo(300, 320, 240), "train/oak/larger.jpg", quality=95)
-    assert _fixed(split, tmp_path / "new")[1] == {"train/oak/larger.jpg": "a near duplicate is kept"}
+    assert _fixed(split, tmp_path / "new")[1] == {"train/oak/larger.jpg": "a near duplicate of one that is kept"}
 
 
 def test_of_near_duplicates_in_one_split_the_largest_is_kept(split: Path, save: Save, tmp_path: Path) -> None:
     save(photo(0, 320, 240), "train/oak/larger.jpg", quality=95)
-    assert _fixed(split, tmp_path / "new")[1] == {"train/oak/00000.jpg": "a near duplicate is kept"}
+    assert _fixed(split, tmp_path / "new")[1] == {"train/oak/00000.jpg": "a near duplicate of one that is kept"}
 
 
 def test_no_copy_is_left_in_another_split(split: Path, save: Save, tmp_path: Path) -> None:

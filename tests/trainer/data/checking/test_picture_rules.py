@@ -144,3 +144,22 @@ def test_rules_say_nothing_where_nothing_can_be_read(fill: Fill) -> None:
         path.write_bytes(b"no picture")
     evidence = evidence_of(source)
     assert [rule.name for rule in PICTURE_RULES if rule.judge(evidence)] == ["damaged"]
+
+
+def test_what_cannot_be_opened_is_not_called_damaged(fill: Fill) -> None:
+    source = fill(3)
+    (source / "oak" / "gone.jpg").symlink_to("truncated.jpg")
+    (source / "oak" / "truncated empty.jpg").touch()
+    unopened, damaged = (found_by(rule, source) for rule in (picture_rules.UNOPENED, picture_rules.DAMAGED))
+    assert found_by(picture_rules.CUT_SHORT, source) is None
+    assert unopened is not None and list(unopened.details.values()) == ["there is no such file"]
+    assert damaged is not None and list(damaged.details.values()) == ["the file is empty"]
+
+
+def test_a_bomb_is_told_with_our_limit_and_its_size(fill: Fill) -> None:
+    source = fill(3)
+    Image.new("1", (20_000, 20_000)).save(source / "oak" / "bomb.png")
+    found = found_by(picture_rules.DAMAGED, source)
+    assert found is not None and list(found.details.values()) == [
+        "a picture may have 50 million pixels at most, got 400 million; shrink it first"
+    ]

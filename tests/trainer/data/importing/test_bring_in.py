@@ -95,8 +95,9 @@ def test_written_pictures_are_named_from_the_index_on(lines: Path, bring_in: Bri
 
 
 def test_an_import_that_breaks_off_leaves_nothing(lines: Path, tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match="No space left on device; free some, or name another place") as caught:
         import_photos(Written(breaks_after=2), lines, tmp_path / "new")
+    assert caught.value.filename == str(tmp_path / "new")
     assert not (tmp_path / "new").exists()
 
 

@@ -101,8 +101,13 @@ def test_files_may_be_called_what_is_no_utf_8(table: Path, bring_in: BringIn) ->
 def test_pictures_that_are_named_again_are_said(table: Path, bring_in: BringIn) -> None:
     with table.open("a") as stream:
         stream.write("red/../red/02000.png,red\nred/02000.png,red\nred/02001.png,blue\n")
-    (note,) = [note for note in bring_in(Manifest(), table).record.notes if "again" in note]
-    assert note == "lines that name a picture again: 3; it is taken once, or refused where its labels differ"
+    record = bring_in(Manifest(), table).record
+    (note,) = [note for note in record.notes if "again" in note]
+    assert note == (
+        "lines that name a picture again, which is taken once: 3; "
+        "with another label or group, which training refuses: 1"
+    )
+    assert record.contradicting == 1
 
 
 def test_numbers_get_their_names_from_a_file(table: Path, bring_in: BringIn, tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from hawklet.errors import DataError, UsageError
 from hawklet_trainer.data import read_photos
-from hawklet_trainer.data.importing import for_training, recognise
+from hawklet_trainer.data.importing import for_training, recognise, refuse_foreign
 
 DrawPhotos = Callable[..., Path]
 
@@ -195,3 +196,25 @@ def test_a_folder_named_like_a_pickle_of_names_is_not_opened(tmp_path: Path) -> 
 )
 def test_real_folders_are_known(shared_data: Path, name: str, kind: str | None) -> None:
     assert recognise(shared_data / name) == kind
+
+
+@pytest.mark.parametrize("below", ["", "runs", "red", "red/runs"])
+def test_runs_among_the_classes_of_a_plain_folder_are_refused(draw_photos: DrawPhotos, below: str) -> None:
+    """The next training would take them for a class."""
+    folder = draw_photos(3)
+    before = sorted(folder.rglob("*"))
+    with pytest.raises(UsageError, match="name another place with --out"):
+        for_training(folder, folder / below)
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_runs_may_lie_beside_an_index(draw_photos: DrawPhotos) -> None:
+    folder = draw_photos(3)
+    (folder / "index.csv").write_text("path,label\nred/02000.png,red\n")
+    assert for_training(folder, folder / "runs") == folder
+
+
+def test_a_foreign_layout_is_refused_with_the_import_to_type(cifar: Path, draw_photos: DrawPhotos) -> None:
+    with pytest.raises(DataError, match=f"is cifar10; bring it in first: hawklet data import cifar10 {cifar} cifar-ph"):
+        refuse_foreign(cifar)
+    refuse_foreign(draw_photos(1))

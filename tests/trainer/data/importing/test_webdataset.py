@@ -171,6 +171,14 @@ def test_compressed_shards_are_refused_since_nothing_in_them_can_be_read_in_plac
         bring_in(WebDataset(), shards)
 
 
+@pytest.mark.parametrize("name", ["imagenet-train-000002.tar.gz", "more/0.tgz"])
+def test_a_compressed_shard_beside_others_is_not_passed_over(shards: Path, bring_in: BringIn, name: str) -> None:
+    (shards / name).parent.mkdir(exist_ok=True)
+    (shards / name).write_bytes(b"")
+    with pytest.raises(DataError, match=f"must not be compressed, .* got {shards / name}; unpack it first"):
+        bring_in(WebDataset(), shards)
+
+
 def test_a_list_of_shards_is_taken_and_each_line_must_be_one(shards: Path, bring_in: BringIn, tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text(
         f"# mine\n{shards / 'imagenet-val-000000.tar'}\nshards/imagenet-train-000001.tar\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -87,7 +87,8 @@ def look_at(folder: Path, places: Sequence[Place]) -> LookedAt:
         if not name.isprintable():
             left_out.append(f"left out {name!a}: its name is not printable text")
         elif position in facts.refused:
-            left_out.append(f"left out {name}: {facts.refused[position]}")
+            why = facts.refused[position].removeprefix(f"{PurePosixPath(name).name}: ")  # they begin with it too
+            left_out.append(f"left out {name}: {why}")
         else:
             digests[place] = digest_of(facts.records, position)
     return LookedAt(folder, facts, {place: position for position, place in enumerate(places)}, digests, left_out)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from hawklet.errors import MissingDependencyError, WeightsError
+from hawklet.errors import MissingDependencyError, UsageError, WeightsError
 from hawklet_trainer.data.checking.catalogue import Catalogue, read_catalogue
 from hawklet_trainer.data.checking.copies import Copies, find_copies, joined
 from hawklet_trainer.data.checking.facts import Depth
@@ -19,6 +19,7 @@ from hawklet_trainer.data.checking.label_errors import Judgement, judge_labels, 
 from hawklet_trainer.data.checking.registry import judge, passed_over
 from hawklet_trainer.data.checking.similar import FORMS
 from hawklet_trainer.data.checking.watcher import SILENT, Watcher
+from hawklet_trainer.data.importing.recognise import refuse_foreign
 from hawklet_trainer.data.photo_set import WORKERS
 
 
@@ -47,6 +48,13 @@ class Checked:
     left_out: Sequence[tuple[str, str]]
     """What was not looked for, and why."""
 
+    def not_looked_for(self) -> list[str]:
+        """The same, a line for each reason."""
+        titles: dict[str, list[str]] = {}
+        for title, why in self.left_out:
+            titles.setdefault(why, []).append(f"{title[:1].lower()}{title[1:]}")
+        return [f"{why}: {', '.join(of_reason)}" for why, of_reason in titles.items()]
+
     def count(self, severity: Severity) -> int:
         """Findings of a severity."""
         return sum(finding.rule.severity is severity for finding in self.findings)
@@ -67,13 +75,17 @@ def check_photos(source: Path, options: CheckOptions | None = None, watcher: Wat
         watcher: Told how far it is.
 
     Raises:
-        DataError: nothing there names pictures.
+        UsageError: labels are asked for, and that nothing is decoded.
+        DataError: nothing there names pictures, or it is of a layout that is to be imported first.
         MissingDependencyError: label errors are asked for, and what it takes is not installed.
         WeightsError: likewise, and the pretrained weights cannot be had.
     """
     options = options or CheckOptions()
+    if options.labels and options.quick:
+        raise UsageError("--quick decodes nothing, and --labels judges what pictures show; drop one of them")
     if options.labels:
         require_cleanlab()
+    refuse_foreign(source)
     catalogue = read_catalogue(source)
     depth = Depth.HEADER if options.quick else Depth.PIXELS
     facts = gather(catalogue.places, depth, options.workers, watcher.phase("pictures", len(catalogue)))
@@ -89,11 +101,11 @@ def check_photos(source: Path, options: CheckOptions | None = None, watcher: Wat
 
 def _judge_labels(evidence: Evidence, options: CheckOptions, watcher: Watcher) -> tuple[Judgement | None, str]:
     """What labels came to; or None, and why they were not judged."""
-    if options.labels is False or (options.quick and not options.labels):
-        return None, "not looked for with --quick" if options.quick else "not looked for with --no-labels"
+    if options.quick or options.labels is False:
+        return None, f"not looked for with {'--quick' if options.quick else '--no-labels'}"
     positions = np.flatnonzero(evidence.readable)
     if len(np.unique(evidence.catalogue.label_of[positions])) < 2:
-        return None, "there are no two classes to tell apart"
+        return None, "not looked for, since there are no two classes to tell apart"
     try:
         require_cleanlab()
         from hawklet_trainer.data.checking.features import Network
@@ -102,7 +114,7 @@ def _judge_labels(evidence: Evidence, options: CheckOptions, watcher: Watcher) -
     except (MissingDependencyError, WeightsError) as error:
         if options.labels:
             raise
-        return None, str(error)
+        return None, f"not looked for ({error})"
     places = [evidence.catalogue.places[i] for i in positions.tolist()]
     features = network.features(places, options.workers, watcher.phase("labels", len(places)))
     together = _together(evidence.catalogue, evidence.copies)[positions]

@@ -11,7 +11,7 @@ import numpy as np
 from hawklet_trainer.data.checking.catalogue import Catalogue
 from hawklet_trainer.data.checking.facts import digest_of
 from hawklet_trainer.data.checking.finding import Evidence, Found, Rule, Severity
-from hawklet_trainer.data.listing import UNSPLIT
+from hawklet_trainer.data.listing import EACH_INTO_ITS_FOLDER, UNSPLIT, holds_pictures
 from hawklet_trainer.data.tally import escaped
 
 SMALL_CLASS, SMALL_CLASS_UNSPLIT = 6, 10
@@ -26,7 +26,10 @@ def _layout(evidence: Evidence) -> Found | None:
 
 
 def _no_pictures(evidence: Evidence) -> Found | None:
-    return None if len(evidence.catalogue) else Found("there are no pictures, in any class")
+    if len(evidence.catalogue):
+        return None
+    loose = holds_pictures(evidence.catalogue.folder)
+    return Found("there are no pictures, in any class" + ("; " + EACH_INTO_ITS_FOLDER if loose else ""))
 
 
 def _one_class(evidence: Evidence) -> Found | None:
@@ -55,7 +58,7 @@ def _empty_classes(evidence: Evidence) -> Found | None:
     empty = [label for label, count in zip(catalogue.labels, readable, strict=True) if not count]
     if not empty or not len(catalogue):
         return None
-    return Found(f"{_classes(empty)} no picture that can be read: {_named(empty)}")
+    return Found(f"{_classes(empty)} no picture that can be read: {_named(empty)}", classes=len(empty))
 
 
 def _untrained_classes(evidence: Evidence) -> Found | None:
@@ -64,7 +67,8 @@ def _untrained_classes(evidence: Evidence) -> Found | None:
     if not unknown or catalogue.learned < 0:
         return None
     pictures = np.flatnonzero(np.isin(catalogue.label_of, [catalogue.labels.index(label) for label in unknown]))
-    return Found(f"{_classes(unknown)} pictures, but none in train: {_named(unknown)}", pictures.tolist())
+    sentence = f"{_classes(unknown)} pictures, but none in train: {_named(unknown)}"
+    return Found(sentence, pictures.tolist(), classes=len(unknown))
 
 
 def _scarce_classes(evidence: Evidence) -> Found | None:
@@ -79,7 +83,8 @@ def _scarce_classes(evidence: Evidence) -> Found | None:
     scarce = [catalogue.labels[number] for number, digests in sorted(different.items()) if len(digests) < needed]
     if not scarce:
         return None
-    return Found(f"{_classes(scarce)} fewer than {needed} different pictures to be split: {_named(scarce)}")
+    sentence = f"{_classes(scarce)} fewer than {needed} different pictures to be split: {_named(scarce)}"
+    return Found(sentence, classes=len(scarce))
 
 
 def _small_classes(evidence: Evidence) -> Found | None:
@@ -95,7 +100,8 @@ def _small_classes(evidence: Evidence) -> Found | None:
     if not small:
         return None
     names = _listed([f"{escaped(label)!r} ({count})" for count, label in small])
-    return Found(f"{_classes(small)} fewer than {least} pictures{'' if unsplit else ' to train on'}: {names}")
+    what = f"fewer than {least} pictures{'' if unsplit else ' to train on'}"
+    return Found(f"{_classes(small)} {what}: {names}", classes=len(small))
 
 
 def _imbalance(evidence: Evidence) -> Found | None:
@@ -120,14 +126,15 @@ def _equal_but_case(evidence: Evidence) -> Found | None:
     alike = _alike(evidence.catalogue.labels, str.casefold)
     if not alike:
         return None
-    return Found(f"class names must differ by more than case, got {_listed(_pairs(alike))}")
+    return Found(f"class names must differ by more than case, got {_listed(_pairs(alike))}", classes=len(alike))
 
 
 def _equal_but_spaces(evidence: Evidence) -> Found | None:
     cased = [names for names in _alike(evidence.catalogue.labels, _letters) if len({n.casefold() for n in names}) > 1]
     if not cased:
         return None
-    return Found(f"class names that differ by spaces, underscores, hyphens or case alone: {_listed(_pairs(cased))}")
+    sentence = f"class names that differ by spaces, underscores, hyphens or case alone: {_listed(_pairs(cased))}"
+    return Found(sentence, classes=len(cased))
 
 
 def _letters(name: str) -> str:
@@ -152,20 +159,22 @@ def _unprintable(evidence: Evidence) -> Found | None:
     if not labels and not pictures:
         return None
     of_classes = f"class names: {_named(labels)}" if labels else ""
-    of_pictures = f"{len(pictures)} picture names" if pictures else ""
-    return Found(f"not printable text: {'; '.join(filter(None, (of_classes, of_pictures)))}", pictures)
+    of_pictures = f"{len(pictures)} picture name{'s' if len(pictures) != 1 else ''}" if pictures else ""
+    sentence = f"not printable text: {'; '.join(filter(None, (of_classes, of_pictures)))}"
+    return Found(sentence, pictures, classes=len(labels) + len(pictures))
 
 
 def _absent_from_split(evidence: Evidence) -> Found | None:
     catalogue = evidence.catalogue
     counts = catalogue.counts(evidence.readable)
     known = counts[:, catalogue.learned] > 0 if catalogue.learned >= 0 else counts.any(axis=1)
-    lines = []
+    lines, classes = [], 0
     for number, split in enumerate(catalogue.splits):
         absent = [catalogue.labels[i] for i in np.flatnonzero(known & (counts[:, number] == 0))]
         if absent and number != catalogue.learned and counts[:, number].any():
             lines.append(f"{split} has no picture of {_named(absent)}")
-    return Found("; ".join(lines)) if lines else None
+            classes += len(absent)
+    return Found("; ".join(lines), classes=classes) if lines else None
 
 
 def _divided_groups(evidence: Evidence) -> Found | None:

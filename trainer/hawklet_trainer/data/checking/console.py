@@ -15,6 +15,7 @@ from rich.text import Text
 from hawklet_trainer.data.checking.check import Checked
 from hawklet_trainer.data.checking.finding import Finding, Severity
 from hawklet_trainer.data.checking.watcher import Watcher
+from hawklet_trainer.data.tally import counted
 
 _COLOURS = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.NOTE: "dim"}
 
@@ -51,8 +52,8 @@ def print_check(console: Console, checked: Checked) -> None:
     """A line for each finding, what was not looked for, and the sum."""
     if checked.findings:
         console.print(_table(checked))
-    for title, why in checked.left_out:
-        _say(console, f"left out: {title}: {why}")
+    for line in checked.not_looked_for():
+        _say(console, line)
     _say(console, _sum(checked))
 
 
@@ -85,7 +86,7 @@ def _sum(checked: Checked) -> str:
     catalogue = checked.evidence.catalogue
     totals = ((checked.count(severity), severity.value) for severity in Severity)
     counts = ", ".join(f"{count} {name}{'s' if count != 1 else ''}" for count, name in totals)
-    return f"{len(catalogue)} pictures of {len(catalogue.labels)} classes: {counts}"
+    return f"{counted(len(catalogue), len(catalogue.labels))}: {counts}"
 
 
 def next_step(checked: Checked, page: Path | None) -> str:

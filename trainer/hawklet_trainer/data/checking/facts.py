@@ -11,7 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from hawklet.errors import ImageError
-from hawklet.images import decode_image, header_of, open_image
+from hawklet.images import decode_image, header_of, not_opened, open_image
 from hawklet.safefiles import sha256_of_stream
 from hawklet.spec import Pixels
 from hawklet_trainer.data.checking.exif import exif_state
@@ -74,7 +74,7 @@ def look(place: Place, depth: Depth) -> tuple[np.void, str]:
     except ImageError as error:
         return record, str(error)
     except OSError as error:
-        return record, f"{place.path.name}: {error.strerror or error}"
+        return record, str(not_opened(place.path.name, error))
     return record, ""
 
 

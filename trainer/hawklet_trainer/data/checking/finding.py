@@ -52,6 +52,8 @@ class Found:
     """Positions that belong together, where it is about such."""
     details: Mapping[int, str] = field(default_factory=dict)
     """More about a picture, by its position."""
+    classes: int = 0
+    """How many classes (or names of some) it is about, where it is about such."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +79,8 @@ class Finding:
 
     @property
     def count(self) -> int:
-        """Sets, or pictures, or the one thing that it is about."""
-        return len(self.found.sets) or len(self.found.pictures) or 1
+        """Sets, or classes, or pictures, or the one thing that it is about."""
+        return len(self.found.sets) or self.found.classes or len(self.found.pictures) or 1
 
     def concerned(self) -> list[int]:
         """Every picture that it is about, in the order they are shown."""

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from hawklet.errors import DataError, UsageError
-from hawklet.safefiles import write_bytes
+from hawklet.safefiles import require_writable, write_bytes
 from hawklet_trainer.data.checking.catalogue import Catalogue
 from hawklet_trainer.data.checking.check import Checked
 from hawklet_trainer.data.checking.class_rules import UNTRAINED_CLASSES
@@ -80,6 +80,7 @@ def require_fixable(
     Raises:
         UsageError: they do not.
         DataError: see :func:`require_new`; or the index would lie among the photos.
+        OSError: nothing can be written there.
     """
     if fix_labels and destination is None:
         raise UsageError("--fix-labels says what --fix leaves out; name a new index with --fix NEW as well")
@@ -88,8 +89,10 @@ def require_fixable(
         raise UsageError(f"--fix-labels leaves out what looking at labels finds, got {other} with it; drop one of them")
     if destination is None:
         return
-    index, _ = require_new(destination)
+    index, removed = require_new(destination)
     require_outside(source, index, "--fix")
+    for path in (index, removed):
+        require_writable(path)
 
 
 def write_fixed(checked: Checked, destination: Path, *, labels: bool = False) -> Fixed:
@@ -186,9 +189,9 @@ def _leave_copies_out(
             yield sorted(still, key=lambda position: _preference(evidence, position))
 
     for members in left(copies.equal):
-        leave_out(members[1:], "another file is equal")
+        leave_out(members[1:], "equal to one that is kept")
     for members in left(copies.near):
-        leave_out(_copies_of_kept(evidence, members), "a near duplicate is kept")
+        leave_out(_copies_of_kept(evidence, members), "a near duplicate of one that is kept")
     for members in left(copies.turned):
         splits, classes = (
             {int(of[position]) for position in members} for of in (catalogue.split_of, catalogue.label_of)

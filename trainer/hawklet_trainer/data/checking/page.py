@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hawklet.safefiles import write_text
 from hawklet_trainer.data.checking.check import Checked
+from hawklet_trainer.data.checking.facts import Depth
 from hawklet_trainer.data.checking.finding import Finding, Severity
 from hawklet_trainer.data.checking.stream import in_chunks
 from hawklet_trainer.data.photo_set import WORKERS
@@ -54,7 +55,8 @@ def write_page(path: Path, checked: Checked) -> None:
         splits=catalogue.splits,
         totals=[(severity.value, checked.count(severity)) for severity in Severity],
         cards=_cards(checked),
-        left_out=checked.left_out,
+        decoded=checked.evidence.facts.depth is not Depth.HEADER,
+        not_looked_for=checked.not_looked_for(),
     )
     write_text(path, page)
 
@@ -70,7 +72,9 @@ def _cards(checked: Checked) -> list[_Card]:
         _Card(
             finding,
             [[_shot(checked, finding, position, images) for position in members] for members in sets],
-            finding.count - (len(sets) if finding.found.sets else sum(map(len, sets))) if finding.concerned() else 0,
+            len(finding.found.sets) - len(sets)
+            if finding.found.sets
+            else len(finding.found.pictures) - sum(map(len, sets)),
         )
         for finding, sets in zip(checked.findings, shown, strict=True)
     ]

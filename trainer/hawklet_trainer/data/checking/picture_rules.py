@@ -7,6 +7,7 @@ and what is dark, white or grey only where few pictures of the set are.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable
 
 import numpy as np
@@ -71,24 +72,32 @@ def _pictures(count: int) -> str:
     return "1 picture" if count == 1 else f"{count} pictures"
 
 
-def _unreadable(evidence: Evidence, cut_short: bool) -> Found | None:
-    refused = {i: line for i, line in evidence.facts.refused.items() if ("truncated" in line.lower()) is cut_short}
-    if not refused:
-        return None
-    what = "cut short" if cut_short else "damaged, or no pictures that can be read here"
-    return Found(f"{_pictures(len(refused))}: {what}", list(refused), details={i: _why(refused[i]) for i in refused})
+def _unreadable(evidence: Evidence, rule: Rule, what: str) -> Found | None:
+    why = {i: _why(line) for i, line in evidence.facts.refused.items()}
+    mine = [i for i, line in why.items() if _rule_of(evidence, i, line) is rule]
+    return Found(f"{_pictures(len(mine))}: {what}", mine, details={i: why[i] for i in mine}) if mine else None
+
+
+def _rule_of(evidence: Evidence, position: int, why: str) -> Rule:
+    if not evidence.facts.records["sha256"][position].any():
+        return UNOPENED
+    return CUT_SHORT if "truncated" in why.lower() else DAMAGED
 
 
 def _why(line: str) -> str:
-    return line.split(": ", 1)[-1][:_UNREADABLE_SHOWN]
+    return textwrap.shorten(line.split(": ", 1)[-1], _UNREADABLE_SHOWN, placeholder=" ...")
+
+
+def _unopened(evidence: Evidence) -> Found | None:
+    return _unreadable(evidence, UNOPENED, "the file is missing, may not be read, or cannot be opened")
 
 
 def _cut_short(evidence: Evidence) -> Found | None:
-    return _unreadable(evidence, True)
+    return _unreadable(evidence, CUT_SHORT, "cut short")
 
 
 def _damaged(evidence: Evidence) -> Found | None:
-    return _unreadable(evidence, False)
+    return _unreadable(evidence, DAMAGED, "damaged, empty, too large, or no pictures that can be read here")
 
 
 def _lost_end(evidence: Evidence) -> Found | None:
@@ -118,7 +127,7 @@ def _exif_wrong(evidence: Evidence) -> Found | None:
     exif = evidence.facts.records["exif"]
     words = {
         ExifState.TURNED_ALREADY: "turned already, and to be turned again by EXIF",
-        ExifState.IMPOSSIBLE: "orientation that there is not",
+        ExifState.IMPOSSIBLE: "an orientation that does not exist, other than 1 to 8",
         ExifState.BROKEN: "EXIF that cannot be read",
     }
     return _told(
@@ -231,6 +240,7 @@ def _grey(evidence: Evidence) -> Found | None:
     )
 
 
+UNOPENED = Rule("unopened", "Cannot be opened", Severity.ERROR, _unopened)
 CUT_SHORT = Rule("cut_short", "Cut short", Severity.ERROR, _cut_short)
 DAMAGED = Rule("damaged", "Damaged, or no pictures", Severity.ERROR, _damaged)
 LOST_END = Rule("lost_end", "End lost", Severity.WARNING, _lost_end, Depth.PIXELS)
@@ -245,6 +255,7 @@ TINY = Rule("tiny", "Tiny", Severity.NOTE, _tiny)
 ODD_SHAPE = Rule("odd_shape", "Odd shape", Severity.NOTE, _odd_shape)
 EXIF_TURNED = Rule("exif_turned", "Turned by EXIF", Severity.NOTE, _exif_turned)
 PICTURE_RULES = (
+    UNOPENED,
     CUT_SHORT,
     DAMAGED,
     LOST_END,

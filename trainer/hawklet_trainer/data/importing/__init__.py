@@ -8,8 +8,17 @@
 
 from hawklet_trainer.data.importing.bring_in import import_photos
 from hawklet_trainer.data.importing.importer import Importer
-from hawklet_trainer.data.importing.recognise import for_training, recognise
+from hawklet_trainer.data.importing.recognise import for_training, recognise, refuse_foreign
 from hawklet_trainer.data.importing.record import Record, read_record
 from hawklet_trainer.data.importing.registry import IMPORTERS
 
-__all__ = ["IMPORTERS", "Importer", "Record", "for_training", "import_photos", "read_record", "recognise"]
+__all__ = [
+    "IMPORTERS",
+    "Importer",
+    "Record",
+    "for_training",
+    "import_photos",
+    "read_record",
+    "recognise",
+    "refuse_foreign",
+]

@@ -58,9 +58,9 @@ def import_photos(
         if not tally.total:
             raise DataError(f"nothing in {source} can be imported as {importer.kind}{_why(intake)}")
         if again := rows.again():
-            intake.note(
-                f"lines that name a picture again: {again}; it is taken once, or refused where its labels differ"
-            )
+            differ = rows.contradicting()
+            but = f"; with another label or group, which training refuses: {differ}" if differ else ""
+            intake.note(f"lines that name a picture again, which is taken once: {again}{but}")
         record = Record(
             importer.kind,
             escaped(str(source)),
@@ -72,26 +72,37 @@ def import_photos(
             intake.left_out.to_list(),
             intake.notes,
             sha256_of(work / INDEX),
+            rows.contradicting(),
         )
         record.write(work)
     return record
 
 
 class _Named:
-    """Rows as they pass, of which it remembers 8 bytes each; paths count as an index that is read takes them."""
+    """Rows as they pass, of which it remembers 16 bytes each; paths count as an index that is read takes them."""
 
     def __init__(self, rows: Iterable[IndexRow]) -> None:
         self._rows = rows
-        self._hashes = array("q")
+        self._pictures, self._said = array("q"), array("q")
 
     def __iter__(self) -> Iterator[IndexRow]:
         for row in self._rows:
-            self._hashes.append(hash((os.path.normpath(row.place.path), row.place.span)))
+            picture = (os.path.normpath(row.place.path), row.place.span)
+            self._pictures.append(hash(picture))
+            self._said.append(hash((picture, row.label, row.place.group)))
             yield row
 
     def again(self) -> int:
         """How many named a picture that an earlier one had named."""
-        return len(self._hashes) - len(np.unique(np.frombuffer(self._hashes, np.int64)))
+        return len(self._pictures) - _different(self._pictures)
+
+    def contradicting(self) -> int:
+        """How many of these gave it another label or group."""
+        return _different(self._said) - _different(self._pictures)
+
+
+def _different(hashes: array[int]) -> int:
+    return len(np.unique(np.frombuffer(hashes, np.int64)))
 
 
 def options_of(importer: Importer) -> dict[str, Any]:

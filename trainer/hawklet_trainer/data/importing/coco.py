@@ -24,6 +24,7 @@ _PER_PICTURE = described(
     "Whole pictures instead of crops, of the class of their largest box, or where boxes of only one class are in them.",
     choices=("largest", "only"),
 )
+_MARGIN = described("Widen crops on each side, share of the box.", at_least=0, at_most=1)
 _JPEG_SUFFIXES = (".jpg", ".jpeg")
 _NOT_LEARNED = "no training picture is of the category"
 
@@ -41,7 +42,7 @@ class Coco(Importer):
     summary: ClassVar[str] = "COCO instances: a crop of each box, or whole pictures by a rule."
 
     min_side: int = field(default=32, metadata=described("Leave out boxes with a shorter side, pixels.", at_least=1))
-    margin: float = field(default=0.1, metadata=described("Widen crops on each side, share of the box.", at_least=0))
+    margin: float = field(default=0.1, metadata=_MARGIN)
     skip_crowd: bool = field(default=True, metadata=described("Leave out boxes around crowds of objects."))
     classes: tuple[str, ...] = field(default=(), metadata=described("These categories alone, with commas between."))
     per_picture: str = field(default="", metadata=_PER_PICTURE)

@@ -13,6 +13,7 @@ from hawklet_trainer.data.importing.intake import Intake
 from hawklet_trainer.data.importing.reasons import MISSING
 from hawklet_trainer.data.index import IndexRow
 from hawklet_trainer.data.place import Place
+from hawklet_trainer.data.table import require_names
 
 LABEL_COLUMN = described("Column of the classes  [default: guessed, and said]")
 """The option that names it."""
@@ -53,6 +54,7 @@ def find_column(what: str, asked: str, columns: Iterable[str], source: Path, int
     if guessed:
         intake.note(f"{what} is taken from the column {guessed}")
     elif what in ("path", "label"):
+        require_names(columns, source)
         raise DataError(
             f"a table of pictures needs a column of {what}s, got {', '.join(columns)} in {source}; say which it is: "
             f"--{what}-column NAME"

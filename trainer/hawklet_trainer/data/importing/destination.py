@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hawklet.errors import DataError
+from hawklet.safefiles import full_disk_named
 from hawklet_trainer.data.importing.record import RECORD, is_whole, read_record
 from hawklet_trainer.data.index import INDEX
 
@@ -34,7 +35,7 @@ def stage(folder: Path, kind: str, source: Path) -> Iterator[Path]:
     made = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with locked(folder, wait=False):
+        with locked(folder, wait=False), full_disk_named(folder):
             _refuse_occupied(folder, kind, source)
             with _workplace(folder) as work:
                 yield work

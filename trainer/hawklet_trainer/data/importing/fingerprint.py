@@ -21,7 +21,15 @@ def fingerprint(source: Path, without: Path) -> str:
     for path in (source,) if source.is_file() else walk(source):
         name = str(path)
         if not name.startswith(elsewhere):
-            facts = path.stat()
+            facts = _facts(path)
             line = f"{name[begin:]}\0{facts.st_size}\0{facts.st_mtime_ns}\n"
             digest.update(line.encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
+
+
+def _facts(path: Path) -> os.stat_result:
+    """Of what a link leads to, or of the link itself where it leads nowhere."""
+    try:
+        return path.stat()
+    except OSError:
+        return path.lstat()

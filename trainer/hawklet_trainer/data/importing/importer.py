@@ -46,6 +46,8 @@ class Importer(ABC):
         """
 
 
-def described(help: str, *, at_least: float | None = None, choices: tuple[str, ...] = ()) -> dict[str, Any]:
+def described(
+    help: str, *, at_least: float | None = None, at_most: float | None = None, choices: tuple[str, ...] = ()
+) -> dict[str, Any]:
     """The metadata of a field that is an option: what ``--help`` says of it, and what the command line takes."""
-    return {"help": help, "at_least": at_least, "choices": choices}
+    return {"help": help, "at_least": at_least, "at_most": at_most, "choices": choices}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
 
-from hawklet.errors import DataError
+from hawklet.errors import DataError, UsageError
 from hawklet_trainer.data.importing.bring_in import import_photos, options_of
 from hawklet_trainer.data.importing.cifar import CIFAR10, cifar100, folders_of
 from hawklet_trainer.data.importing.coco_files import json_files
@@ -20,6 +21,7 @@ from hawklet_trainer.data.importing.registry import IMPORTERS
 from hawklet_trainer.data.importing.synsets import MAPPING
 from hawklet_trainer.data.importing.webdataset import shards_in
 from hawklet_trainer.data.index import INDEX
+from hawklet_trainer.data.listing import ONE_FOLDER_PER_CLASS
 
 _FOLDER = ".photos"
 """Where a training keeps what it imported, below the folder of runs."""
@@ -47,9 +49,11 @@ def for_training(source: Path, runs: Path, say: Callable[[str], None] = lambda l
 
     Raises:
         DataError: it is of a foreign layout and cannot be imported.
+        UsageError: runs would be written among the folders of classes, and be taken for one from then on.
     """
     kind = recognise(source.expanduser(), runs)
     if kind is None:
+        _require_elsewhere(source.expanduser(), runs)
         return source
     source = source.expanduser().resolve()
     importer, keep = IMPORTERS[kind](), (runs / _FOLDER).resolve()
@@ -67,6 +71,30 @@ def for_training(source: Path, runs: Path, say: Callable[[str], None] = lambda l
                 say(f"{source} is {kind}: taken from {folder}, where it was imported before")
                 break
     return folder
+
+
+def refuse_foreign(source: Path) -> None:
+    """Refuse a foreign layout where only folders of classes and indexes are understood.
+
+    Raises:
+        DataError: it is one; says how it is imported.
+    """
+    kind = recognise(source.expanduser())
+    if kind is not None:
+        new = shlex.quote(f"{source.expanduser().resolve().stem}-photos")
+        raise DataError(
+            f"PHOTOS must be {ONE_FOLDER_PER_CLASS}, or an index, but {source} is {kind}; bring it in first: hawklet "
+            f"data import {kind} {shlex.quote(str(source))} {new}"
+        )
+
+
+def _require_elsewhere(source: Path, runs: Path) -> None:
+    classes = source.is_dir() and not (source / INDEX).is_file()
+    if classes and runs.resolve().is_relative_to(source.resolve()):
+        raise UsageError(
+            f"--out must lie outside of the photos, whose folders are classes, got {runs} within {source}; name "
+            "another place with --out"
+        )
 
 
 def _candidates(first: Path) -> Iterator[Path]:

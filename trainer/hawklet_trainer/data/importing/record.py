@@ -37,6 +37,8 @@ class Record:
     notes: list[str]
     """What was guessed."""
     index_sha256: str
+    contradicting: int = 0
+    """Lines that give a picture another label or group than an earlier one."""
 
     def write(self, folder: Path) -> None:
         """Write it, whole or not at all."""

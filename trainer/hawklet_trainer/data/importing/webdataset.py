@@ -20,6 +20,7 @@ from hawklet_trainer.data.place import Place
 
 _NAMES = ("classnames.txt", "classes.txt", "class_names.txt")
 """Files of class names that are often beside shards."""
+_COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".tar.lz4")
 _IMAGE_KEY = described("Extension of the pictures, such as jpg  [default: that of a sample's only picture]")
 _LABEL_KEY = described("Where labels are: cls, txt, json:FIELD or another extension  [default: guessed, and said]")
 _SEVERAL = "several pictures in the sample; say which with --image-key"
@@ -67,11 +68,22 @@ def shards_in(folder: Path) -> list[Path]:
     return sorted([*folder.glob("*.tar"), *folder.glob("[!.]*/*.tar")])
 
 
+def _compressed_in(folder: Path) -> Path | None:
+    """The first compressed archive where shards are looked for."""
+    names = (f"{below}*{suffix}" for below in ("", "[!.]*/") for suffix in _COMPRESSED)
+    return next((path for name in names for path in sorted(folder.glob(name))), None)
+
+
 def _shards(source: Path) -> list[tuple[Path, str]]:
     """Shards and their splits, by the names of their folders or their own."""
+    packed = _compressed_in(source) if source.is_dir() else None
+    if packed is not None:
+        raise DataError(
+            f"a shard must not be compressed, since pictures are read in place, got {packed}; unpack it first"
+        )
     found = shards_in(source) if source.is_dir() else _named(source)
     if not found:
-        raise DataError(f"webdataset needs .tar shards, there are none in {source}; compressed ones are unpacked first")
+        raise DataError(f"webdataset needs .tar shards, there are none in {source}")
     root = source if source.is_dir() else source.parent
     return [(path, _split_of(path, root)) for path in found]
 

@@ -6,14 +6,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hawklet_trainer.data.showing.sizes import Sizes, Spread
+from hawklet_trainer.data.showing.sizes import Sizes, Spread, megapixels
 from hawklet_trainer.data.showing.survey import Survey
 from hawklet_trainer.data.tally import escaped
 
 _MOST_CLASSES = 40
 """In the table; of more of them the largest and the smallest."""
 _MOST_NAMED = 10
-"""Unreadable pictures that are named."""
+"""Unreadable pictures, and classes without any, that are named."""
 
 
 def print_survey(console: Console, survey: Survey) -> None:
@@ -52,15 +52,22 @@ def _table(survey: Survey) -> Table:
 
 
 def _balance(survey: Survey) -> list[str]:
-    if len(survey.by_size) < 2:
-        return ["one class alone: a classifier needs at least two"]
-    (largest, most), (smallest, least) = survey.by_size[0], survey.by_size[-1]
+    filled = [(label, count) for label, count in survey.by_size if count]
+    empty = [escaped(label) for label, count in survey.by_size if not count]
+    named = ", ".join(empty[:_MOST_NAMED]) + (f" and {len(empty) - _MOST_NAMED} more" if empty[_MOST_NAMED:] else "")
+    return [*([f"without pictures: {named}"] if empty else []), _balance_of(filled, survey.imbalance)]
+
+
+def _balance_of(filled: list[tuple[str, int]], imbalance: float) -> str:
+    if len(filled) < 2:
+        return "one class alone: a classifier needs at least two"
+    (largest, most), (smallest, least) = filled[0], filled[-1]
     if most == least:
-        return ["balance: every class has as many pictures"]
-    return [
-        f"balance: {escaped(largest)} has {survey.imbalance:.1f} times the pictures of {escaped(smallest)} "
+        return "balance: every class has as many pictures"
+    return (
+        f"balance: {escaped(largest)} has {imbalance:.1f} times the pictures of {escaped(smallest)} "
         f"({most} and {least})"
-    ]
+    )
 
 
 def _sizes(sizes: Sizes, total: int) -> list[str]:
@@ -68,13 +75,17 @@ def _sizes(sizes: Sizes, total: int) -> list[str]:
     formats = ", ".join(f"{name} {100 * count / sizes.pictures:.1f} %" for name, count in sizes.formats.items())
     return [
         f"least, median, most{sampled}: width {_whole(sizes.width)}, height {_whole(sizes.height)}, "
-        f"megapixels {_exact(sizes.megapixels)}, width / height {_exact(sizes.shape)}",
+        f"megapixels {_megapixels(sizes.megapixels)}, width / height {_exact(sizes.shape)}",
         f"formats: {formats}",
     ]
 
 
 def _whole(spread: Spread) -> str:
     return f"{spread.least:.0f} {spread.median:.0f} {spread.most:.0f}"
+
+
+def _megapixels(spread: Spread) -> str:
+    return " ".join(map(megapixels, (spread.least, spread.median, spread.most)))
 
 
 def _exact(spread: Spread) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hawklet.safefiles import write_text
 from hawklet_trainer.data.showing.contact_sheets import Shot
-from hawklet_trainer.data.showing.sizes import Bin
+from hawklet_trainer.data.showing.sizes import Bin, Spread, megapixels
 from hawklet_trainer.data.showing.survey import Survey
 from hawklet_trainer.data.tally import escaped
 
@@ -20,7 +20,7 @@ _MOST_BARS = 200
 """Classes in the table of counts; of more of them the largest and the smallest."""
 _WIDTH, _HEIGHT = 500.0, 180.0
 """Of a histogram, in the drawing's units."""
-_WIDEST = 70.0
+_WIDEST = 125.0
 """Bar."""
 
 
@@ -107,26 +107,25 @@ def _classes(survey: Survey) -> list[_Class]:
     ]
 
 
-def _spreads(survey: Survey) -> list[tuple[str, object, str]]:
+def _spreads(survey: Survey) -> list[tuple[str, tuple[str, ...]]]:
     sizes = survey.sizes
     if sizes is None:
         return []
-    return [
-        ("width, pixels", sizes.width, "%.0f"),
-        ("height, pixels", sizes.height, "%.0f"),
-        ("megapixels", sizes.megapixels, "%.2f"),
-        ("width / height", sizes.shape, "%.2f"),
-    ]
+    spreads: tuple[tuple[str, Spread, Callable[[float], str]], ...] = (
+        ("width, pixels", sizes.width, "{:.0f}".format),
+        ("height, pixels", sizes.height, "{:.0f}".format),
+        ("megapixels", sizes.megapixels, megapixels),
+        ("width / height", sizes.shape, "{:.2f}".format),
+    )
+    return [(name, tuple(map(form, (of.least, of.median, of.most)))) for name, of, form in spreads]
 
 
 def _charts(survey: Survey) -> list[_Chart]:
     if survey.sizes is None:
         return []
     return [
-        _chart(
-            "Shorter side, pixels", "how many pictures, by the shorter of width and height", survey.sizes.short_sides
-        ),
-        _chart("Shape", "how many pictures, by width / height; 1 is square", survey.sizes.shapes),
+        _chart("Shorter side, pixels", "the shorter of width and height", survey.sizes.short_sides),
+        _chart("Shape", "width / height; 1 is square", survey.sizes.shapes),
     ]
 
 

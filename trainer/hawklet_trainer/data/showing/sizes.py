@@ -18,6 +18,13 @@ SHAPES = (0.0, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.11, 1.25, 1.43, 1.67, 2.0, 2.5)
 """Edges of the histogram of width over height; the last bin is open."""
 
 
+def megapixels(value: float) -> str:
+    """With two decimals, and of small pictures two digits."""
+    if value >= 0.1:
+        return f"{value:.2f}"
+    return np.format_float_positional(value, precision=2, fractional=False, trim="-")
+
+
 @dataclass(frozen=True)
 class Spread:
     """The ends and the middle of a figure."""

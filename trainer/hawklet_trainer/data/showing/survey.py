@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,8 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from hawklet.errors import DataError, ImageError
 from hawklet.images import ImageHeader
+from hawklet_trainer.data.importing.recognise import refuse_foreign
 from hawklet_trainer.data.index import IndexRow
-from hawklet_trainer.data.listing import stream_photos
+from hawklet_trainer.data.listing import (
+    EACH_INTO_ITS_FOLDER,
+    ONE_FOLDER_PER_CLASS,
+    folders_of_classes,
+    holds_pictures,
+    stream_photos,
+)
 from hawklet_trainer.data.photo_set import WORKERS
 from hawklet_trainer.data.place import Place
 from hawklet_trainer.data.showing.contact_sheets import (
@@ -23,7 +31,7 @@ from hawklet_trainer.data.showing.contact_sheets import (
 )
 from hawklet_trainer.data.showing.sampling import Sample, pick
 from hawklet_trainer.data.showing.sizes import Sizes
-from hawklet_trainer.data.tally import Tally, escaped
+from hawklet_trainer.data.tally import Tally, counted, escaped
 
 if TYPE_CHECKING:
     from hawklet_trainer.augment.sheet import Sheet
@@ -61,8 +69,8 @@ class Survey:
 
     @property
     def imbalance(self) -> float:
-        """How many times the pictures of the smallest class the largest has."""
-        sizes = [count for _, count in self.by_size]
+        """How many times the pictures of the smallest class that has any the largest has."""
+        sizes = [count for _, count in self.by_size if count]
         return sizes[0] / sizes[-1]
 
     def to_dict(self) -> dict[str, Any]:
@@ -101,20 +109,20 @@ def survey(source: Path, per_class: int, seed: int, say: Callable[[str], None]) 
         What was found, and which pictures stand for the others.
 
     Raises:
-        DataError: there are no pictures, or nothing that names any.
+        DataError: there are no pictures, or nothing that names any; or a layout that is to be imported first.
     """
+    refuse_foreign(source)
     tally = Tally()
+    for label in folders_of_classes(source):
+        tally.counts[label] = Counter()
     for _ in tally.counted(stream_photos(source)):
         pass
     if not tally.total:
-        raise DataError(
-            f"there must be pictures to show, got none in {source}; name a folder with one folder of pictures per "
-            "class, or bring other layouts in: hawklet data import"
-        )
+        raise DataError(f"there must be pictures to show, got none in {source}; {_way_out(source)}")
     layout = lay_out(len(tally.classes), per_class)
     counts = {label: tally.counts[label].total() for label in tally.classes}
     sample = pick(stream_photos(source), counts, layout.sampled, MOST_HEADERS, seed)
-    say(f"{tally.total} pictures of {len(tally.classes)} classes; looking at {_size_of(sample)} of them")
+    say(f"{counted(tally.total, len(tally.classes))}; looking at {_size_of(sample)} of them")
     look = _Look(source)
     headers = look.headers(sample.overall)
     sheets = tuple(
@@ -125,13 +133,19 @@ def survey(source: Path, per_class: int, seed: int, say: Callable[[str], None]) 
     return Survey(escaped(str(source)), tally, sizes, layout, sheets, look.lines()), sample
 
 
+def _way_out(source: Path) -> str:
+    if source.is_dir() and holds_pictures(source):
+        return EACH_INTO_ITS_FOLDER
+    return f"name {ONE_FOLDER_PER_CLASS}, or bring other layouts in: hawklet data import"
+
+
 def augmented(sample: Sample, kind: str, seed: int) -> Sheet:
     """What training with ``--augment kind`` makes of some of the sampled pictures, in the size most networks take."""
     from hawklet.spec import PreprocessSpec
     from hawklet_trainer.augment import Augment
     from hawklet_trainer.augment.sheet import choose, make_sheet
 
-    places = {escaped(label): [row.place for row in rows] for label, rows in sample.by_class.items()}
+    places = {escaped(label): [row.place for row in rows] for label, rows in sample.by_class.items() if rows}
     return make_sheet(choose(places), PreprocessSpec(224, 224), Augment(kind), True, None, seed)
 
 
