@@ -158,6 +158,7 @@ def check(
     from hawklet_trainer.data.checking.page import write_page
     from hawklet_trainer.data.checking.result import to_dict
     from hawklet_trainer.data.photo_set import WORKERS
+    from hawklet_trainer.import_commands import closing_line
 
     require_fixable(photos, fix, fix_labels=fix_labels, labels=labels, quick=quick)
     for file in (html_file, json_file):
@@ -173,7 +174,8 @@ def check(
     if json_file is not None:
         write_json(json_file, to_dict(checked))
     if fix is not None:
-        for line in write_fixed(checked, fix, labels=fix_labels).lines():
+        fixed = write_fixed(checked, fix, labels=fix_labels)
+        for line in (*fixed.lines(), closing_line(fixed.tally, fixed.index)):
             click.echo(line)
     else:
         click.echo(f"next: {next_step(checked, html_file)}")

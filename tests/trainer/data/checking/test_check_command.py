@@ -176,6 +176,15 @@ def test_the_fix_says_what_it_left_out_and_what_to_type_next(check: Check, fault
     assert {path: path.read_bytes() for path in faulty.rglob("*") if path.is_file()} == before
 
 
+def test_a_fix_that_leaves_too_little_does_not_send_anybody_to_train(check: Check, fill: Fill) -> None:
+    source = fill(2)
+    for path in sorted(source.rglob("*.jpg"))[:2]:
+        path.write_bytes(b"no picture")
+    _, out, _ = check(source, "--fix", "new")
+    assert "not fit for training yet: a classifier needs at least two classes, got 1 (yew)" in out
+    assert "next:" not in out
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shlex
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from hawklet_trainer.data.checking.registration import same_picture
 from hawklet_trainer.data.checking.similar import FEW_FORMS
 from hawklet_trainer.data.index import INDEX, IndexRow, require_outside, write_index
 from hawklet_trainer.data.table import line_writer
-from hawklet_trainer.data.tally import escaped
+from hawklet_trainer.data.tally import Tally, escaped
 
 REMOVED = "removed.csv"
 _KEPT_FIRST = ("test", "val")
@@ -38,18 +37,19 @@ class Fixed:
     kept: int
     reasons: Counter[str]
     """Pictures left out, by reason."""
+    tally: Tally
+    """Of the others."""
     emptied: tuple[str, ...]
     """Classes that had pictures to learn and have none any more."""
 
     def lines(self) -> list[str]:
-        """What was done, and what to type next."""
+        """What was done."""
         why = [f"left out {count}: {reason}" for reason, count in self.reasons.most_common()]
         names = ", ".join(map(escaped, self.emptied))
         return [
             *why,
             *([f"nothing is left to learn of {names}: see {self.removed}, and give it pictures"] if names else []),
             f"index of the {self.kept} others: {self.index}; what is not in it: {self.removed}",
-            f"next: hawklet train {shlex.quote(str(self.index))}",
         ]
 
 
@@ -113,8 +113,9 @@ def write_fixed(checked: Checked, destination: Path, *, labels: bool = False) ->
     if not kept:
         raise DataError(f"a cleaned index must name pictures, but none of {checked.source} would be left")
     write_bytes(removed, _removed_csv(catalogue, reasons))
-    write_index(index, _rows(catalogue, kept))
-    return Fixed(index, removed, len(kept), Counter(reasons.values()), _emptied(catalogue, reasons))
+    tally = Tally()
+    write_index(index, tally.counted(_rows(catalogue, kept)))
+    return Fixed(index, removed, len(kept), Counter(reasons.values()), tally, _emptied(catalogue, reasons))
 
 
 def _emptied(catalogue: Catalogue, reasons: Collection[int]) -> tuple[str, ...]:
