@@ -10,6 +10,7 @@ from hawklet.errors import DataError
 from hawklet_trainer.data.checking.before_training import look_at
 from hawklet_trainer.data.fitness import equal_but_case
 from hawklet_trainer.data.listing import (
+    EACH_INTO_ITS_FOLDER,
     ONE_FOLDER_PER_CLASS,
     UNSPLIT,
     Listing,
@@ -141,11 +142,7 @@ def _labels(listing: Listing) -> tuple[str, ...]:
         way_out = f"save {listing.index} as UTF-8, or rename the class in it" if listing.index else "rename the folder"
         raise DataError(f"class names must be printable text, got {odd[0]!a}; {way_out}")
     if not listing.places():
-        hint = (
-            "put each class's pictures into a folder of its own"
-            if holds_pictures(folder)
-            else "is it the right folder?"
-        )
+        hint = EACH_INTO_ITS_FOLDER if holds_pictures(folder) else "is it the right folder?"
         raise DataError(f"{folder} must have one folder of pictures per class, got no pictures in any; {hint}")
     if len(labels) < 2:
         raise DataError(f"a classifier needs at least two classes, got {len(labels)} ({', '.join(labels)}) in {folder}")
