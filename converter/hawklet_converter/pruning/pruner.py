@@ -46,7 +46,7 @@ _FITTED, _FITTED_MOST, _FITTED_AT_LEAST = 256, 1024, 64
 """Pictures that layers are fitted on: what is worth its time in every network, what still helps in a small one, and
 what there is always room for."""
 _MACS = 6e11
-"""Multiplications of one pass over more pictures than the first of these: about a minute of two cores in all."""
+"""Multiplications that one pass over more pictures than the first of these may take."""
 _MEMORY_SHARE, _MEMORY_MOST = 0.25, 5 << 30
 """Of the memory that is available, and in bytes: what the largest map of these pictures may take. Two or three such
 maps are held at a time."""
