@@ -36,10 +36,10 @@ PAGE = Page(
         "  planted copy is a copy of. Some are right: the real pictures have faults of their own, and wrong labels.",
         "  Grey pictures without colour in any pixel are counted apart.",
         "- Row 5 is of the seed that thresholds were chosen on. With another, which nothing was chosen on (11), kinds",
-        "  were found at 97.5-100 %, labels at 90 % with 0.85 % false alarms, the rest at most 0.31 %. With three others,",
-        "  tried while choosing, near copies were found at 97.5-100 %, over-exposed pictures at 92.5-95 %.",
-        "- Memory of checking grows with the number of pictures: little, but it is not constant. The bounds of row 4 are",
-        "  this project's own.",
+        "  were found at 97.5-100 %, labels at 90 % with 0.85 % false alarms, the rest at most 0.31 %. With three",
+        "  others, tried while choosing, near copies were found at 97.5-100 %, over-exposed pictures at 92.5-95 %.",
+        "- Memory of checking grows with the number of pictures: little, but it is not constant. The bounds of row 4",
+        "  are this project's own.",
     ),
 )
 
