@@ -14,9 +14,9 @@ from hawklet_converter.convert import convert
 from hawklet_converter.request import Conversion, ConvertRequest
 from hawklet_converter.steps import Steps
 from hawklet_trainer.data import load_pixels, read_photos
-from hawklet_trainer.loop import as_input
-from hawklet_trainer.models import MODELS
+from hawklet_trainer.models.registry import MODELS
 from hawklet_trainer.run import save_weights, write_run
+from hawklet_trainer.training.loop import as_input
 from tiny_networks import COLOURS, SCALE, SPEC, ZERO_POINT, TinyNet, draw_shape, train_tiny
 
 _PICTURES = 40

@@ -15,8 +15,8 @@ from hawklet.cards import PhotoSet as CardPhotos
 from hawklet.cards import write_photo_set
 from hawklet.errors import HawkletError, WeightsError
 from hawklet_trainer.data import read_photos
-from hawklet_trainer.models import MODELS
-from hawklet_trainer.weights import load_pretrained
+from hawklet_trainer.models.registry import MODELS
+from hawklet_trainer.models.weights import load_pretrained
 from quantized_subject import spec_of
 from suite_runs import write_suite_run
 

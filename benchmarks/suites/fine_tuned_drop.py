@@ -18,8 +18,9 @@ from hawklet_converter.request import ConvertRequest, Row
 from hawklet_converter.steps import Steps
 from hawklet_trainer.augment import Augment
 from hawklet_trainer.data import read_photos
-from hawklet_trainer.loop import TrainConfig, fine_tune
-from hawklet_trainer.models import MODELS
+from hawklet_trainer.models.registry import MODELS
+from hawklet_trainer.training.loop import fine_tune
+from hawklet_trainer.training.terms import TrainConfig
 from suite_runs import write_suite_run
 
 _SIDE = 64

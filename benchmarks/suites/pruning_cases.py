@@ -19,9 +19,9 @@ from hawklet_converter.convert import convert
 from hawklet_converter.request import ConvertRequest
 from hawklet_converter.steps import Steps
 from hawklet_trainer.augment import Augment
-from hawklet_trainer.loop import TrainConfig
 from hawklet_trainer.run import load_run
 from hawklet_trainer.train import TrainOptions, train_run
+from hawklet_trainer.training.terms import TrainConfig
 
 SEEDS = (0, 1, 2)
 _FLOWERS = "flowers5"

@@ -18,7 +18,7 @@ from hawklet_benchmarks.intervals import Interval
 from hawklet_converter.judge import agreement
 from hawklet_converter.recipes import RECIPES, Attempt
 from hawklet_converter.verify import top1
-from hawklet_trainer.models import MODELS
+from hawklet_trainer.models.registry import MODELS
 from quantized_subject import Sample, Subject, drawn, published, read_sample, spec_of
 from suite_figures import Figure, Goal, ratio_figure
 from suite_rows import Row

@@ -10,7 +10,7 @@ from torch import nn
 from hawklet import __version__
 from hawklet.spec import PreprocessSpec
 from hawklet_trainer.data import PhotoSet
-from hawklet_trainer.models import MODELS
+from hawklet_trainer.models.registry import MODELS
 from hawklet_trainer.run import BEST, save_weights, versions, write_run
 
 

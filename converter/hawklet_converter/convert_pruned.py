@@ -29,7 +29,7 @@ from hawklet_converter.pruning.spending import Spending
 from hawklet_converter.request import Conversion, ConvertRequest, Row
 from hawklet_converter.steps import Steps
 from hawklet_converter.work import Work, load_either
-from hawklet_trainer.architecture import Architecture, channels_of
+from hawklet_trainer.models.architecture import Architecture, channels_of
 from hawklet_trainer.run import convert_command
 
 _SCHEMA = "hawklet-pruning/1"

@@ -15,7 +15,8 @@ from hawklet_converter.fake_quantized_net import with_fake_quantization, without
 from hawklet_converter.plan import QuantPlan
 from hawklet_trainer.augment import Augment, Mix
 from hawklet_trainer.data import PhotoSet
-from hawklet_trainer.loop import EpochRecord, History, Progress, TrainConfig, fine_tune
+from hawklet_trainer.training.loop import fine_tune
+from hawklet_trainer.training.terms import EpochRecord, History, Progress, TrainConfig
 
 _DISTIL, _TEMPERATURE = 0.7, 2.0
 _SHARE_OF_TIME = 0.9

@@ -20,9 +20,9 @@ from hawklet_converter.steps import Steps
 from hawklet_converter.verify import open_classifier
 from hawklet_converter.write_variants import Identity
 from hawklet_trainer.data import PhotoSet
-from hawklet_trainer.evaluate import accuracy_of
-from hawklet_trainer.loop import as_input
+from hawklet_trainer.evaluation.metrics import accuracy_of
 from hawklet_trainer.run import Run, load_run
+from hawklet_trainer.training.loop import as_input
 
 
 @dataclass(frozen=True)

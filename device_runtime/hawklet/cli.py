@@ -29,8 +29,10 @@ class _Entry:
 COMMANDS: dict[str, _Entry] = {
     "demo": _Entry("hawklet.commands:demo", "See the whole chain work, on cards drawn for it.", "host"),
     "data": _Entry("hawklet_trainer.data_commands:data", "Bring photos in, split, check and look at them.", "train"),
-    "train": _Entry("hawklet_trainer.commands:train", "Fine-tune a classifier on a folder of photos.", "train"),
-    "evaluate": _Entry("hawklet_trainer.commands:evaluate", "Measure a run's accuracy, class by class.", "train"),
+    "train": _Entry("hawklet_trainer.train_command:train", "Fine-tune a classifier on a folder of photos.", "train"),
+    "evaluate": _Entry(
+        "hawklet_trainer.evaluate_command:evaluate", "Measure a run's accuracy, class by class.", "train"
+    ),
     "convert": _Entry(
         "hawklet_converter.commands:convert", "Prune and quantize a run to a verified bundle.", "convert"
     ),
@@ -47,7 +49,7 @@ COMMANDS: dict[str, _Entry] = {
     "run": _Entry("hawklet.commands:run", "Classify live camera frames, a video or pictures.", "device"),
     "bench": _Entry("hawklet_benchmarks.commands:bench", "Measure latency, memory and stages of a model.", "bench"),
     "compare": _Entry("hawklet_benchmarks.commands:compare", "Compare two benchmark reports.", "bench"),
-    "weights": _Entry("hawklet_trainer.commands:weights", "List and fetch pretrained weights.", "train"),
+    "weights": _Entry("hawklet_trainer.model_commands:weights", "List and fetch pretrained weights.", "train"),
 }
 
 

@@ -30,7 +30,7 @@ from hawklet_converter.plan import ActivationQuant, QuantPlan
 from hawklet_converter.recipes import RECIPES
 from hawklet_converter.request import Conversion, ConvertRequest, Row
 from hawklet_converter.steps import Steps
-from hawklet_trainer.models import model_entry
+from hawklet_trainer.models.registry import model_entry
 from hawklet_trainer.run import BEST, MANIFEST, load_run, save_weights
 
 VARIANTS = ["int8-tflite", "int8-onnx", "float32-tflite", "float32-onnx"]

@@ -11,7 +11,7 @@ from hawklet_converter.collect_ranges import RecordingInterpreter
 from hawklet_converter.equalize_channels import equalize_channels
 from hawklet_converter.fold_batch_norm import fold_batch_norm
 from hawklet_converter.place_layers import layers_of
-from hawklet_trainer.models import MODELS
+from hawklet_trainer.models.registry import MODELS
 from tiny_networks import TinyNet
 
 _SPREAD = torch.logspace(-1, 0, 8)

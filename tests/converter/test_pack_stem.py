@@ -20,7 +20,7 @@ from hawklet_converter.request import layout_for
 from hawklet_converter.weight_grid import weight_scales
 from hawklet_converter.write_onnx import OnnxActivations
 from hawklet_converter.write_variants import Identity, Layout, write_int8
-from hawklet_trainer.loop import as_input
+from hawklet_trainer.training.loop import as_input
 
 ZERO_POINT, SCALE = 116, 1 / 57
 

@@ -28,11 +28,11 @@ from hawklet_converter.train_quantized import QatConfig, QuantizedTraining, trai
 from hawklet_converter.weight_grid import weight_scales
 from hawklet_converter.write_onnx import OnnxActivations
 from hawklet_converter.write_variants import Identity, Layout, write_int8
-from hawklet_trainer import loop
 from hawklet_trainer.augment import Augment
 from hawklet_trainer.data import PixelSource, load_pixels
-from hawklet_trainer.loop import as_input
 from hawklet_trainer.run import load_run
+from hawklet_trainer.training import loop
+from hawklet_trainer.training.loop import as_input
 from tiny_networks import SCALE, SPEC, ZERO_POINT
 
 IDENTITY = Identity("shapes", ("disc", "square", "triangle"), SPEC, ZERO_POINT, SCALE)

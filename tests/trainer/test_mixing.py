@@ -14,11 +14,12 @@ from torch import nn
 from torch.nn import functional
 
 from hawklet import cli
-from hawklet_trainer import loop
 from hawklet_trainer.augment import Augment, Mix, make_mixing
 from hawklet_trainer.data import PhotoSet, read_photos
-from hawklet_trainer.distil import training_loss
-from hawklet_trainer.loop import Progress, TrainConfig, fine_tune
+from hawklet_trainer.training import loop
+from hawklet_trainer.training.distil import training_loss
+from hawklet_trainer.training.loop import fine_tune
+from hawklet_trainer.training.terms import Progress, Step, TrainConfig
 from tiny_networks import SCALE, SPEC, ZERO_POINT, TinyNet
 
 CONFIG = TrainConfig(epochs=3, batch=8, lr=0.01, augment=Augment.STRONG, patience=99)
@@ -100,7 +101,7 @@ def test_a_training_on_mixed_pictures_goes_on_to_the_same_bits(photos: PhotoSet,
     class BreaksOff(Progress):
         steps = 0
 
-        def step(self, loss: float) -> None:
+        def step(self, step: Step) -> None:
             self.steps += 1
             if self.steps == 5:
                 raise KeyboardInterrupt
@@ -123,7 +124,7 @@ def test_a_training_on_mixed_pictures_goes_on_to_the_same_bits(photos: PhotoSet,
 def test_a_state_of_before_there_was_mixing_goes_on(
     photos: PhotoSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hawklet_trainer import checkpoint
+    from hawklet_trainer.training import checkpoint
 
     config = dataclasses.replace(CONFIG, epochs=1, augment=Augment.DEFAULT)
     path = tmp_path / "state.safetensors"

@@ -17,15 +17,15 @@ import yaml
 
 from hawklet import cli
 from hawklet.errors import DataError, HawkletError, RunError, UsageError
-from hawklet_trainer.architecture import Architecture, channels_of
 from hawklet_trainer.data import read_photos
 from hawklet_trainer.finish import finish_run, read_results, results_csv
-from hawklet_trainer.models import MODELS
+from hawklet_trainer.models.architecture import Architecture, channels_of
+from hawklet_trainer.models.registry import MODELS
+from hawklet_trainer.models.weights import LoadedWeights, read_tensors
 from hawklet_trainer.resume import ResumeOptions, resume_run
 from hawklet_trainer.run import BEST, STATE, load_run
-from hawklet_trainer.terms import EpochRecord, History, Progress, TrainConfig
 from hawklet_trainer.train import TrainOptions, train_run
-from hawklet_trainer.weights import LoadedWeights, read_tensors
+from hawklet_trainer.training.terms import EpochRecord, History, Progress, Step, TrainConfig
 from tiny_networks import SCALE, SPEC, ZERO_POINT, TinyNet
 
 CONFIG = TrainConfig(epochs=3, head_epochs=4, batch=8, lr=0.01, patience=99)
@@ -36,7 +36,7 @@ class _BreaksOff(Progress):
     def __init__(self, at_step: int) -> None:
         self.steps, self.at_step = 0, at_step
 
-    def step(self, loss: float) -> None:
+    def step(self, step: Step) -> None:
         self.steps += 1
         if self.steps == self.at_step:
             raise KeyboardInterrupt
@@ -53,7 +53,7 @@ def small_model(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         stem=None,
         weights=None,
     )
-    monkeypatch.setattr("hawklet_trainer.loop.choose_precision", lambda *_: (torch.float32, "float32"))
+    monkeypatch.setattr("hawklet_trainer.training.loop.choose_precision", lambda *_: (torch.float32, "float32"))
     yield
     del MODELS["small"]
 

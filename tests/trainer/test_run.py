@@ -23,9 +23,9 @@ from hawklet import cli
 from hawklet.errors import DataError, RunError, UsageError
 from hawklet_trainer.augment import Augment
 from hawklet_trainer.data import load_pixels
-from hawklet_trainer.evaluate import accuracy_of
+from hawklet_trainer.evaluation.metrics import accuracy_of
+from hawklet_trainer.models.weights import read_tensors
 from hawklet_trainer.run import Run, load_run, new_run_folder, run_name, save_weights
-from hawklet_trainer.weights import read_tensors
 
 TINY = ("--weights", "none", "--imgsz", "64", "--batch", "8", "--no-flip")
 

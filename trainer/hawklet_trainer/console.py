@@ -15,10 +15,10 @@ from rich.table import Table
 from rich.text import Text
 from torch import nn
 
-from hawklet_trainer.evaluate import Metrics
+from hawklet_trainer.evaluation.metrics import Metrics
 from hawklet_trainer.finish import TrainResult
-from hawklet_trainer.models import is_own
-from hawklet_trainer.terms import EpochRecord, Progress
+from hawklet_trainer.models.registry import is_own
+from hawklet_trainer.training.terms import EpochRecord, Progress, Step
 
 
 class ConsoleProgress(Progress):
@@ -58,9 +58,9 @@ class ConsoleProgress(Progress):
         if self._task is not None:
             self._bars.reset(self._task, description=title, total=steps, visible=True, loss="")
 
-    def step(self, loss: float) -> None:
+    def step(self, step: Step) -> None:
         if self._task is not None:
-            self._bars.update(self._task, advance=1, loss="" if math.isnan(loss) else f"loss {loss:.3f}")
+            self._bars.update(self._task, advance=1, loss="" if math.isnan(step.loss) else f"loss {step.loss:.3f}")
 
     def epoch(self, record: EpochRecord, net: nn.Module, best: bool) -> None:
         if record.epoch:

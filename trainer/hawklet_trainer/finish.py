@@ -10,7 +10,7 @@ import csv
 import io
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timezone
 from enum import Enum
 from pathlib import Path
@@ -23,16 +23,18 @@ from hawklet import __version__
 from hawklet.errors import DataError
 from hawklet.safefiles import write_text
 from hawklet.spec import PreprocessSpec
-from hawklet_trainer import report
-from hawklet_trainer.architecture import Architecture
 from hawklet_trainer.augment.sheet import Sheet, choose, make_sheet
 from hawklet_trainer.data import Photo, PhotoSet, Place, load_pixels
-from hawklet_trainer.evaluate import Metrics, probabilities_of
+from hawklet_trainer.evaluation import report
+from hawklet_trainer.evaluation.metrics import Metrics, probabilities_of
+from hawklet_trainer.models.architecture import Architecture
+from hawklet_trainer.models.weights import LoadedWeights
 from hawklet_trainer.run import ARGUMENTS, BEST, SCHEMA, Run, load_run, save_weights, versions, write_run
-from hawklet_trainer.terms import EpochRecord, History, TrainConfig
-from hawklet_trainer.weights import LoadedWeights
+from hawklet_trainer.training.terms import EpochRecord, History, TrainConfig
 
 RESULTS = "results.csv"
+_NUMBERS = [field.name for field in fields(EpochRecord)][2:]
+"""Columns of results.csv after the epoch and the phase."""
 STARTED_WITH = "started_with"
 """Key of args.yaml below which stands what the options came to; not shown in the report."""
 _CHUNK = 256
@@ -72,7 +74,7 @@ def finish_run(
     Args:
         folder: The run's; its name is the run's name. Made where it is not there.
         net: With its final weights, on the CPU; takes ``(pixel - zero_point) * scale``.
-        architecture: What builds ``net`` again (see :func:`hawklet_trainer.architecture.channels_of`).
+        architecture: What builds ``net`` again (see :func:`hawklet_trainer.models.architecture.channels_of`).
         photos: What it was trained on, with val pictures.
         spec: The preprocessing contract.
         zero_point: Pixel value that becomes 0.
@@ -208,7 +210,7 @@ def read_results(text: str) -> list[EpochRecord]:
         EpochRecord(
             int(row["epoch"]),
             row["phase"],
-            *(float(row[name] or math.nan) for name in ("lr", "train_loss", "val_loss", "val_top1", "seconds")),
+            *(float(row[name] or math.nan) for name in _NUMBERS),
         )
         for row in csv.DictReader(io.StringIO(text))
     ]

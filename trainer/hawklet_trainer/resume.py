@@ -12,11 +12,10 @@ import yaml
 from hawklet.errors import HawkletError, RunError, UsageError
 from hawklet.safefiles import sha256_of
 from hawklet.spec import PreprocessSpec
-from hawklet_trainer.architecture import Architecture
 from hawklet_trainer.data import Loading
 from hawklet_trainer.finish import STARTED_WITH, TrainResult
-from hawklet_trainer.freed_memory import keep_freed_memory
-from hawklet_trainer.loop import seed_everything
+from hawklet_trainer.models.architecture import Architecture
+from hawklet_trainer.models.weights import LoadedWeights
 from hawklet_trainer.run import (
     ARGUMENTS,
     BEST,
@@ -29,9 +28,10 @@ from hawklet_trainer.run import (
     require_model,
     run_name,
 )
-from hawklet_trainer.terms import Progress, TrainConfig
 from hawklet_trainer.train import Training, first_network, require_batch, run_training
-from hawklet_trainer.weights import LoadedWeights
+from hawklet_trainer.training.freed_memory import keep_freed_memory
+from hawklet_trainer.training.loop import seed_everything
+from hawklet_trainer.training.terms import Progress, TrainConfig
 
 _OF_LOOP = {f.name for f in fields(TrainConfig)}
 _WHERE = {"model", "out", "name"}
@@ -48,8 +48,8 @@ class ResumeOptions:
     photos: Path | None = None
     """Where its photos are now, if they have moved."""
     given: Mapping[str, Any] = field(default_factory=dict)
-    """Options that were said, by name: fields of :class:`~hawklet_trainer.terms.TrainConfig`, and ``model``, ``out``
-    and ``name``. Others are refused."""
+    """Options that were said, by name: fields of :class:`~hawklet_trainer.training.terms.TrainConfig`, and ``model``,
+    ``out`` and ``name``. Others are refused."""
     loading: Loading = field(default_factory=Loading)
     """How pictures are read from now on."""
 

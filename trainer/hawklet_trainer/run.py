@@ -16,11 +16,11 @@ from torch import nn
 from hawklet.errors import HawkletError, RunError, UsageError
 from hawklet.safefiles import atomic_file, write_json, write_text
 from hawklet.spec import PreprocessSpec
-from hawklet_trainer.architecture import Architecture
 from hawklet_trainer.data import NEW_PLACE, PhotoSet
-from hawklet_trainer.models import MODELS, is_own
-from hawklet_trainer.terms import TrainConfig
-from hawklet_trainer.weights import FOLDED_KEY, read_tensors
+from hawklet_trainer.models.architecture import Architecture
+from hawklet_trainer.models.registry import MODELS, is_own
+from hawklet_trainer.models.weights import FOLDED_KEY, read_tensors
+from hawklet_trainer.training.terms import TrainConfig
 
 SCHEMA = "hawklet-run/1"
 MANIFEST = "manifest.json"
@@ -54,7 +54,7 @@ class Run:
 
     @property
     def model(self) -> str:
-        """Key of :data:`hawklet_trainer.models.MODELS`, or the user's own ``module:function``."""
+        """Key of :data:`hawklet_trainer.models.registry.MODELS`, or the user's own ``module:function``."""
         return self.architecture.model
 
     def build(self) -> nn.Module:

@@ -14,7 +14,6 @@ from torch.utils.tensorboard import SummaryWriter
 from hawklet.errors import UsageError
 from hawklet.safefiles import write_text
 from hawklet.spec import Fit, PreprocessSpec
-from hawklet_trainer.architecture import Architecture
 from hawklet_trainer.data import Loading, PhotoSet, read_photos
 from hawklet_trainer.data.importing import for_training
 from hawklet_trainer.finish import (
@@ -27,13 +26,14 @@ from hawklet_trainer.finish import (
     results_csv,
     write_arguments,
 )
-from hawklet_trainer.freed_memory import keep_freed_memory
-from hawklet_trainer.head import train_head
-from hawklet_trainer.loop import fine_tune, seed_everything
-from hawklet_trainer.models import DEFAULT_MODEL, ModelEntry, head_of, model_entry
+from hawklet_trainer.models.architecture import Architecture
+from hawklet_trainer.models.registry import DEFAULT_MODEL, ModelEntry, head_of, model_entry
+from hawklet_trainer.models.weights import LoadedWeights, load_pretrained, require_file
 from hawklet_trainer.run import BEST, LAST, STATE, new_run_folder, resume_command, run_name, save_weights, write_photos
-from hawklet_trainer.terms import EpochRecord, History, Progress, TrainConfig
-from hawklet_trainer.weights import LoadedWeights, load_pretrained, require_file
+from hawklet_trainer.training.freed_memory import keep_freed_memory
+from hawklet_trainer.training.head import train_head
+from hawklet_trainer.training.loop import fine_tune, seed_everything
+from hawklet_trainer.training.terms import EpochRecord, History, Progress, Step, TrainConfig
 
 _FEW_PHOTOS = 5000
 """With fewer training pictures the statistics of pretrained batch norms are better than new ones."""
@@ -41,7 +41,7 @@ _FEW_PHOTOS = 5000
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """What ``hawklet train`` is asked for; the loop's part is :class:`~hawklet_trainer.loop.TrainConfig`."""
+    """What ``hawklet train`` is asked for; the loop's part is :class:`~hawklet_trainer.training.loop.TrainConfig`."""
 
     photos: Path
     model: str = DEFAULT_MODEL
@@ -272,8 +272,8 @@ class _Recorder(Progress):
     def phase(self, title: str, steps: int) -> None:
         self.watcher.phase(title, steps)
 
-    def step(self, loss: float) -> None:
-        self.watcher.step(loss)
+    def step(self, step: Step) -> None:
+        self.watcher.step(step)
 
     def should_stop(self) -> bool:
         return self.watcher.should_stop()

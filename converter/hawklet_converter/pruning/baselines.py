@@ -11,8 +11,8 @@ from typing import Any
 
 from hawklet.spec import PreprocessSpec
 from hawklet_converter.pruning.sheet import NARROWER, SMALLER_INPUT
-from hawklet_trainer.architecture import Architecture
-from hawklet_trainer.models import model_entry
+from hawklet_trainer.models.architecture import Architecture
+from hawklet_trainer.models.registry import model_entry
 
 _SIDE_STEP = 8
 """Pixels."""

@@ -14,11 +14,11 @@ from hawklet.safefiles import sha256_of
 from hawklet_converter.kept_work import KeptWork
 from hawklet_converter.request import Row
 from hawklet_converter.work import Work
-from hawklet_trainer.architecture import Architecture
 from hawklet_trainer.finish import finish_run, plain
-from hawklet_trainer.loop import History, TrainConfig
+from hawklet_trainer.models.architecture import Architecture
+from hawklet_trainer.models.weights import LoadedWeights
 from hawklet_trainer.run import BEST, Run, load_run, new_run_folder
-from hawklet_trainer.weights import LoadedWeights
+from hawklet_trainer.training.terms import History, TrainConfig
 
 _LONGEST_STEM = 90
 """Of a run's name, so that a number still fits behind it."""

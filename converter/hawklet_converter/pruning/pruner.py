@@ -33,8 +33,8 @@ from hawklet_converter.request import layout_for
 from hawklet_converter.work import Work
 from hawklet_trainer.available_memory import available_memory
 from hawklet_trainer.data import load_pixels
-from hawklet_trainer.distil import MatchedLayer
-from hawklet_trainer.loop import History, TrainConfig
+from hawklet_trainer.training.distil import MatchedLayer
+from hawklet_trainer.training.terms import History, TrainConfig
 
 _STAGE = 0.4
 """More of the time than this is not cut at once: what matters is asked anew of the network that has recovered."""

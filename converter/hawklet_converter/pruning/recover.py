@@ -15,8 +15,9 @@ from hawklet.spec import PreprocessSpec
 from hawklet_converter.pruning.structure import Structure
 from hawklet_converter.work import Work
 from hawklet_trainer.augment import Augment, Mix
-from hawklet_trainer.distil import MatchedLayer
-from hawklet_trainer.loop import EpochRecord, History, Progress, TrainConfig, fine_tune
+from hawklet_trainer.training.distil import MatchedLayer
+from hawklet_trainer.training.loop import fine_tune
+from hawklet_trainer.training.terms import EpochRecord, History, Progress, TrainConfig
 
 _LEAST_MINUTES = 1e-3
 BY_TIME = 10_000

@@ -19,9 +19,9 @@ from hawklet_converter.pruning.sheet import SMALLER_INPUT
 from hawklet_converter.pruning.structure import find_structure, macs_of
 from hawklet_converter.reestimate_batch_norm import reestimate_batch_norm
 from hawklet_converter.work import Work
-from hawklet_trainer.architecture import Architecture
 from hawklet_trainer.data import load_pixels
-from hawklet_trainer.loop import as_input
+from hawklet_trainer.models.architecture import Architecture
+from hawklet_trainer.training.loop import as_input
 
 
 class Rivals:

@@ -72,7 +72,7 @@ def _recorder(classifier: Classifier) -> Model:
 
 def network_model(run: Run) -> Model:
     """The run's network itself, in torch and float32."""
-    from hawklet_trainer.evaluate import network_logits
+    from hawklet_trainer.evaluation.metrics import network_logits
 
     net = run.build()
     return lambda pixels: network_logits(net, pixels, run.pixel_zero_point, run.pixel_scale)

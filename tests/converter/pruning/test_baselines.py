@@ -7,7 +7,7 @@ import pytest
 from hawklet.spec import PreprocessSpec
 from hawklet_converter.pruning.baselines import narrower, smaller_input, with_height
 from hawklet_converter.pruning.sheet import NARROWER, SMALLER_INPUT
-from hawklet_trainer.architecture import Architecture
+from hawklet_trainer.models.architecture import Architecture
 
 SPEC = PreprocessSpec(224, 224)
 MOBILE = Architecture("mobilenet_v2")

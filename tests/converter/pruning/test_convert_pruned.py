@@ -36,9 +36,9 @@ from hawklet_converter.verification.request import VerifyRequest
 from hawklet_converter.verification.verify_bundle import NETWORK, verify
 from hawklet_converter.verification.verify_bundle import UNPRUNED as UNPRUNED_ROW
 from hawklet_converter.work import Work
-from hawklet_trainer.loop import EpochRecord
-from hawklet_trainer.models import MODELS
+from hawklet_trainer.models.registry import MODELS
 from hawklet_trainer.run import MANIFEST, Run, load_run
+from hawklet_trainer.training.terms import EpochRecord
 from tiny_networks import TinyNet
 
 _ROUGH = b"rough "
@@ -100,7 +100,7 @@ def clock() -> Iterator[Clock]:
         patched.setattr("hawklet_converter.work.on_this_machine", lambda *_: LatencySource("counted", hand.measure))
         patched.setattr("hawklet_converter.pruning.pruner.rough_int8_tflite", _rough)
         patched.setattr("hawklet_converter.convert.export_float", _exporting_once())
-        patched.setattr("hawklet_trainer.loop.choose_precision", lambda *_: (torch.float32, "float32"))
+        patched.setattr("hawklet_trainer.training.loop.choose_precision", lambda *_: (torch.float32, "float32"))
         yield hand
 
 

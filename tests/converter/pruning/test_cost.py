@@ -14,7 +14,7 @@ from hawklet_converter.pruning.cost import CostModel, Workload, fit_cost, macs_a
 from hawklet_converter.pruning.reach import learn_cost, reach_latency, reach_macs
 from hawklet_converter.pruning.sensitivity import Curve
 from hawklet_converter.pruning.structure import Structure, find_structure, macs_of, remove_channels
-from hawklet_trainer.models import MODELS
+from hawklet_trainer.models.registry import MODELS
 
 MOBILE = PreprocessSpec(64, 64)
 WEIGHTS = np.array([0.05, 0.4, 2.0, 0.3])

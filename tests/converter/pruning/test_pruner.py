@@ -28,8 +28,8 @@ from hawklet_converter.request import ConvertRequest
 from hawklet_converter.steps import Steps
 from hawklet_converter.verify import open_classifier
 from hawklet_converter.work import Work
-from hawklet_trainer.distil import MatchedLayer
 from hawklet_trainer.run import load_run
+from hawklet_trainer.training.distil import MatchedLayer
 from tiny_networks import SPEC, TinyNet
 
 

@@ -15,7 +15,7 @@ from hawklet_converter.pruning.importance import Examples
 from hawklet_converter.pruning.repair import repair
 from hawklet_converter.pruning.structure import Structure, find_structure, remove_channels
 from hawklet_converter.reestimate_batch_norm import reestimate_batch_norm
-from hawklet_trainer.models import MODELS
+from hawklet_trainer.models.registry import MODELS
 from tiny_networks import SPEC, TinyNet
 
 

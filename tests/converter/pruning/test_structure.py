@@ -11,8 +11,8 @@ from torch import nn
 from hawklet.errors import ModelError
 from hawklet.spec import PreprocessSpec
 from hawklet_converter.pruning.structure import Structure, find_structure, remove_channels
-from hawklet_trainer.architecture import Architecture, channels_of
-from hawklet_trainer.models import MODELS
+from hawklet_trainer.models.architecture import Architecture, channels_of
+from hawklet_trainer.models.registry import MODELS
 from tiny_networks import SPEC, TinyNet
 
 FAMILIES = {

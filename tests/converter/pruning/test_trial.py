@@ -18,7 +18,7 @@ from hawklet_converter.pruning.sensitivity import Bench, Curve, _means_of_these_
 from hawklet_converter.pruning.structure import Structure, find_structure, remove_channels
 from hawklet_converter.pruning.trial import Trial, run_trial
 from hawklet_converter.reestimate_batch_norm import reestimate_batch_norm
-from hawklet_trainer.models import MODELS
+from hawklet_trainer.models.registry import MODELS
 from tiny_networks import SPEC, TinyNet
 
 

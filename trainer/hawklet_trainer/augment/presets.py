@@ -51,7 +51,10 @@ _MIX_WORDS = {
 
 
 def describe(kind: Augment, flip: bool, mix: Mix | None = None) -> str:
-    """What a training does to its pictures, in words; arguments as in :class:`~hawklet_trainer.terms.TrainConfig`."""
+    """What a training does to its pictures, in words.
+
+    Arguments as in :class:`~hawklet_trainer.training.terms.TrainConfig`.
+    """
     mirrored = "half of them mirrored" if flip else "never mirrored"
     mixed = _MIX_WORDS[kind.own_mix if mix is None else mix]
     return "; ".join(part for part in (_WORDS[kind], mirrored, mixed) if part)

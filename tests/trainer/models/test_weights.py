@@ -18,10 +18,10 @@ from safetensors.torch import save_file
 
 from hawklet.errors import WeightsError
 from hawklet.spec import PreprocessSpec
-from hawklet_trainer import weights
 from hawklet_trainer.data import Photo, Place, load_pixels
-from hawklet_trainer.evaluate import accuracy_of
-from hawklet_trainer.models import MODELS, WeightsEntry, WheelSource, head_of
+from hawklet_trainer.evaluation.metrics import accuracy_of
+from hawklet_trainer.models import weights
+from hawklet_trainer.models.registry import MODELS, WeightsEntry, WheelSource, head_of
 from hawklet_trainer.run import save_weights
 
 SIDE = 64

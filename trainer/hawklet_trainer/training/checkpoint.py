@@ -24,9 +24,9 @@ from hawklet.errors import RunError, WeightsError
 from hawklet.safefiles import atomic_file
 from hawklet.spec import PreprocessSpec
 from hawklet_trainer.data import PhotoSet
-from hawklet_trainer.distil import MatchedLayer
-from hawklet_trainer.terms import EpochRecord, History, TrainConfig
-from hawklet_trainer.weights import read_tensors
+from hawklet_trainer.models.weights import read_tensors
+from hawklet_trainer.training.distil import MatchedLayer
+from hawklet_trainer.training.terms import EpochRecord, History, TrainConfig
 
 SCHEMA = "hawklet-training-state/1"
 _KEY = "hawklet_training_state"

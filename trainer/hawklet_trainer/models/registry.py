@@ -165,13 +165,13 @@ def _without_auxiliary(tensors: dict[str, torch.Tensor], net: nn.Module) -> dict
 
 
 def _efficientnet_lite0(classes: int, height: int, width: int) -> nn.Module:
-    from hawklet_trainer.efficientnet_lite import EfficientNetLite0
+    from hawklet_trainer.models.efficientnet_lite import EfficientNetLite0
 
     return EfficientNetLite0(classes, height, width)
 
 
 def _lite0_tensors(tensors: dict[str, torch.Tensor], net: nn.Module) -> dict[str, torch.Tensor]:
-    from hawklet_trainer.efficientnet_lite import by_position
+    from hawklet_trainer.models.efficientnet_lite import by_position
 
     return tensors if set(tensors) == set(net.state_dict()) else by_position(tensors, net)
 

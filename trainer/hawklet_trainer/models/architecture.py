@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from hawklet.errors import RunError
-from hawklet_trainer.models import model_entry
+from hawklet_trainer.models.registry import model_entry
 
 LEAST_WIDTH, MOST_WIDTH = 0.1, 4.0
 """Width multipliers that can be meant."""
@@ -27,7 +27,7 @@ class Architecture:
     """Everything that a network's modules and shapes follow from, besides its classes and its input's size."""
 
     model: str
-    """Key of :data:`hawklet_trainer.models.MODELS`, or the user's own ``module:function``."""
+    """Key of :data:`hawklet_trainer.models.registry.MODELS`, or the user's own ``module:function``."""
     width: float = 1.0
     """Width multiplier."""
     channels: Mapping[str, tuple[int, int]] = field(default_factory=dict)

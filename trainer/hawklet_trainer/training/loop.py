@@ -1,7 +1,7 @@
 """The training loop, written once and in full view: :func:`fine_tune` trains the whole network.
 
-``hawklet train`` calls it after :func:`hawklet_trainer.head.train_head`; the converter calls it to recover a pruned
-network, with the unpruned one as ``teacher``.
+``hawklet train`` calls it after :func:`hawklet_trainer.training.head.train_head`; the converter calls it to recover a
+pruned network, with the unpruned one as ``teacher``.
 """
 
 from __future__ import annotations
@@ -22,26 +22,13 @@ from torch.nn import functional
 from hawklet.errors import DataError
 from hawklet.spec import Pixels, PreprocessSpec
 from hawklet_trainer.augment import Mixing, make_augmentation, make_mixing, source_spec
-from hawklet_trainer.checkpoint import Checkpoint, TrainingState, conditions_of
 from hawklet_trainer.data import Loading, PhotoSet, PixelSource
 from hawklet_trainer.data.workers import telling_of_killed_workers
-from hawklet_trainer.distil import CaughtFeatures, MatchedLayer, answers_of, catching_features, training_loss
-from hawklet_trainer.freed_memory import keep_freed_memory
-from hawklet_trainer.precision import autocast, choose_precision
-from hawklet_trainer.terms import SILENT, EpochRecord, History, Progress, TrainConfig
-
-__all__ = [
-    "SILENT",
-    "EpochRecord",
-    "History",
-    "Progress",
-    "TrainConfig",
-    "as_input",
-    "evaluation_mode",
-    "fine_tune",
-    "seed_everything",
-    "training_device",
-]
+from hawklet_trainer.training.checkpoint import Checkpoint, TrainingState, conditions_of
+from hawklet_trainer.training.distil import CaughtFeatures, MatchedLayer, answers_of, catching_features, training_loss
+from hawklet_trainer.training.freed_memory import keep_freed_memory
+from hawklet_trainer.training.precision import autocast, choose_precision
+from hawklet_trainer.training.terms import SILENT, EpochRecord, History, Progress, Step, TrainConfig
 
 
 def as_input(pixels: Pixels, zp: int, scale: float, device: torch.device | None = None) -> torch.Tensor:
@@ -221,7 +208,7 @@ def _fine_tune(
             if config.ema:
                 _average(averaged, net, min(decay, state.done / (state.done + 9.0)))
             losses.append(float(loss.detach()))
-            progress.step(losses[-1])
+            progress.step(Step(losses[-1], math.nan, lr, len(x)))
             if progress.should_stop() or _time_share(start, config.minutes) >= 1.0:
                 break
 

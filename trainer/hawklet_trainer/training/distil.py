@@ -13,7 +13,7 @@ from torch.nn import functional
 from torch.utils.hooks import RemovableHandle
 
 from hawklet.errors import UsageError
-from hawklet_trainer.terms import TrainConfig
+from hawklet_trainer.training.terms import TrainConfig
 
 _LEAST_VARIANCE = 1e-6
 _MOST_POSITIONS = 28

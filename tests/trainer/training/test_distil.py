@@ -12,8 +12,9 @@ from hawklet.errors import UsageError
 from hawklet.spec import PreprocessSpec
 from hawklet_trainer.augment import Augment
 from hawklet_trainer.data import PhotoSet, load_pixels, read_photos
-from hawklet_trainer.distil import MatchedLayer, catching_features, channel_distance
-from hawklet_trainer.loop import TrainConfig, as_input, fine_tune
+from hawklet_trainer.training.distil import MatchedLayer, catching_features, channel_distance
+from hawklet_trainer.training.loop import as_input, fine_tune
+from hawklet_trainer.training.terms import TrainConfig
 
 SPEC = PreprocessSpec(32, 32)
 PIXEL = (120, 1 / 64)

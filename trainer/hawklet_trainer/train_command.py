@@ -1,4 +1,4 @@
-"""``hawklet train``, ``evaluate`` and ``weights``. Everything heavy is imported when a command is called."""
+"""``hawklet train``. Everything heavy is imported when it is called."""
 
 from __future__ import annotations
 
@@ -152,79 +152,11 @@ def _train_options(photos: Path, options: dict[str, Any], loading: Any) -> Any:
     from dataclasses import fields
 
     from hawklet.spec import Fit
-    from hawklet_trainer.loop import TrainConfig
     from hawklet_trainer.train import TrainOptions
+    from hawklet_trainer.training.terms import TrainConfig
 
     options["fit"] = Fit(options["fit"])
     of_loop = {field.name for field in fields(TrainConfig)}
     config = TrainConfig.from_plain({key: value for key, value in options.items() if key in of_loop})
     rest = {key: value for key, value in options.items() if key not in of_loop}
     return TrainOptions(photos=photos, config=config, loading=loading, **rest)
-
-
-@click.command()
-@click.argument("run", type=click.Path(path_type=Path))
-@click.argument("photos", type=click.Path(path_type=Path), required=False)
-@click.option(
-    "--split",
-    type=click.Choice(["val", "test", "train"]),
-    help="Which pictures of the run's own  [default: test, or val where there are none]",
-)
-@click.option(
-    "--json", "json_file", type=click.Path(path_type=Path), metavar="FILE", help="Write the figures here too."
-)
-@click.option("--model", metavar="MODULE:FUNCTION", help="Of a run of a network of your own, the same again.")
-def evaluate(run: Path, photos: Path | None, split: str | None, json_file: Path | None, model: str | None) -> None:
-    """Measure the best weights of RUN, in float32: accuracy, and precision, recall and F1 of each class.
-
-    Measured on the run's own split; or on PHOTOS, a folder with one folder of pictures per class. With --split PHOTOS
-    is where the run's own photos are now.
-    """
-    from hawklet_trainer.threads import wait_without_spinning
-
-    wait_without_spinning()
-    from rich.console import Console
-
-    from hawklet.safefiles import require_writable, write_json
-    from hawklet_trainer.console import print_metrics
-    from hawklet_trainer.evaluate_run import evaluate_run
-
-    if json_file is not None:
-        require_writable(json_file)
-    done = evaluate_run(run, photos, split, model)
-    for warning in done.warnings:
-        click.echo(f"warning: {warning}", err=True)
-    click.echo(f"{done.name}, {done.model}, on {done.measured_on}")
-    print_metrics(Console(), done.metrics)
-    if json_file is not None:
-        write_json(json_file, done.to_dict())
-
-
-@click.group()
-def weights() -> None:
-    """List and fetch pretrained weights."""
-
-
-@weights.command("list")
-def list_weights() -> None:
-    """Show every network's weights, and where they are or would come from."""
-    from hawklet_trainer.models import MODELS
-    from hawklet_trainer.weights import cache_folder, describe
-
-    for entry in MODELS.values():
-        if entry.weights is not None:
-            click.echo(f"{entry.name}: {describe(entry.weights)}")
-    click.echo(f"the cache: {cache_folder()}")
-
-
-@weights.command()
-@click.argument("name")
-def fetch(name: str) -> None:
-    """Fetch and check the pretrained weights of the network NAME; prints the file's path."""
-    from hawklet_trainer.models import model_entry
-    from hawklet_trainer.weights import fetch as fetch_file
-
-    entry = model_entry(name).weights
-    if entry is None:
-        raise UsageError(f"a network of your own has no published weights to fetch, got {name}")
-    click.echo(fetch_file(entry, lambda line: click.echo(line, err=True)))

@@ -8,7 +8,7 @@ from typing import Any
 
 from hawklet.errors import DataError
 from hawklet_trainer.data import Photo, read_labelled
-from hawklet_trainer.evaluate import Metrics
+from hawklet_trainer.evaluation.metrics import Metrics
 from hawklet_trainer.finish import judge
 from hawklet_trainer.run import Run, load_run
 

@@ -97,7 +97,7 @@ def network_logits(net: nn.Module, pixels: Pixels, zp: int, scale: float, batch:
     """
     import torch
 
-    from hawklet_trainer.loop import as_input, evaluation_mode
+    from hawklet_trainer.training.loop import as_input, evaluation_mode
 
     with evaluation_mode(net), torch.inference_mode():
         parts = [net(as_input(pixels[i : i + batch], zp, scale)).float() for i in range(0, len(pixels), batch)]

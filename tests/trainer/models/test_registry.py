@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from hawklet.errors import UsageError
-from hawklet_trainer.efficientnet_lite import EfficientNetLite0, by_position, same_padding
-from hawklet_trainer.folding import fold_normalization
-from hawklet_trainer.models import MODELS, head_of, model_entry
+from hawklet_trainer.models.efficientnet_lite import EfficientNetLite0, by_position, same_padding
+from hawklet_trainer.models.folding import fold_normalization
+from hawklet_trainer.models.registry import MODELS, head_of, model_entry
 
 SIDE = 64
 

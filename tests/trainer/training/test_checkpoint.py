@@ -17,7 +17,8 @@ from torch import nn
 from hawklet.errors import RunError
 from hawklet_trainer.augment import Augment
 from hawklet_trainer.data import PhotoSet, read_photos
-from hawklet_trainer.loop import EpochRecord, History, Progress, TrainConfig, fine_tune
+from hawklet_trainer.training.loop import fine_tune
+from hawklet_trainer.training.terms import EpochRecord, History, Progress, Step, TrainConfig
 from tiny_networks import SCALE, SPEC, ZERO_POINT, TinyNet
 
 CONFIG = TrainConfig(epochs=4, batch=8, lr=0.01, augment=Augment.DEFAULT, patience=99)
@@ -37,7 +38,7 @@ class _BreaksOff(Progress):
     def resumed(self, records: list[EpochRecord]) -> None:
         self.before = list(records)
 
-    def step(self, loss: float) -> None:
+    def step(self, step: Step) -> None:
         self.steps += 1
         if self.steps == self.at_step:
             raise _Broken
@@ -107,12 +108,13 @@ sys.path[:0] = {sys.path!r}
 import torch
 torch.set_num_threads(1)
 from hawklet_trainer.data import read_photos
-from hawklet_trainer.loop import Progress, TrainConfig, fine_tune
+from hawklet_trainer.training.loop import fine_tune
+from hawklet_trainer.training.terms import Progress, Step, TrainConfig
 from hawklet_trainer.augment import Augment
 from tiny_networks import SCALE, SPEC, ZERO_POINT, TinyNet
 class Slow(Progress):
     steps = 0
-    def step(self, loss):
+    def step(self, step):
         self.steps += 1
         if self.steps == 8:
             print("in the middle", flush=True)
@@ -153,7 +155,7 @@ def test_a_request_to_stop_leaves_the_state_of_the_last_whole_epoch(photos: Phot
     class Impatient(Progress):
         steps = 0
 
-        def step(self, loss: float) -> None:
+        def step(self, step: Step) -> None:
             self.steps += 1
 
         def should_stop(self) -> bool:
@@ -213,9 +215,9 @@ def test_time_spent_before_counts_toward_the_budget(photos: PhotoSet, tmp_path: 
     config = dataclasses.replace(CONFIG, epochs=500, minutes=0.01)
 
     class Slow(_BreaksOff):
-        def step(self, loss: float) -> None:
+        def step(self, step: Step) -> None:
             time.sleep(0.05)
-            super().step(loss)
+            super().step(step)
 
     with pytest.raises(_Broken):
         _train(photos, path, Slow(at_step=7), config)

@@ -13,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from hawklet.safefiles import atomic_file, write_text
-from hawklet_trainer.architecture import Architecture
 from hawklet_trainer.augment.sheet import Sheet
 from hawklet_trainer.data import Photo, Place
-from hawklet_trainer.evaluate import Metrics, measure
-from hawklet_trainer.terms import EpochRecord
+from hawklet_trainer.evaluation.metrics import Metrics, measure
+from hawklet_trainer.models.architecture import Architecture
 from hawklet_trainer.thumbnail import thumbnail
+from hawklet_trainer.training.terms import EpochRecord
 
 _MISTAKES = 24
 _SURE = 0.02

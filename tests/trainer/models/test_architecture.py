@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 from hawklet.errors import RunError
-from hawklet_trainer.architecture import Architecture, channels_of
-from hawklet_trainer.models import MODELS
+from hawklet_trainer.models.architecture import Architecture, channels_of
+from hawklet_trainer.models.registry import MODELS
 from tiny_networks import TinyNet
 
 SMALLER = {

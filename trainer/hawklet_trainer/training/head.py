@@ -13,17 +13,8 @@ from torch.nn import functional
 from hawklet.spec import PreprocessSpec
 from hawklet_trainer.data import Loading, PhotoSet, PixelSource
 from hawklet_trainer.data.workers import telling_of_killed_workers
-from hawklet_trainer.loop import (
-    SILENT,
-    EpochRecord,
-    History,
-    Progress,
-    TrainConfig,
-    as_input,
-    evaluation_mode,
-    seed_everything,
-    training_device,
-)
+from hawklet_trainer.training.loop import as_input, evaluation_mode, seed_everything, training_device
+from hawklet_trainer.training.terms import SILENT, EpochRecord, History, Progress, Step, TrainConfig
 
 _LR = 1e-3
 _WEIGHT_DECAY = 0.05
@@ -93,7 +84,7 @@ def _train_head(
             loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
             optimizer.step()
             schedule.step()
-        progress.step(float(loss.detach()))
+        progress.step(Step(float(loss.detach()), math.nan, float(schedule.get_last_lr()[0]), len(x)))
         if progress.should_stop():
             break
     with torch.inference_mode():
@@ -122,7 +113,7 @@ def _features(
             in_order = np.array_split(np.arange(len(source)), -(-len(source) // config.batch))
             for _, pixels in source.batches(in_order):
                 net(as_input(pixels, *pixel).to(device))
-                progress.step(math.nan)
+                progress.step(Step(pictures=len(pixels)))
     finally:
         hook.remove()
     return torch.cat(caught), torch.from_numpy(source.label_indices).to(device)

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from hawklet_trainer.console import print_metrics
-from hawklet_trainer.evaluate import measure
+from hawklet_trainer.evaluation.metrics import measure
 
 LABELS = ("a", "b", "c")
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from hawklet_trainer.models import ModelEntry
+from hawklet_trainer.models.registry import ModelEntry
 
 
 @torch.no_grad()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -68,6 +69,19 @@ class TrainConfig:
 
 
 @dataclass(frozen=True)
+class Step:
+    """What one step of a phase came to; NaN where there is nothing of that kind."""
+
+    loss: float = math.nan
+    top1: float = math.nan
+    """Percent of this step's pictures named rightly, augmented as they were; NaN where pictures were mixed."""
+    lr: float = math.nan
+    """Of the fastest group of parameters."""
+    pictures: int = 0
+    """How many passed through the network, in all processes together."""
+
+
+@dataclass(frozen=True)
 class EpochRecord:
     """One line of results.csv."""
 
@@ -84,6 +98,11 @@ class EpochRecord:
     """Percent."""
     seconds: float
     """Of epoch 0: what judging took, which every other epoch ends with."""
+    train_top1: float = math.nan
+    """Percent of the training pictures named rightly, as they were augmented, while the network was learning; NaN where
+    none was learned from, or pictures were mixed."""
+    images_per_second: float = math.nan
+    """Training pictures by the time that learning from them took, judging left out."""
 
 
 @dataclass
@@ -109,7 +128,7 @@ class Progress:
     def phase(self, title: str, steps: int) -> None:
         """A phase of ``steps`` steps begins."""
 
-    def step(self, loss: float) -> None:
+    def step(self, step: Step) -> None:
         """One step is done."""
 
     def epoch(self, record: EpochRecord, net: nn.Module, best: bool) -> None:

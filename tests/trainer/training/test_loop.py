@@ -16,11 +16,12 @@ from hawklet.errors import DataError, UsageError
 from hawklet.spec import PreprocessSpec
 from hawklet_trainer.augment import Augment, make_augmentation
 from hawklet_trainer.data import PhotoSet, load_pixels, read_photos
-from hawklet_trainer.distil import catching_features, similarity_distance
-from hawklet_trainer.evaluate import accuracy_of, probabilities_of
-from hawklet_trainer.head import train_head
-from hawklet_trainer.loop import EpochRecord, Progress, TrainConfig, as_input, evaluation_mode, fine_tune
-from hawklet_trainer.precision import choose_precision
+from hawklet_trainer.evaluation.metrics import accuracy_of, probabilities_of
+from hawklet_trainer.training.distil import catching_features, similarity_distance
+from hawklet_trainer.training.head import train_head
+from hawklet_trainer.training.loop import as_input, evaluation_mode, fine_tune
+from hawklet_trainer.training.precision import choose_precision
+from hawklet_trainer.training.terms import EpochRecord, Progress, Step, TrainConfig
 
 SPEC = PreprocessSpec(32, 32)
 PIXEL = (114, 1 / 58)
@@ -112,7 +113,7 @@ def test_a_request_to_stop_is_heard_within_an_epoch(net: Small, photos: PhotoSet
     class Impatient(Progress):
         steps = 0
 
-        def step(self, loss: float) -> None:
+        def step(self, step: Step) -> None:
             self.steps += 1
 
         def should_stop(self) -> bool:
@@ -229,7 +230,7 @@ def _answering(monkeypatch: pytest.MonkeyPatch, photos: PhotoSet, answers: Seque
         wrong, sure = next(asked)
         return nn.functional.one_hot((y + (torch.arange(len(y)) < wrong)) % 3, 3) * sure
 
-    monkeypatch.setattr("hawklet_trainer.loop._answers", answer)
+    monkeypatch.setattr("hawklet_trainer.training.loop._answers", answer)
 
 
 @pytest.mark.parametrize(("accuracy_first", "best"), [(False, 3), (True, 2)])

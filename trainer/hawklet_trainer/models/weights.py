@@ -27,8 +27,8 @@ from torch import nn
 
 from hawklet.errors import WeightsError
 from hawklet.safefiles import atomic_file, sha256_of
-from hawklet_trainer.folding import fold_normalization
-from hawklet_trainer.models import ModelEntry, PackageSource, WeightsEntry, WheelSource, head_path
+from hawklet_trainer.models.folding import fold_normalization
+from hawklet_trainer.models.registry import ModelEntry, PackageSource, WeightsEntry, WheelSource, head_path
 
 CONNECT_TIMEOUT_S = 5.0
 """How long a server may stay silent, seconds."""
