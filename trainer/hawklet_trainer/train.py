@@ -109,17 +109,40 @@ def train_run(
         WeightsError: the pretrained weights cannot be had.
         UsageError: an option cannot be meant.
     """
-    entry = model_entry(options.model)
-    spec = _spec(options, entry)
-    name = run_name(options.name, options.photos, entry.name)
-    _require_weights(options, entry)
-    seed_everything(options.config.seed)
-    keep_freed_memory()
+    require_trainable(options)
     source = for_training(options.photos, options.out, say)
     say(f"checking the pictures in {source}")
     photos = read_photos(source, options.config.seed)
     for warning in photos.warnings:
         say(f"warning: {warning}")
+    return train_on(photos, options, progress, say)
+
+
+def require_trainable(options: TrainOptions) -> None:
+    """Refuse options that cannot be meant and weights that cannot be had, before anything long begins.
+
+    Raises:
+        UsageError: an option cannot be meant.
+        WeightsError: the file of weights is not there.
+    """
+    entry = model_entry(options.model)
+    _spec(options, entry)
+    run_name(options.name, options.photos, entry.name)
+    _require_weights(options, entry)
+
+
+def train_on(
+    photos: PhotoSet,
+    options: TrainOptions,
+    progress: Progress | None = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> TrainResult:
+    """:func:`train_run` of photos that were read and split before, such as one fold; ``options.photos`` names them."""
+    entry = model_entry(options.model)
+    spec = _spec(options, entry)
+    name = run_name(options.name, options.photos, entry.name)
+    seed_everything(options.config.seed)
+    keep_freed_memory()
     architecture = Architecture(options.model, options.width)
     net, loaded = first_network(architecture, photos, spec, options.weights, say)
     config = _settled(options, loaded, photos)
