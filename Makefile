@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 DATA ?= ../shared/data
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint acceptance benchmark benchmark-quantization benchmark-pruning benchmark-data clean
+.PHONY: help demo test lint acceptance benchmark benchmark-quantization benchmark-pruning benchmark-data benchmark-training clean
 
 help:
 	@echo "make demo        see the whole chain work: photos -> trained -> int8 -> benchmarked -> live (about 10 minutes)"
@@ -17,6 +17,7 @@ help:
 	@echo "make benchmark-quantization [ROWS=1,5] [DATA=FOLDER]  int8 files against float and against others' int8 (two hours)"
 	@echo "make benchmark-pruning [ROWS=1,2] [DATA=FOLDER]  pruned networks against others of their latency (two hours)"
 	@echo "make benchmark-data [ROWS=1,2] [DATA=FOLDER]  how fast pictures come, and what checking them finds (half an hour)"
+	@echo "make benchmark-training [ROWS=1,3] [DATA=FOLDER]  accuracy, time and speed against torchvision's recipe (two hours)"
 	@echo "make clean       remove the environment and everything built"
 
 demo: $(READY)
@@ -48,6 +49,10 @@ benchmark-pruning: $(READY)
 benchmark-data: $(READY)
 	$(BIN)/python benchmarks/suites/data_figures.py --work .cache/data --data $(DATA) $(if $(ROWS),--rows $(ROWS)) \
 		-o benchmarks/results/data.json --page docs/data-results.md
+
+benchmark-training: $(READY)
+	$(BIN)/python benchmarks/suites/training.py --work .cache/training --data $(DATA) $(if $(ROWS),--rows $(ROWS)) \
+		-o benchmarks/results/training.json --page docs/training-results.md
 
 clean:
 	rm -rf $(VENV) build dist demo runs .pytest_cache .mypy_cache .ruff_cache .hypothesis

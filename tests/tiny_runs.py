@@ -16,7 +16,7 @@ from hawklet_converter.steps import Steps
 from hawklet_trainer.data import load_pixels, read_photos
 from hawklet_trainer.models.registry import MODELS
 from hawklet_trainer.run import save_weights, write_run
-from hawklet_trainer.training.loop import as_input
+from hawklet_trainer.training.inputs import as_input
 from tiny_networks import COLOURS, SCALE, SPEC, ZERO_POINT, TinyNet, draw_shape, train_tiny
 
 _PICTURES = 40
@@ -43,6 +43,7 @@ def tiny_run(photo_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> It
         build=lambda classes, height, width: TinyNet(classes),
         build_width=lambda classes, height, width, multiplier: TinyNet(classes, multiplier),
         head="head",
+        stem=("stem.0.0", "stem.0.1"),
         least_side=16,
     )
     photos = read_photos(photo_folder, seed=0)

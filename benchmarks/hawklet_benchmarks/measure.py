@@ -22,7 +22,7 @@ from hawklet.images import read_image
 from hawklet.safefiles import sha256_of
 from hawklet.spec import ModelFormat
 from hawklet_benchmarks.conditions import read_machine, read_moment
-from hawklet_benchmarks.picture import default_jpeg
+from hawklet_benchmarks.picture import default_jpeg, default_png
 from hawklet_benchmarks.plain import record_from
 from hawklet_benchmarks.result import SCHEMA, Executed, Model, Picture, Result, Run
 from hawklet_benchmarks.trust import doubts
@@ -46,7 +46,7 @@ class Plan:
     threads: int | None = None
     """CPU threads; None = all, at most 4."""
     image: Path | None = None
-    """Picture to classify; None = :func:`hawklet_benchmarks.picture.default_jpeg`."""
+    """Picture to classify; None = the one that :mod:`hawklet_benchmarks.picture` draws."""
     seconds: float = 10.0
     """Sampling time of all processes together."""
     rounds: int | None = None
@@ -81,7 +81,7 @@ def measure(plan: Plan, progress: Callable[[int, int], None] | None = None) -> R
     classifier = Classifier.open(plan.model, **opened)
     if classifier.variant is not None:
         opened["variant"] = classifier.variant.name  # so that every process opens the same one
-    jpeg, picture = _picture(plan.image)
+    encoded, picture = _picture(plan.image, classifier.spec.planes)
     model, engine = _describe(plan, classifier), _executed(classifier)
     can_invoke = _can_invoke(classifier)
     classifier.close()
@@ -90,7 +90,7 @@ def measure(plan: Plan, progress: Callable[[int, int], None] | None = None) -> R
     with tempfile.TemporaryDirectory(prefix="hawklet-bench-") as folder:
         # The suffix stays: reading the file by its name is what makes HEIC readable in the process.
         picture_file = (Path(folder) / "picture").with_suffix(plan.image.suffix if plan.image else ".jpg")
-        picture_file.write_bytes(jpeg)
+        picture_file.write_bytes(encoded)
         seconds = plan.seconds / plan.processes
         request = {
             "model": str(plan.model),
@@ -126,12 +126,12 @@ def _open_options(plan: Plan) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def _picture(image: Path | None) -> tuple[bytes, Picture]:
+def _picture(image: Path | None, planes: int) -> tuple[bytes, Picture]:
     """The encoded picture and what to say of it."""
     if image is None:
-        encoded, source = default_jpeg(), "generated"
+        encoded, source = default_jpeg() if planes == 3 else default_png(), "generated"
     else:
-        read_image(image)  # its errors name the file
+        read_image(image, planes=planes)  # its errors name the file
         encoded, source = image.read_bytes(), image.name
     height, width = read_image(io.BytesIO(encoded)).shape[:2]
     return encoded, Picture(source, width, height, len(encoded), hashlib.sha256(encoded).hexdigest())

@@ -48,7 +48,7 @@ def main() -> int:
         classifier = classifier_class.open(request["model"], **request["open"])
         loaded, loaded_cpu = time.monotonic_ns(), time.process_time_ns()
         picture = Path(request["picture"])
-        first_wall, first_cpu = _first(classifier, images.read_image(picture))
+        first_wall, first_cpu = _first(classifier, images.read_image(picture, planes=classifier.spec.planes))
         start = {
             "interpreter_ms": _ms(_ENTERED_NS - request["spawned_ns"]),
             "import_ms": _ms(imported - _ENTERED_NS),
@@ -86,12 +86,14 @@ def _round_of(classifier: Classifier, encoded: bytes, *, with_invoke: bool) -> C
     """A function that takes one picture through all stages and returns the clock readings around each."""
     from hawklet.images import read_image
 
+    planes = classifier.spec.planes
+
     def mark() -> tuple[int, int]:
         return time.perf_counter_ns(), time.process_time_ns()
 
     def play() -> _Marks:
         marks = [mark()]
-        image = read_image(io.BytesIO(encoded))
+        image = read_image(io.BytesIO(encoded), planes=planes)
         marks.append(mark())
         pixels = classifier.prepare(image)
         marks.append(mark())

@@ -22,7 +22,7 @@ from hawklet_converter.export_tflite import export_tflite
 from hawklet_converter.fold_batch_norm import fold_batch_norm
 from hawklet_converter.judge import agreement
 from hawklet_converter.quiet import quiet
-from hawklet_trainer.models.registry import ModelEntry
+from hawklet_trainer.models.entry import ModelEntry
 from hawklet_trainer.models.weights import fetch, read_tensors
 from quantized_subject import CLASSES, Sample, spec_of
 

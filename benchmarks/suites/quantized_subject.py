@@ -24,9 +24,10 @@ from hawklet_converter.request import layout_for
 from hawklet_converter.verify import logits_of, open_classifier
 from hawklet_converter.write_variants import Identity, write_float, write_int8
 from hawklet_hardware.target_option import HOST
-from hawklet_trainer.models.registry import MODELS, ModelEntry
+from hawklet_trainer.models.entry import ModelEntry
+from hawklet_trainer.models.registry import MODELS
 from hawklet_trainer.models.weights import load_pretrained
-from hawklet_trainer.training.loop import as_input
+from hawklet_trainer.training.inputs import as_input
 
 CLASSES = 1000
 _CALIBRATES_EVERY = 5

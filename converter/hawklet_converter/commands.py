@@ -98,6 +98,25 @@ _SEARCH_S, _PRUNING_S = 600.0, 1500.0
     help="Training pictures to collect ranges on.  [default: 128, or one of each class]",
 )
 @click.option("--target", type=TargetName(), default=HOST, show_default=True, help="The board that the files are for.")
+@click.option(
+    "--precision",
+    type=NumberRange(0, 1, min_open=True, max_open=True),
+    metavar="SHARE",
+    help="Share of the accepted answers of each class that are to be right, as 0.98; others are doubtful.",
+)
+@click.option(
+    "--accept",
+    type=NumberRange(0, 1, min_open=True),
+    metavar="SHARE",
+    help="Share of pictures of the classes that are to pass for familiar; others look unknown.  [default: 0.95, with "
+    "--precision or --unknown]",
+)
+@click.option(
+    "--unknown",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Pictures of no class, which rejecting is tried on.",
+)
 @click.option("--measure-on", metavar="USER@HOST", help="Time candidates on this board.  [default: this machine]")
 @login_options
 @click.option(
@@ -138,11 +157,15 @@ def convert(
     from hawklet_converter.request import ConvertRequest
     from hawklet_converter.search import Prefer
     from hawklet_converter.steps import Steps
+    from hawklet_trainer.evaluation.reject_option import RejectRequest
 
     access = _access(options)
+    rejecting = RejectRequest(*(options.pop(name) for name in ("precision", "accept", "unknown")))
     prunes = options["prune"] or options["prune_macs"] or options["sweep"]
     budget_s = budget if budget is not None else _PRUNING_S if prunes else _SEARCH_S
-    request = ConvertRequest(run=run, budget_s=budget_s, prefer=Prefer(prefer), access=access, **options)
+    request = ConvertRequest(
+        run=run, budget_s=budget_s, prefer=Prefer(prefer), access=access, rejecting=rejecting, **options
+    )
     steps = Steps()
     _show(convert_run(request, steps), steps.elapsed)
 

@@ -11,6 +11,7 @@ import torch
 from torch import fx, nn
 
 from hawklet import __version__
+from hawklet.acceptance import Acceptance
 from hawklet.bundle import Bundle
 from hawklet.errors import BudgetError, BundleError, RunError, UsageError
 from hawklet.safefiles import require_writable
@@ -18,6 +19,7 @@ from hawklet.spec import ModelFormat, Precision
 from hawklet_converter.against import Against
 from hawklet_converter.collect_ranges import spread
 from hawklet_converter.convert_pruned import convert_pruned
+from hawklet_converter.fit_rejecting import Rejecting, fit_rejecting
 from hawklet_converter.float_exports import FloatExport, export_float
 from hawklet_converter.fold_batch_norm import fold_batch_norm
 from hawklet_converter.gather_evidence import gather_evidence
@@ -26,7 +28,7 @@ from hawklet_converter.latency_source import LatencySource
 from hawklet_converter.load_pictures import load_pictures
 from hawklet_converter.make_candidate import CandidateMaker, Judges
 from hawklet_converter.make_plan import Evidence, PlanMaker, Planned
-from hawklet_converter.measure_rows import doubts_of, measure_rows, notes_of, times_count, val_logits
+from hawklet_converter.measure_rows import FileLogits, logits_by_file, doubts_of, measure_rows, notes_of, times_count
 from hawklet_converter.one_thread import one_thread
 from hawklet_converter.pack import Packing, VariantFile, format_of, pack
 from hawklet_converter.place_layers import held_layers
@@ -41,6 +43,9 @@ from hawklet_converter.train_planned import train_planned
 from hawklet_converter.verify import logits_of, top1
 from hawklet_converter.work import Work, load_either
 from hawklet_converter.write_variants import float_ops, write_float
+from hawklet_trainer.data import SPLITS, PhotoSet
+from hawklet_trainer.evaluation.temperature import fit_temperature
+from hawklet_trainer.evaluation.unknown import UnknownPictures, read_unknown
 from hawklet_trainer.run import MANIFEST
 
 FORMATS = (ModelFormat.TFLITE, ModelFormat.ONNX)
@@ -83,9 +88,17 @@ def _begin(request: ConvertRequest, steps: Steps) -> tuple[Work, nn.Module]:
     target = _require_place(request.output or Path(f"{run.name}.hawklet"))
     photos = run.photos(request.photos)
     with steps.step("reading pictures"):
+        no_class = _no_class(request, photos)
         pictures = load_pictures(run, photos, request.calibration)
         net = run.build()
-    return Work(request, run, photos, pictures, target, steps, torch.get_num_threads()), net
+    return Work(request, run, photos, pictures, target, steps, torch.get_num_threads(), no_class), net
+
+
+def _no_class(request: ConvertRequest, photos: PhotoSet) -> UnknownPictures | None:
+    if request.rejecting.unknown is None:
+        return None
+    known = {photo.sha256: split for split in SPLITS for photo in photos.items(split)}
+    return read_unknown(request.rejecting.unknown, photos.labels, known)
 
 
 def _convert_run(request: ConvertRequest, steps: Steps, against: Against | None) -> Conversion:
@@ -255,9 +268,14 @@ def _measure_and_pack(
         chosen = found.chosen
         files = {f"{chosen.precision.value}-{f.value}": content for f, content in chosen.files.items()} | files
     with work.steps.step("measuring every file on the test pictures, and its latency"):
-        rows = measure_rows(files, latency, work)
+        logits = logits_by_file(files, work)
+        rows = measure_rows(files, logits, latency, work)
         others = [candidate for candidate in found.tried if candidate is not found.chosen] if found else []
         pruning = {"pruning": against.conclude(files, rows, others, latency)} if against else {}
+    preferred = rows[0].variant
+    temperature = round(fit_temperature(logits[preferred].val, work.pictures.val_truth), 4)
+    rejecting = _rejecting(files, logits, preferred, temperature, work)
+    rules = {"rejecting": rejecting.to_dict()} if rejecting else {}
     notes = (*notes_of(rows, work.request), *latency.doubts, *doubts_of(work, against is not None), *_left_out(found))
     with work.steps.step("recording golden frames and writing the bundle"):
         packing = Packing(
@@ -265,14 +283,24 @@ def _measure_and_pack(
             rows=rows,
             files={name: _variant_file(name, content, output_step) for name, content in files.items()},
             golden_inputs=work.pictures.val[spread(len(work.pictures.val), _GOLDEN_PICTURES)],
-            calibrated_on=(val_logits(files[rows[0].variant], rows[0].variant, work), work.pictures.val_truth),
-            provenance={**provenance_of(work, found, rows, before), "latency": latency.where, **pruning},
+            temperature=temperature,
+            acceptance=rejecting.figures.option.acceptance if rejecting else Acceptance(),
+            provenance={**provenance_of(work, found, rows, before), "latency": latency.where, **pruning, **rules},
             plan=found.chosen.plan if found else None,
             notes=notes,
         )
         manifest = pack(work.target, packing)
     tried = tuple(candidate.to_row(before) for candidate in found.tried) if found else ()
-    return Conversion(work.target, manifest, rows, notes, tried)
+    return Conversion(work.target, manifest, rows, (*notes, *rules.get("rejecting", {}).get("notes", ())), tried)
+
+
+def _rejecting(
+    files: Mapping[str, bytes], logits: Mapping[str, FileLogits], preferred: str, temperature: float, work: Work
+) -> Rejecting | None:
+    if not work.request.rejecting.asked:
+        return None
+    with work.steps.step("fitting when to say nothing"):
+        return fit_rejecting(files, logits, preferred, temperature, work)
 
 
 def _variant_file(name: str, content: bytes, output_step: float) -> VariantFile:

@@ -29,6 +29,7 @@ from hawklet_converter.pruning.spending import Spending
 from hawklet_converter.request import Conversion, ConvertRequest, Row
 from hawklet_converter.steps import Steps
 from hawklet_converter.work import Work, load_either
+from hawklet_trainer.evaluation.reject_option import RejectRequest
 from hawklet_trainer.models.architecture import Architecture, channels_of
 from hawklet_trainer.run import convert_command
 
@@ -148,7 +149,7 @@ class _PrunedConversion:
         """What builds a pruned network: the registry's, and the layers that are narrower."""
         run = self._work.run
         plain = replace(run.architecture, channels={})
-        whole = plain.build(len(run.labels), run.spec.height, run.spec.width)
+        whole = plain.build(len(run.labels), run.spec.height, run.spec.width, run.spec.channels)
         return replace(plain, channels=channels_of(net, whole))
 
     def _with_files(self, network: Network) -> Network:
@@ -166,6 +167,7 @@ class _PrunedConversion:
             max_drop=100.0,
             budget_s=0.0,
             resume=False,
+            rejecting=RejectRequest(),
         )
 
         def convert() -> dict[str, Any]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import fx, nn
+from torch import fx
 
 from hawklet_converter.place_layers import LAYERS
+from hawklet_trainer.models.size import layer_macs
 
 
 def count_macs(net: fx.GraphModule, picture: torch.Tensor) -> dict[str, int]:
@@ -25,15 +26,9 @@ def count_macs(net: fx.GraphModule, picture: torch.Tensor) -> dict[str, int]:
             value = super().run_node(n)
             layer = modules.get(str(n.target)) if n.op == "call_module" else None
             if isinstance(layer, LAYERS):
-                counted[n.name] = _macs(layer, tuple(value.shape))
+                counted[n.name] = layer_macs(layer, tuple(value.shape))
             return value
 
     with torch.inference_mode():
         Counting(net).run(picture)
     return counted
-
-
-def _macs(layer: nn.Module, shape: tuple[int, ...]) -> int:
-    assert isinstance(layer, LAYERS)  # noqa: S101 -- narrows the type; the caller looked
-    positions = shape[2] * shape[3] if len(shape) == 4 else 1
-    return int(layer.weight.numel() * positions)

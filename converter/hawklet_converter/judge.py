@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hawklet.spec import Floats
-from hawklet_converter.fit_temperature import log_softmax
+from hawklet_trainer.evaluation.temperature import log_softmax
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import platform
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,16 +20,34 @@ from hawklet_converter.work import Work
 from hawklet_hardware.targets import target_named
 
 
-def val_logits(content: bytes, name: str, work: Work) -> Floats:
-    """A file's logits on the validation pictures, ``float32 [N, classes]``."""
-    return logits_of(work.open(content, format_of(name)), work.pictures.val)
+@dataclass(frozen=True)
+class FileLogits:
+    """What a file answers to a run's pictures, ``float32 [N, classes]``."""
+
+    val: Floats
+    test: Floats
+    """Empty where the run has no test pictures."""
 
 
-def measure_rows(files: Mapping[str, bytes], latency: LatencySource, work: Work) -> tuple[Row, ...]:
-    """Measure the files of a bundle, the test pictures for the only time.
+def logits_by_file(files: Mapping[str, bytes], work: Work) -> dict[str, FileLogits]:
+    """Show the validation and test pictures to the files of a bundle, the latter for the only time; by variant."""
+    pictures, found = work.pictures, {}
+    for name, content in files.items():
+        classifier = work.open(content, format_of(name))
+        val = logits_of(classifier, pictures.val)
+        test = logits_of(classifier, pictures.test) if len(pictures.test) else val[:0]
+        found[name] = FileLogits(val, test)
+    return found
+
+
+def measure_rows(
+    files: Mapping[str, bytes], logits: Mapping[str, FileLogits], latency: LatencySource, work: Work
+) -> tuple[Row, ...]:
+    """Measure the files of a bundle.
 
     Args:
         files: By variant.
+        logits: What they answer to the run's pictures.
         latency: Where they are timed.
         work: For the pictures.
 
@@ -36,18 +55,14 @@ def measure_rows(files: Mapping[str, bytes], latency: LatencySource, work: Work)
         A row each, in order of preference.
     """
     pictures, has_test = work.pictures, len(work.pictures.test) > 0
-    val = {name: val_logits(content, name, work) for name, content in files.items()}
-    every = val
-    if has_test:
-        seen = {name: logits_of(work.open(content, format_of(name)), pictures.test) for name, content in files.items()}
-        every = {name: np.concatenate([val[name], seen[name]]) for name in files}
+    every = {name: np.concatenate([of.val, of.test]) for name, of in logits.items()}
     times = latency.measure({name: (format_of(name), content) for name, content in files.items()})
     rows = tuple(
         Row(
             variant=name,
             bytes=len(content),
-            val=top1(val[name], pictures.val_truth),
-            test=top1(every[name][len(pictures.val) :], pictures.test_truth) if has_test else None,
+            val=top1(logits[name].val, pictures.val_truth),
+            test=top1(logits[name].test, pictures.test_truth) if has_test else None,
             agreement=agreement(every[name], every["float32-tflite"]),
             ms=times.get(name),
         )

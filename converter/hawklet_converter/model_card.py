@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from hawklet.spec import CHANNELS
 from hawklet_converter.pruning.sheet import UNPRUNED
 from hawklet_converter.request import Row
 
 
-def model_card(name: str, labels: Sequence[str], provenance: Mapping[str, Any], rows: Sequence[Row]) -> str:
+def model_card(
+    name: str, labels: Sequence[str], provenance: Mapping[str, Any], rows: Sequence[Row], channels: int = 3
+) -> str:
     """Markdown: what it is, how well each file does, where it comes from, what it does not know."""
     quantization = provenance.get("quantization")
     lines = [
         f"# {name}",
         "",
         f"An image classifier ({provenance['architecture']}) for {len(labels)} classes: {', '.join(labels)}.",
-        "It names the most likely of these classes for every picture, also for pictures that show none of them.",
+        _answers(provenance.get("rejecting")),
         "",
         "| file | MB | top-1 val % | top-1 test % | agreement with float32 % |",
         "|---|---|---|---|---|",
@@ -27,14 +30,38 @@ def model_card(name: str, labels: Sequence[str], provenance: Mapping[str, Any], 
         "",
         f"Measured on these files through hawklet's own runtime; {_data(provenance['data'])}.",
         "",
-        "All files take `uint8 [1, H, W, 3]` RGB pixels, 0..255, and return `float32` logits.",
+        f"All files take `uint8 [1, H, W, {channels}]` {CHANNELS[channels]} pixels, 0..255, and return `float32` "
+        "logits.",
     ]
     if quantization:
         on = f", on {quantization['calibration']} training pictures" if quantization["calibration"] else ""
         lines += ["", f"The {quantization['recipe']} files: {quantization['method']}{on}."]
+    if "rejecting" in provenance:
+        lines += ["", *_rejecting(provenance["rejecting"])]
     if "pruning" in provenance:
         lines += ["", *_pruning(provenance["pruning"], provenance["latency"])]
     return "\n".join(lines) + "\n"
+
+
+def _answers(rules: Mapping[str, Any] | None) -> str:
+    if rules is None:
+        return "It names the most likely of these classes for every picture, also for pictures that show none of them."
+    return "It names the most likely of these classes, or says nothing, as stands below."
+
+
+def _rejecting(rules: Mapping[str, Any]) -> Iterator[str]:
+    """When the files say nothing, and what that did."""
+    yield f"When it says nothing (fitted on {rules['fitted_on']}):"
+    yield ""
+    yield from (f"- {note}" for note in rules["notes"])
+    if rules["classes"]:
+        yield ""
+        yield "| class | accepted from score | named so | accepted | right | precision % | ground |"
+        yield "|---|---|---|---|---|---|---|"
+        for one in rules["classes"]:
+            figures = (one["named"], one["accepted"], one["right"], _percent(one["precision"]), one["ground"])
+            label = one["label"].replace("|", "\\|")
+            yield f"| {label} | {one['least']:.3g} | {' | '.join(map(str, figures))} |"
 
 
 def _pruning(facts: Mapping[str, Any], measured_on: str) -> Iterator[str]:

@@ -10,14 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from hawklet import __version__
+from hawklet.acceptance import Acceptance
 from hawklet.bundle import Golden, Manifest, Variant, write_bundle
 from hawklet.golden import record
 from hawklet.spec import Floats, ModelFormat, Pixels, Precision
-from hawklet_converter.fit_temperature import fit_temperature
 from hawklet_converter.golden_tolerance import float_tolerance, integer_tolerance
 from hawklet_converter.model_card import model_card
 from hawklet_converter.plan import QuantPlan
@@ -56,8 +53,10 @@ class Packing:
     """By variant."""
     golden_inputs: Pixels
     """``uint8 [N, H, W, C]``."""
-    calibrated_on: tuple[Floats, npt.NDArray[np.int64]]
-    """Logits of the preferred variant on validation pictures, and the true classes: for the temperature."""
+    temperature: float
+    """Of the preferred variant."""
+    acceptance: Acceptance
+    """When the files say nothing."""
     provenance: Mapping[str, Any]
     plan: QuantPlan | None
     notes: tuple[str, ...]
@@ -80,7 +79,9 @@ def pack(target: Path, packing: Packing) -> Manifest:
         variants=variants,
         created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         hawklet_version=__version__,
-        temperature=round(fit_temperature(*packing.calibrated_on), 4),
+        temperature=packing.temperature,
+        thresholds=packing.acceptance.thresholds,
+        unknown=packing.acceptance.unknown,
         provenance=packing.provenance,
     )
     members = {variant.file: packing.files[variant.name].content for variant in variants}
@@ -88,7 +89,7 @@ def pack(target: Path, packing: Packing) -> Manifest:
         members[PLAN_FILE] = json.dumps(packing.plan.to_dict()).encode()
     page = search_report(run.name, packing.provenance, packing.rows, packing.notes)
     members[REPORT_FILE] = page.encode()
-    card = model_card(run.name, run.labels, packing.provenance, packing.rows)
+    card = model_card(run.name, run.labels, packing.provenance, packing.rows, run.spec.channels)
     return write_bundle(target, manifest, members, Golden(packing.golden_inputs, outputs), card)
 
 

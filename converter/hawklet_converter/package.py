@@ -19,7 +19,6 @@ from hawklet.engines import format_of, transform_of
 from hawklet.errors import BundleError, ModelError, UsageError
 from hawklet.golden import record
 from hawklet.images import read_image
-from hawklet.preprocess import preprocess
 from hawklet.safefiles import require_writable
 from hawklet.spec import Fit, Floats, InputTransform, ModelFormat, OutputKind, Pixels, Precision
 from hawklet_converter import onnx_file
@@ -203,8 +202,9 @@ def _tolerance(one: _Opened, outputs: Floats, golden: Pixels) -> float:
 def _top1(classifier: Classifier, pictures: PackagePictures) -> float | None:
     if not pictures.labelled:
         return None
+    planes = classifier.spec.planes
     right = [
-        int(classifier.raw_output(preprocess(read_image(path), classifier.spec)).argmax()) == truth
+        int(classifier.raw_output(classifier.prepare(read_image(path, planes=planes))).argmax()) == truth
         for path, truth in pictures.labelled
     ]
     return 100 * sum(right) / len(right)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from hawklet_converter.write_variants import Layout
 from hawklet_hardware.detect import has_matrix_tiles
 from hawklet_hardware.target_option import HOST
 from hawklet_hardware.targets import target_named
+from hawklet_trainer.evaluation.reject_option import RejectRequest
 
 if TYPE_CHECKING:
     from hawklet_hardware.latency.remote import BoardAccess
@@ -80,6 +81,8 @@ class ConvertRequest:
     """``user@host``: a board to time candidates on; None: this machine."""
     access: BoardAccess | None = None
     """How to log in there; None: as ssh does."""
+    rejecting: RejectRequest = field(default_factory=RejectRequest)
+    """When the files are to say nothing; the default: never."""
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from hawklet.spec import ModelFormat
 from hawklet_converter.pruning.draw_sheet import KINDS, NARROW, WIDE, draw_sheet, legend_mark
@@ -22,9 +22,8 @@ def search_report(name: str, provenance: Mapping[str, Any], rows: Sequence[Row],
         rows: The files of the bundle, as measured.
         notes: What a reader of the tables must know.
     """
-    environment = Environment(
-        loader=PackageLoader("hawklet_converter"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
+    loader = ChoiceLoader([PackageLoader("hawklet_converter"), PackageLoader("hawklet_trainer")])
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     found = provenance.get("quantization")
     tried = [_shown(row, found, provenance["max_drop"]) for row in found["tried"]] if found else []
     return environment.get_template("search.html.j2").render(
@@ -32,6 +31,7 @@ def search_report(name: str, provenance: Mapping[str, Any], rows: Sequence[Row],
         facts=provenance,
         pruning=_pruning(provenance),
         found=found,
+        rejecting=provenance.get("rejecting"),
         tried=tried,
         rows=rows,
         notes=notes,

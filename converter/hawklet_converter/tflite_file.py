@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hawklet.errors import ModelError
+from hawklet.spec import CHANNELS
 
 
 def read_model(content: bytes) -> Any:
@@ -294,7 +295,7 @@ def add_metadata(model: Any, name: str, labels: Sequence[str], mean: float, std:
         labels: One per output.
         mean: Subtracted from pixels 0..255.
         std: Divides pixels after that.
-        channels: 3 or 1.
+        channels: 1, 3 or 4.
 
     Returns:
         The file.
@@ -339,15 +340,19 @@ def describe_model(name: str, mean: float, std: float, channels: int) -> bytes:
     return bytes(builder.Output())
 
 
+_COLOUR_SPACES = {1: 2, 3: 1, 4: 0}
+"""By channels, the schema's numbers: GRAYSCALE, RGB, UNKNOWN."""
+
+
 def _pixel_tensor(builder: Any, mean: float, std: float, channels: int) -> int:
-    image = _table(builder, {0: ("int8", 1 if channels == 3 else 2)}, 2)  # ImageProperties: RGB or GRAYSCALE
+    image = _table(builder, {0: ("int8", _COLOUR_SPACES[channels])}, 2)  # ImageProperties
     content = _table(builder, {0: ("uint8", 2), 1: ("offset", image)}, 3)  # the union's number 2 is ImageProperties
     options = _table(builder, {0: ("offset", _floats(builder, [mean])), 1: ("offset", _floats(builder, [std]))}, 2)
     unit = _table(builder, {0: ("uint8", 1), 1: ("offset", options)}, 2)  # number 1 is NormalizationOptions
     stats = _table(builder, {0: ("offset", _floats(builder, [255.0])), 1: ("offset", _floats(builder, [0.0]))}, 3)
     fields = {
         0: ("offset", builder.CreateString("pixels")),
-        1: ("offset", builder.CreateString("RGB pixels, 0..255" if channels == 3 else "luma pixels, 0..255")),
+        1: ("offset", builder.CreateString(f"{CHANNELS[channels]} pixels, 0..255")),
         3: ("offset", content),
         4: ("offset", _vector(builder, [unit])),
         5: ("offset", stats),

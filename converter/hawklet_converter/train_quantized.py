@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-import torch
 from torch import fx, nn
 
 from hawklet.spec import PreprocessSpec
@@ -15,7 +14,8 @@ from hawklet_converter.fake_quantized_net import with_fake_quantization, without
 from hawklet_converter.plan import QuantPlan
 from hawklet_trainer.augment import Augment, Mix
 from hawklet_trainer.data import PhotoSet
-from hawklet_trainer.training.loop import fine_tune
+from hawklet_trainer.training.loop import Execution, Teacher, fine_tune
+from hawklet_trainer.training.speed import Speed
 from hawklet_trainer.training.terms import EpochRecord, History, Progress, TrainConfig
 
 _DISTIL, _TEMPERATURE = 0.7, 2.0
@@ -141,8 +141,8 @@ def train_quantized(
         pixel_zero_point,
         pixel_scale,
         settings,
-        teacher=teacher,
+        teacher=Teacher(teacher),
         progress=watch,
-        dtype=torch.float32,  # bfloat16 would round once more
+        execution=Execution(Speed()),  # float32: bfloat16 would round once more
     )
     return QuantizedTraining(*without_fake_quantization(fake, net, plan, quantized, trained), history)

@@ -21,8 +21,9 @@ from hawklet_converter.verify import open_classifier
 from hawklet_converter.write_variants import Identity
 from hawklet_trainer.data import PhotoSet
 from hawklet_trainer.evaluation.metrics import accuracy_of
+from hawklet_trainer.evaluation.unknown import UnknownPictures
 from hawklet_trainer.run import Run, load_run
-from hawklet_trainer.training.loop import as_input
+from hawklet_trainer.training.inputs import as_input
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class Work:
     steps: Steps
     threads: int
     """CPU threads that training may take."""
+    no_class: UnknownPictures | None = None
+    """Pictures of no class, to try the rules for saying nothing on."""
 
     @property
     def identity(self) -> Identity:

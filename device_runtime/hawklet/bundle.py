@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 
+from hawklet.acceptance import Acceptance, UnknownRule
 from hawklet.errors import BundleError, IntegrityError, UsageError
 from hawklet.safefiles import atomic_file
 from hawklet.spec import Floats, ModelFormat, OutputKind, Pixels, Precision, PreprocessSpec
@@ -83,13 +84,21 @@ class Manifest:
     """Logits are divided by it before the softmax, so that confidence means probability."""
     thresholds: Mapping[str, float] = field(default_factory=dict)
     """Label -> smallest score at which that label is accepted; a label without an entry is always accepted."""
+    unknown: UnknownRule | None = None
+    """When a picture is too unlike those trained on for any answer; None: never."""
     files: Mapping[str, str] = field(default_factory=dict)
     """Path within the bundle -> sha256, of every file but the manifest."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
     """Where it came from: architecture, data digest, seeds, library versions, conversion table."""
 
+    @property
+    def acceptance(self) -> Acceptance:
+        """Which answers are accepted."""
+        return Acceptance(self.thresholds, self.unknown)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types, as the published schema says."""
+        unknown = {} if self.unknown is None else {"unknown": self.unknown.to_dict()}
         return {
             "schema": SCHEMA,
             "name": self.name,
@@ -100,6 +109,7 @@ class Manifest:
             "variants": [_variant_to_dict(variant) for variant in self.variants],
             "temperature": self.temperature,
             "thresholds": dict(self.thresholds),
+            **unknown,
             "files": dict(self.files),
             "provenance": dict(self.provenance),
         }
@@ -128,9 +138,12 @@ class Manifest:
                 hawklet_version=str(data["hawklet_version"]),
                 temperature=float(data["temperature"]),
                 thresholds={str(k): float(v) for k, v in data["thresholds"].items()},
+                unknown=UnknownRule.from_dict(data["unknown"]) if "unknown" in data else None,
                 files={str(k): str(v) for k, v in data["files"].items()},
                 provenance=dict(data["provenance"]),
             )
+        except BundleError:
+            raise
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise BundleError(f"the bundle's manifest is malformed: {error!r}") from error
         _check_manifest(manifest)
@@ -179,11 +192,25 @@ def _check_manifest(manifest: Manifest) -> None:
         raise BundleError("a bundle's labels must be there and all different")
     if not manifest.temperature > 0:
         raise BundleError(f"the temperature must be above 0, got {manifest.temperature}")
+    _check_acceptance(manifest)
     for path in manifest.files:
         check_member_name(path)
     for variant in manifest.variants:
         if manifest.files.get(variant.file) != variant.sha256:
             raise BundleError(f"variant {variant.name} names {variant.file}, whose digest is missing or differs")
+
+
+def _check_acceptance(manifest: Manifest) -> None:
+    for label, least in manifest.thresholds.items():
+        if label not in manifest.labels or not 0 <= least <= 1:
+            raise BundleError(f"thresholds must be scores of 0 to 1 for the bundle's labels, got {label!r}: {least}")
+    if manifest.unknown is None:
+        return
+    for variant in manifest.variants:
+        if variant.output is not OutputKind.LOGITS:
+            raise BundleError(
+                f"the unknown is told by the energy of logits, and {variant.name} answers in {variant.output.value}"
+            )
 
 
 def check_member_name(name: str) -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from hawklet.acceptance import Acceptance, energy_of
 from hawklet.bundle import Bundle, Variant
 from hawklet.engines import Engine, EngineInfo, format_of, is_available, open_engine
 from hawklet.errors import MissingDependencyError, ModelError, UsageError
 from hawklet.preprocess import preprocess
+from hawklet.smoothing import Smoother
 from hawklet.spec import (
     Classification,
     Fit,
@@ -23,6 +25,7 @@ from hawklet.spec import (
     Pixels,
     Prediction,
     PreprocessSpec,
+    Rejection,
     Timings,
 )
 
@@ -46,7 +49,11 @@ class Classifier:
         spec: How a picture becomes the model's input.
         output: What the model's outputs are; PROBABILITIES are taken as they come.
         temperature: Divides logits before the softmax.
-        thresholds: Label -> smallest accepted score.
+        acceptance: Which answers are accepted; None = all. It may be replaced at any time.
+
+    Raises:
+        ModelError: labels or preprocessing do not fit the model, or it answers in probabilities, which have no energy
+            to tell the unknown by.
     """
 
     def __init__(
@@ -57,7 +64,7 @@ class Classifier:
         *,
         output: OutputKind = OutputKind.LOGITS,
         temperature: float = 1.0,
-        thresholds: Mapping[str, float] | None = None,
+        acceptance: Acceptance | None = None,
         name: str = "model",
         variant: Variant | None = None,
     ) -> None:
@@ -75,8 +82,13 @@ class Classifier:
         self.variant = variant
         self._engine = engine
         self._output = output
+        self._temperature = temperature
         self._inverse_temperature = np.float32(1.0 / temperature)
-        self._thresholds = np.array([(thresholds or {}).get(label, 0.0) for label in labels], dtype=np.float32)
+        self.acceptance = acceptance or Acceptance()
+        if self.acceptance.unknown is not None and output is OutputKind.PROBABILITIES:
+            raise ModelError(
+                f"the unknown is told by the energy of logits, and {name} answers in probabilities, which have none"
+            )
 
     @classmethod
     def open(
@@ -132,7 +144,7 @@ class Classifier:
             manifest.preprocess,
             output=chosen.output,
             temperature=manifest.temperature,
-            thresholds=manifest.thresholds,
+            acceptance=manifest.acceptance,
             name=manifest.name,
             variant=chosen,
         )
@@ -169,17 +181,17 @@ class Classifier:
         return np.asarray(exponent / exponent.sum(), dtype=np.float32)
 
     def decide(
-        self, raw: Floats, top_k: int = 5, smooth: Callable[[Floats], Floats] | None = None
-    ) -> tuple[tuple[Prediction, ...], bool]:
+        self, raw: Floats, top_k: int = 5, smooth: Smoother | None = None
+    ) -> tuple[tuple[Prediction, ...], Rejection | None]:
         """What a raw output says.
 
         Args:
             raw: The model's own output, ``float32 [classes]``.
             top_k: How many predictions to return at most.
-            smooth: Puts other scores in place of this picture's own, as :class:`hawklet.smoothing.Smoother` does.
+            smooth: Puts averages in place of this picture's own scores and energy; what is accepted is judged by them.
 
         Returns:
-            The predictions, best first, and whether the best reaches its threshold.
+            The predictions, best first, and why the best is not accepted; None: it is.
 
         Raises:
             ModelError: the output holds what is no number.
@@ -193,15 +205,20 @@ class Classifier:
             scores = smooth(scores)
         order = _top(scores, top_k)
         predictions = tuple(Prediction(self.labels[i], i, float(scores[i])) for i in order)
-        return predictions, bool(scores[order[0]] >= self._thresholds[order[0]])
+        best = predictions[0]
+        return predictions, self.acceptance.judge(best.label, best.score, self._energy(raw, smooth))
 
-    def classify(
-        self, image: Pixels, top_k: int = 5, smooth: Callable[[Floats], Floats] | None = None
-    ) -> Classification:
+    def _energy(self, raw: Floats, smooth: Smoother | None) -> float | None:
+        if self.acceptance.unknown is None:
+            return None
+        energy = float(energy_of(raw, self._temperature))
+        return energy if smooth is None else smooth.energy(energy)
+
+    def classify(self, image: Pixels, top_k: int = 5, smooth: Smoother | None = None) -> Classification:
         """Name a picture.
 
         Args:
-            image: ``uint8 [H, W, 3]``, RGB, 0..255, upright, any size.
+            image: ``uint8 [H, W, spec.planes]``, RGB (and a fourth plane), 0..255, upright, any size.
             top_k: How many predictions to return at most.
             smooth: See :meth:`decide`.
 
@@ -213,10 +230,10 @@ class Classifier:
         prepared = time.perf_counter()
         raw = self.raw_output(pixels)
         inferred = time.perf_counter()
-        predictions, accepted = self.decide(raw, top_k, smooth)
+        predictions, rejection = self.decide(raw, top_k, smooth)
         end = time.perf_counter()
         timings = Timings((prepared - start) * 1e3, (inferred - prepared) * 1e3, (end - inferred) * 1e3)
-        return Classification(predictions, accepted, timings)
+        return Classification(predictions, timings, rejection)
 
     def close(self) -> None:
         """Release the engine."""

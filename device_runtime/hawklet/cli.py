@@ -31,8 +31,12 @@ COMMANDS: dict[str, _Entry] = {
     "data": _Entry("hawklet_trainer.data_commands:data", "Bring photos in, split, check and look at them.", "train"),
     "train": _Entry("hawklet_trainer.train_command:train", "Fine-tune a classifier on a folder of photos.", "train"),
     "evaluate": _Entry(
-        "hawklet_trainer.evaluate_command:evaluate", "Measure a run's accuracy, class by class.", "train"
+        "hawklet_trainer.evaluate_command:evaluate", "Measure a run or a bundle, class by class.", "train"
     ),
+    "crossval": _Entry(
+        "hawklet_trainer.crossval_command:crossval", "Measure a training on every picture, fold by fold.", "train"
+    ),
+    "tune": _Entry("hawklet_trainer.tune_command:tune", "Search the options that train best.", "tune"),
     "convert": _Entry(
         "hawklet_converter.commands:convert", "Prune and quantize a run to a verified bundle.", "convert"
     ),
@@ -49,6 +53,7 @@ COMMANDS: dict[str, _Entry] = {
     "run": _Entry("hawklet.commands:run", "Classify live camera frames, a video or pictures.", "device"),
     "bench": _Entry("hawklet_benchmarks.commands:bench", "Measure latency, memory and stages of a model.", "bench"),
     "compare": _Entry("hawklet_benchmarks.commands:compare", "Compare two benchmark reports.", "bench"),
+    "models": _Entry("hawklet_trainer.model_commands:models", "List the networks, their size and speed.", "train"),
     "weights": _Entry("hawklet_trainer.model_commands:weights", "List and fetch pretrained weights.", "train"),
 }
 

@@ -39,7 +39,12 @@ def _size(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int
     metavar="FRAMES",
     help="Average the scores over about so many frames.  [default: each by itself]",
 )
-@click.option("--threshold", type=NumberRange(0, 1), help="Answers with a lower score are not accepted.")
+@click.option(
+    "--threshold",
+    type=NumberRange(0, 1),
+    help="Answers with a lower score are not accepted.  [default: the bundle's own for each class]",
+)
+@click.option("--accept-unknown", is_flag=True, help="Bundles: accept pictures unlike those trained on.")
 @click.option("--frames", type=click.IntRange(1), help="Stop after so many results.")
 @click.option("--duration", type=NumberRange(0, min_open=True), help="Stop after so many seconds.")
 @click.option("--size", metavar="WxH", callback=_size, help="Cameras: frame size.")

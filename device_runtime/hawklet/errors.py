@@ -8,6 +8,8 @@
     ├── ImageError (ValueError)       one picture cannot be read as an upright RGB picture
     ├── DataError (ValueError)        a folder of photos cannot be trained or measured on
     ├── WeightsError (OSError)        pretrained weights are unreachable or not what their checksum says
+    ├── TrainingError                 a training cannot go on: its loss is no number any more
+    ├── StudyError                    a search for options cannot go on: its storage, or every one of its trials, fails
     ├── RunError (ValueError)         a run folder is incomplete or does not fit the request
     ├── ModelError (ValueError)       a model file cannot be loaded or executed
     ├── BundleError (ValueError)      a bundle is malformed, or not one of ours
@@ -61,6 +63,14 @@ class DataError(HawkletError, ValueError):
 
 class WeightsError(HawkletError, OSError):
     """Pretrained weights are unreachable or are not the file that their checksum names."""
+
+
+class TrainingError(HawkletError):
+    """A training cannot go on: its loss is no number any more."""
+
+
+class StudyError(HawkletError):
+    """A search for options cannot begin or go on: its storage cannot be reached, or all its trials fail."""
 
 
 class RunError(HawkletError, ValueError):

@@ -3,6 +3,8 @@
 * EXIF orientation is applied.
 * Grey becomes three equal channels; palette pictures take their palette's colours.
 * Alpha is dropped and the stored colours are taken, as the training frameworks do; so models see what they learned.
+  Where a fourth plane is asked for, alpha is that plane (near infrared, depth, a mask...), as it is stored; a picture
+  without one is refused.
 * CMYK is converted by Pillow's formula (no colour management).
 * 16-bit samples keep their high byte; 32-bit integer greys are taken as 16-bit ones.
 * An animation or multi-picture file gives its first picture.
@@ -61,39 +63,64 @@ _NOT_OPENED = {
     errno.ELOOP: "a link that leads back to itself",
 }
 _HEIF_SUFFIXES = (".heic", ".heif", ".hif")
+_EXTRA_SAMPLES = 338  # TIFF 6.0, section 18
 
 
-def read_image(source: str | os.PathLike[str] | IO[bytes], at_least: int | None = None) -> Pixels:
+def read_image(source: str | os.PathLike[str] | IO[bytes], at_least: int | None = None, planes: int = 3) -> Pixels:
     """Read one picture.
 
     Args:
         source: A path, or an open binary file.
         at_least: A JPEG may be decoded smaller, while both sides keep this many pixels; None: at its full size.
+        planes: 3 for RGB; 4 for RGB and what is stored as alpha.
 
     Returns:
-        ``uint8 [H, W, 3]``, RGB, 0..255, upright, C-contiguous.
+        ``uint8 [H, W, planes]``, RGB (and the fourth plane), 0..255, upright, C-contiguous.
 
     Raises:
-        ImageError: the file is not a picture that can be read whole; the message is one line.
+        ImageError: the file is not a picture that can be read whole, or lacks the fourth plane that was asked for; the
+            message is one line.
     """
     with open_image(source) as picture:
-        return decode_image(picture, _name_of(source), at_least)
+        return decode_image(picture, _name_of(source), at_least, planes)
 
 
-def decode_image(picture: Image.Image, name: str, at_least: int | None = None) -> Pixels:
+def decode_image(picture: Image.Image, name: str, at_least: int | None = None, planes: int = 3) -> Pixels:
     """Decode what :func:`open_image` opened, within its block; for whoever wants to look at the file's header as well.
 
     Args:
         picture: The opened picture.
         name: What to call it in an error.
         at_least: As for :func:`read_image`.
+        planes: Likewise.
 
     Returns:
         As :func:`read_image`.
     """
     if at_least is not None:
         picture.draft(None, (at_least, at_least))  # of JPEGs alone; others stay as they are
-    return np.ascontiguousarray(_upright_rgb(picture, name))
+    if planes == 4 and not _holds_fourth_plane(picture):
+        raise ImageError(
+            f"{name}: a picture for 4 channels needs a fourth plane, stored as the alpha of a PNG, TIFF or WebP and "
+            "not premultiplied; this one has none"
+        )
+    return np.ascontiguousarray(_upright(picture, name, planes))
+
+
+def has_fourth_plane(source: str | os.PathLike[str] | IO[bytes]) -> bool:
+    """Whether a picture has a fourth plane besides its colours, by its header; nothing is decoded.
+
+    Raises:
+        ImageError: as :func:`read_header`.
+    """
+    with open_image(source) as picture:
+        return _holds_fourth_plane(picture)
+
+
+def _holds_fourth_plane(picture: Image.Image) -> bool:
+    # Of a TIFF Pillow divides the colours by an associated alpha (ExtraSamples 1), so that neither is what was stored.
+    divided = picture.format == "TIFF" and 1 in getattr(picture, "tag_v2", {}).get(_EXTRA_SAMPLES, ())
+    return picture.getbands()[-1] == "A" and not divided
 
 
 class ImageHeader(NamedTuple):
@@ -204,10 +231,10 @@ def _is_empty(source: str | os.PathLike[str] | IO[bytes]) -> bool:
     return source.seek(0, os.SEEK_END) == 0
 
 
-def _upright_rgb(picture: Image.Image, name: str) -> Image.Image:
+def _upright(picture: Image.Image, name: str, planes: int) -> Image.Image:
     picture.load()
     upright = ImageOps.exif_transpose(picture) if _has_orientation(picture) else picture
-    return _to_rgb(upright, name)
+    return upright.convert("RGBA") if planes == 4 else _to_rgb(upright, name)
 
 
 def _has_orientation(picture: Image.Image) -> bool:

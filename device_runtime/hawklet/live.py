@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from hawklet.cameras import Camera
@@ -23,7 +23,7 @@ from hawklet.outputs import Output
 from hawklet.results import LiveResult, Summary
 from hawklet.score import CardScore
 from hawklet.smoothing import Smoother
-from hawklet.spec import Classification, Frame
+from hawklet.spec import Frame
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,6 @@ def run_live(
     limits: Limits | None = None,
     top_k: int = 3,
     smooth: float | None = None,
-    accept: Callable[[Classification], Classification] = lambda classification: classification,
     stop: threading.Event | None = None,
 ) -> Summary:
     """Classify until a limit, the end of the source, or ``stop``; every result goes to every output.
@@ -147,7 +146,6 @@ def run_live(
         limits: When to end; None = never by itself.
         top_k: Predictions in each result.
         smooth: See :func:`classify_live`.
-        accept: May change a classification before it is passed on (a threshold does).
         stop: Ends the run when set.
 
     Raises:
@@ -159,12 +157,9 @@ def run_live(
     if limits.frames == 0:
         return tally.summary()
     for result in classify_live(classifier, camera, top_k=top_k, smooth=smooth, stop=stop):
-        judged = LiveResult(
-            result.frame, accept(result.classification), result.age_ms, result.dropped, result.finished_at
-        )
-        tally.add(judged)
+        tally.add(result)
         for output in outputs:
-            output.write(judged)
+            output.write(result)
         if tally.reached(limits):
             break
     return tally.summary()

@@ -35,7 +35,7 @@ def preprocess(image: Pixels, spec: PreprocessSpec) -> Pixels:
     """Turn one picture into the model's input.
 
     Args:
-        image: ``uint8 [H, W, 3]``, RGB, 0..255, upright; any size of at least one pixel.
+        image: ``uint8 [H, W, spec.planes]``, RGB (and a fourth plane), 0..255, upright; any size of at least one pixel.
         spec: The rule to follow.
 
     Returns:
@@ -44,11 +44,11 @@ def preprocess(image: Pixels, spec: PreprocessSpec) -> Pixels:
     Raises:
         ImageError: ``image`` has another dtype or shape.
     """
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
-        raise ImageError(f"a picture must be uint8 [H, W, 3], got {image.dtype} {list(image.shape)}")
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != spec.planes or 0 in image.shape:
+        raise ImageError(f"a picture must be uint8 [H, W, {spec.planes}], got {image.dtype} {list(image.shape)}")
     height, width = image.shape[:2]
     box = source_box(height, width, spec)
-    if spec.channels == 3 and (height, width) == (spec.height, spec.width) and box == (0, 0, width, height):
+    if spec.channels >= 3 and (height, width) == (spec.height, spec.width) and box == (0, 0, width, height):
         return image
     factor = _whole_factor(box, spec)
     if factor is not None and spec.interpolation is Interpolation.REDUCE_BILINEAR:
@@ -72,9 +72,9 @@ def _whole_factor(box: Box, spec: PreprocessSpec) -> int | None:
 def _block_average(image: Pixels, box: Box, factor: int, spec: PreprocessSpec) -> Pixels:
     left, top, right, bottom = (int(edge) for edge in box)
     part = image[top:bottom, left:right]
-    if factor == 1 and spec.channels == 3:
+    if factor == 1 and spec.channels >= 3:
         return np.ascontiguousarray(part)
-    picture = Image.fromarray(np.ascontiguousarray(part))
+    picture = _as_picture(np.ascontiguousarray(part))
     if spec.channels == 1:
         picture = picture.convert("L")
     return np.asarray(picture.reduce(factor)).reshape(spec.height, spec.width, spec.channels)
@@ -90,9 +90,22 @@ def _contributing_part(image: Pixels, box: Box, spec: PreprocessSpec) -> tuple[I
     # Pillow's widest filter (bicubic) reaches two output pixels beyond the box; one more for rounding.
     margin = math.ceil(2 * max(1.0, (box[2] - box[0]) / spec.width)) + 1
     left, right = max(0, math.floor(box[0]) - margin), min(width, math.ceil(box[2]) + margin)
+    part = (box[0] - left, box[1], box[2] - left, box[3])
+    if spec.planes == 4:
+        return _as_picture(np.ascontiguousarray(image[:, left:right])), part  # which Pillow then takes as it is
     pixels = np.ascontiguousarray(image).reshape(-1)[3 * left :]
-    picture = Image.frombuffer("RGB", (right - left, height), pixels, "raw", "RGB", 3 * width, 1)
-    return picture, (box[0] - left, box[1], box[2] - left, box[3])
+    return Image.frombuffer("RGB", (right - left, height), pixels, "raw", "RGB", 3 * width, 1), part
+
+
+def _as_picture(image: Pixels) -> Image.Image:
+    """``uint8 [H, W, 3 or 4]``, contiguous, as Pillow's picture.
+
+    The fourth plane is not called alpha: Pillow weighs colours by alpha when it resamples.
+    """
+    if image.shape[2] == 3:
+        return Image.fromarray(image)
+    height, width = image.shape[:2]
+    return Image.frombuffer("RGBX", (width, height), image, "raw", "RGBX", 0, 1)
 
 
 def source_box(height: int, width: int, spec: PreprocessSpec) -> Box:

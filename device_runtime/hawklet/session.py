@@ -23,7 +23,8 @@ from hawklet.golden import GoldenReport, replay, require
 from hawklet.images import IMAGE_SUFFIXES
 from hawklet.live import Limits, run_live
 from hawklet.outputs import Output
-from hawklet.spec import Classification, Fit
+from hawklet.printable import printable
+from hawklet.spec import Fit
 
 _MODELS = ".hawklet, .tflite or .onnx file"
 
@@ -43,7 +44,9 @@ class RunArgs:
     smooth: int | None = None
     """Frames to average the scores over."""
     threshold: float | None = None
-    """Smallest accepted score, 0..1."""
+    """Least score of an accepted answer, 0..1, in place of the bundle's own for each class."""
+    accept_unknown: bool = False
+    """Leave the bundle's rule for the unknown aside."""
     frames: int | None = None
     duration: float | None = None
     """Seconds."""
@@ -104,7 +107,7 @@ def run_session(args: RunArgs) -> None:
         require(replay(_open_bundle(args.model), args.variant, args.threads))
     classifier = _open_classifier(args)
     with contextlib.ExitStack() as stack:
-        camera = stack.enter_context(open_camera(args.source, _camera_options(args)))
+        camera = stack.enter_context(open_camera(args.source, _camera_options(args, classifier.spec.planes)))
         about = {
             "source": camera.description,
             "model": classifier.name,
@@ -114,6 +117,8 @@ def run_session(args: RunArgs) -> None:
         if args.smooth and not (camera.live or camera.is_film):
             raise UsageError("--smooth averages frames that follow each other; pictures of a folder do not, so drop it")
         _say(_describe(classifier, camera))
+        if accepts := classifier.acceptance.describe():
+            _say(printable(accepts))
         outputs = _open_outputs(args, camera, classifier, about, stack)
         stop = stack.enter_context(_stop_on_signals())
         summary = run_live(
@@ -123,7 +128,6 @@ def run_session(args: RunArgs) -> None:
             limits=Limits(args.frames, args.duration),
             top_k=args.top_k,
             smooth=args.smooth,
-            accept=_acceptance(args.threshold),
             stop=stop,
         )
         for output in outputs:
@@ -137,7 +141,7 @@ def _open_bundle(path: Path) -> Bundle:
 
 
 def _open_classifier(args: RunArgs) -> Classifier:
-    return Classifier.open(
+    classifier = Classifier.open(
         args.model,
         variant=args.variant,
         labels=args.labels,
@@ -145,11 +149,13 @@ def _open_classifier(args: RunArgs) -> Classifier:
         normalize=args.normalize,
         threads=args.threads,
     )
+    classifier.acceptance = classifier.acceptance.overridden(args.threshold, accept_unknown=args.accept_unknown)
+    return classifier
 
 
-def _camera_options(args: RunArgs) -> CameraOptions:
+def _camera_options(args: RunArgs, planes: int) -> CameraOptions:
     width, height = args.size or (None, None)
-    return CameraOptions(width, height, args.fps, args.realtime, _say)
+    return CameraOptions(width, height, args.fps, args.realtime, _say, planes)
 
 
 def _say(line: str) -> None:
@@ -166,15 +172,6 @@ def _describe(classifier: Classifier, camera: Camera) -> str:
         f"{classifier.name}{variant}, {info.classes} classes, {width}x{height}, "
         f"on {info.runtime}, {info.accelerator}, {threads}; reading {camera.description}"
     )
-
-
-def _acceptance(threshold: float | None) -> Callable[[Classification], Classification]:
-    def judge(classification: Classification) -> Classification:
-        if threshold is None or classification.top.score >= threshold:
-            return classification
-        return dataclasses.replace(classification, accepted=False)
-
-    return judge
 
 
 def _open_outputs(

@@ -25,6 +25,7 @@ class Smoother:
     def __init__(self, frames: float) -> None:
         self._share = 1 - math.exp(-1 / frames)
         self._mean: Floats | None = None
+        self._energy: float | None = None
 
     def __call__(self, scores: Floats) -> Floats:
         """The average so far, ``float32 [classes]`` with sum 1, after ``scores`` of the newest frame, likewise."""
@@ -32,3 +33,11 @@ class Smoother:
         self._mean = logs if self._mean is None else self._mean + self._share * (logs - self._mean)
         exponent = np.exp(self._mean - self._mean.max())
         return np.asarray(exponent / exponent.sum(), dtype=np.float32)
+
+    def energy(self, energy: float) -> float:
+        """The average so far after ``energy`` of the newest frame, by the same weights: energies are logarithms anyway.
+
+        So one odd frame rejects nothing, and a scene that stays odd is rejected as late as a new label is named.
+        """
+        self._energy = energy if self._energy is None else self._energy + self._share * (energy - self._energy)
+        return self._energy

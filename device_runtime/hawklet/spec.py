@@ -1,6 +1,7 @@
 """The vocabulary that every part of hawklet shares: frozen records and enums, and nothing that computes.
 
-Units stand in the attribute docs. Pictures are ``uint8 [H, W, 3]`` in RGB order, 0..255, everywhere in hawklet.
+Units stand in the attribute docs. Pictures are ``uint8 [H, W, 3]`` in RGB order, 0..255, everywhere in hawklet; those
+for a model of four channels are ``uint8 [H, W, 4]``, with what a file stores as alpha last.
 """
 
 from __future__ import annotations
@@ -70,12 +71,16 @@ class OutputKind(str, Enum):
     PROBABILITIES = "probabilities"
 
 
+CHANNELS = {1: "luma", 3: "RGB", 4: "RGB and a fourth plane"}
+"""What a model may take, by its number of channels."""
+
+
 @dataclass(frozen=True)
 class PreprocessSpec:
     """How a picture becomes the model's input: written once by the trainer, carried in the bundle, executed by
     :func:`hawklet.preprocess.preprocess` and by nothing else.
 
-    The result is ``uint8 [height, width, channels]``, RGB (or luma for one channel), 0..255.
+    The result is ``uint8 [height, width, channels]``, as :data:`CHANNELS` names it, 0..255.
     """
 
     height: int
@@ -87,15 +92,21 @@ class PreprocessSpec:
     """With Fit.CROP: side of the box kept, as a share of the largest centred box that fits; 0.875 = 224 of 256."""
     interpolation: Interpolation = Interpolation.REDUCE_BILINEAR
     channels: int = 3
-    """3 = RGB, 1 = luma (ITU-R 601-2)."""
+    """3 = RGB, 1 = luma (ITU-R 601-2), 4 = RGB and a fourth plane: near infrared, depth, a mask..."""
 
     def __post_init__(self) -> None:
         if not (0 < self.height <= 4096 and 0 < self.width <= 4096):
             raise UsageError(f"model input sides must be 1..4096 pixels, got {self.height}x{self.width}")
         if not 0.1 <= self.crop_fraction <= 1.0:
             raise UsageError(f"crop_fraction must be 0.1..1.0, got {self.crop_fraction}")
-        if self.channels not in (1, 3):
-            raise UsageError(f"channels must be 1 (luma) or 3 (RGB), got {self.channels}")
+        if self.channels not in CHANNELS:
+            known = ", ".join(f"{number} ({name})" for number, name in CHANNELS.items())
+            raise UsageError(f"channels must be one of {known}, got {self.channels}")
+
+    @property
+    def planes(self) -> int:
+        """Planes of the pictures that it is for: 4 for four channels, else the 3 of RGB."""
+        return max(3, self.channels)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types, enums as their values."""
@@ -133,7 +144,7 @@ class Frame:
     """One picture from a source, with the moment it was taken."""
 
     image: Pixels
-    """uint8 [H, W, 3], RGB, 0..255."""
+    """uint8 [H, W, 3], RGB, 0..255; of files [H, W, 4] where a fourth plane was asked for."""
     captured_at: float
     """Moment of capture, seconds on the clock of ``time.monotonic()``."""
     index: int
@@ -169,17 +180,31 @@ class Timings:
         return self.preprocess_ms + self.infer_ms + self.postprocess_ms
 
 
+class Rejection(str, Enum):
+    """Why an answer is not accepted."""
+
+    DOUBTFUL = "doubtful"
+    """The best score is below what its class must reach."""
+    UNKNOWN = "unknown"
+    """The picture is unlike those that the model was trained on, whatever the score."""
+
+
 @dataclass(frozen=True)
 class Classification:
     """What a classifier says of one picture."""
 
     predictions: tuple[Prediction, ...]
     """Best first; empty never."""
-    accepted: bool
-    """False when the best score is under its threshold: the honest answer is then "none of my classes"."""
     timings: Timings
+    rejection: Rejection | None = None
+    """Why the honest answer is "none of my classes"; None: the best prediction is accepted."""
 
     @property
     def top(self) -> Prediction:
         """The best prediction."""
         return self.predictions[0]
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the best prediction is one to act on."""
+        return self.rejection is None

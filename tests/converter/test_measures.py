@@ -1,4 +1,4 @@
-"""Small measures: temperature, agreement, tensors told by their values."""
+"""Small measures: agreement, tensors told by their values."""
 
 from __future__ import annotations
 
@@ -6,28 +6,11 @@ import numpy as np
 import pytest
 
 from hawklet_converter.collect_ranges import Fingerprint, fingerprint, join_fingerprints
-from hawklet_converter.fit_temperature import fit_temperature
 from hawklet_converter.judge import judge
 from hawklet_converter.match_tensors import match_tensors
 from hawklet_converter.request import Row, layout_for
 from hawklet_converter.table import conversion_table
 from hawklet_converter.write_onnx import OnnxActivations
-
-
-def test_an_overconfident_model_gets_the_temperature_it_was_made_overconfident_by() -> None:
-    random = np.random.default_rng(0)
-    honest = random.normal(size=(20_000, 4)) * 2
-    odds = np.exp(honest) / np.exp(honest).sum(axis=1, keepdims=True)
-    truth = (odds.cumsum(axis=1) > random.random((20_000, 1))).argmax(axis=1)
-    assert fit_temperature((honest * 3).astype(np.float32), truth) == pytest.approx(3, rel=0.05)
-
-
-@pytest.mark.parametrize("pictures", [15, 105, 1000])
-def test_right_answers_alone_prove_no_certainty(pictures: int) -> None:
-    logits = np.tile(np.array([0, 1], dtype=np.float32), (pictures, 1))
-    temperature = fit_temperature(logits, np.ones(pictures, dtype=np.int64))
-    sure = 1 / (1 + np.exp(-1 / temperature))
-    assert 1 - sure == pytest.approx(1 / (pictures + 2), rel=1e-3)  # Laplace's rule of succession
 
 
 def test_logits_that_agree_diverge_by_nothing() -> None:

@@ -36,7 +36,7 @@ from hawklet_converter.write_variants import Identity, Layout, float_ops, write_
 from hawklet_trainer.augment import Augment
 from hawklet_trainer.data import load_pixels
 from hawklet_trainer.run import load_run
-from hawklet_trainer.training.loop import as_input
+from hawklet_trainer.training.inputs import as_input
 
 SIDE, ZERO_POINT, SCALE = 16, 120, 1 / 64
 SPEC = PreprocessSpec(SIDE, SIDE)

@@ -20,7 +20,7 @@ from hawklet_converter.request import layout_for
 from hawklet_converter.weight_grid import weight_scales
 from hawklet_converter.write_onnx import OnnxActivations
 from hawklet_converter.write_variants import Identity, Layout, write_int8
-from hawklet_trainer.training.loop import as_input
+from hawklet_trainer.training.inputs import as_input
 
 ZERO_POINT, SCALE = 116, 1 / 57
 
@@ -86,17 +86,18 @@ def test_a_packed_stem_gives_the_same_bytes_on_both_sets_of_kernels(case: str, p
 
 
 LEFT = {
-    "stride 1": ([nn.Conv2d(3, 8, 3, 1, 1)], 32),
-    "a width that four does not divide": ([nn.Conv2d(3, 8, 3, 2, 1)], 30),
-    "dilated": ([nn.Conv2d(3, 8, 3, 2, 2, 2)], 32),
-    "grouped": ([nn.Conv2d(3, 9, 3, 2, 1, groups=3)], 32),
+    "stride 1": ([nn.Conv2d(3, 8, 3, 1, 1)], PreprocessSpec(32, 32)),
+    "a width that four does not divide": ([nn.Conv2d(3, 8, 3, 2, 1)], PreprocessSpec(30, 30)),
+    "dilated": ([nn.Conv2d(3, 8, 3, 2, 2, 2)], PreprocessSpec(32, 32)),
+    "grouped": ([nn.Conv2d(3, 9, 3, 2, 1, groups=3)], PreprocessSpec(32, 32)),
+    "depthwise, as that of a grey picture is": ([nn.Conv2d(1, 8, 3, 2, 1)], PreprocessSpec(32, 32, channels=1)),
+    "with a fourth plane": ([nn.Conv2d(4, 8, 3, 2, 1)], PreprocessSpec(32, 32, channels=4)),
 }
 
 
 @pytest.mark.parametrize("case", LEFT)
 def test_what_cannot_be_packed_is_left_as_it_is(case: str) -> None:
-    stem, side = LEFT[case]
-    plain, packed = _written(stem, PreprocessSpec(side, side), 4)
+    plain, packed = _written(*LEFT[case], 4)
     assert _operators(packed) == _operators(plain)
 
 

@@ -30,7 +30,7 @@ from hawklet_converter.write_tflite import write_tflite
 from hawklet_converter.write_variants import Identity, write_dynamic, write_float, write_float16
 from hawklet_trainer.data import load_pixels
 from hawklet_trainer.run import load_run
-from hawklet_trainer.training.loop import as_input
+from hawklet_trainer.training.inputs import as_input
 from tiny_networks import SCALE, SPEC, ZERO_POINT
 
 IDENTITY = Identity("shapes", ("disc", "square", "triangle"), SPEC, ZERO_POINT, SCALE)

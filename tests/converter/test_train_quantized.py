@@ -32,7 +32,7 @@ from hawklet_trainer.augment import Augment
 from hawklet_trainer.data import PixelSource, load_pixels
 from hawklet_trainer.run import load_run
 from hawklet_trainer.training import loop
-from hawklet_trainer.training.loop import as_input
+from hawklet_trainer.training.inputs import as_input
 from tiny_networks import SCALE, SPEC, ZERO_POINT
 
 IDENTITY = Identity("shapes", ("disc", "square", "triangle"), SPEC, ZERO_POINT, SCALE)

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from hawklet.spec import OutputKind
-from hawklet_converter.fit_temperature import log_softmax
 from hawklet_converter.verification.answer_pictures import Answers
 from hawklet_converter.verification.moved_pictures import most_moved
 from hawklet_converter.verification.statistics import (
@@ -17,6 +16,7 @@ from hawklet_converter.verification.statistics import (
     movement,
     wilson,
 )
+from hawklet_trainer.evaluation.temperature import log_softmax
 
 
 def test_wilsons_interval_is_that_of_the_tables() -> None:

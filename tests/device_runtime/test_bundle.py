@@ -95,6 +95,14 @@ def test_a_compressed_bundle_is_refused_as_a_possible_bomb(tiny_bundle: Path, tm
         {"temperature": 0},
         {"preprocess": {}},
         {"thresholds": 3},
+        {"thresholds": {"red": 1.5}},
+        {"thresholds": {"green": float("nan")}},
+        {"thresholds": {"purple": 0.5}},
+        {"unknown": {"score": "energy", "threshold": float("inf"), "accepts": 0.95}},
+        {"unknown": {"score": "energy", "threshold": 1.0, "accepts": 0}},
+        {"unknown": {"score": "energy", "accepts": 0.95}},
+        {"unknown": {"score": "entropy", "threshold": 1.0, "accepts": 0.95}},
+        {"unknown": 7},
     ],
 )
 def test_a_malformed_manifest_is_refused(fields: dict[str, Any], tiny_bundle: Path, tmp_path: Path) -> None:

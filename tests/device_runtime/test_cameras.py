@@ -171,3 +171,29 @@ def test_an_address_that_cannot_be_meant_is_refused(source: str, error: type[Exc
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CameraNotFoundError, match="there are none below"):
         open_camera(str(tmp_path))
+
+
+def test_files_give_the_fourth_plane_that_is_asked_for_and_pass_over_pictures_without_one(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 8, 4), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    Image.fromarray(pixels[..., :3]).save(tmp_path / "b.png")
+    told: list[str] = []
+    with open_camera(str(tmp_path), CameraOptions(planes=4, report=told.append)) as camera:
+        frame = camera.read()
+        assert frame is not None and (frame.image == pixels).all()
+        assert camera.read() is None
+    assert told[0].startswith("passed over: b.png: a picture for 4 channels needs a fourth plane")
+
+
+@pytest.mark.parametrize(
+    "source", ["rtsp://user:secret@host/path", "/dev/video0", "picamera2://0", "synthetic://cards"]
+)
+def test_a_camera_is_refused_where_a_fourth_plane_is_asked_for(source: str) -> None:
+    with pytest.raises(UsageError, match=r"takes pictures with a fourth plane, and .* gives RGB alone") as refused:
+        open_camera(source, CameraOptions(planes=4))
+    assert "secret" not in str(refused.value)
+
+
+def test_a_film_is_refused_where_a_fourth_plane_is_asked_for(film: Path) -> None:
+    with pytest.raises(UsageError, match=r"film\.mp4 gives RGB alone"):
+        open_camera(str(film), CameraOptions(planes=4))

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import tiny_models
+from hawklet.acceptance import Acceptance, UnknownRule
+from hawklet.bundle import Bundle, write_bundle
 from hawklet.classifier import Classifier
 from hawklet.engines.mock import MockEngine
 from hawklet.errors import HawkletError, ModelError, UsageError
-from hawklet.spec import Fit, Floats, OutputKind, Pixels
+from hawklet.spec import Fit, Floats, OutputKind, Pixels, Rejection
 
 
 def _mock(answer: list[float], **options: object) -> Classifier:
@@ -56,8 +59,43 @@ def test_a_higher_temperature_lowers_confidence_but_not_the_answer() -> None:
 
 def test_a_score_under_its_labels_threshold_is_not_accepted() -> None:
     image = tiny_models.solid("red")
-    assert not _mock([0.2, 0.0], thresholds={"class0": 0.9}).classify(image).accepted
-    assert _mock([0.2, 0.0], thresholds={"class1": 0.9}).classify(image).accepted
+    for label, rejection in (("class0", Rejection.DOUBTFUL), ("class1", None)):
+        classifier = _mock([0.2, 0.0], acceptance=Acceptance({label: 0.9}))
+        assert classifier.classify(image).rejection is rejection
+
+
+def test_small_logits_are_unknown_however_sure_the_softmax_is() -> None:
+    image = tiny_models.solid("red")
+    unsure = Acceptance(unknown=UnknownRule(-8.0, 0.95))
+    for logits, rejection in (([9.0, 1.0], None), ([4.0, -4.0], Rejection.UNKNOWN)):
+        got = _mock(logits, acceptance=unsure).classify(image)
+        assert got.top.score > 0.99
+        assert (got.rejection, got.accepted) == (rejection, rejection is None)
+
+
+def test_the_energy_is_that_of_the_bundles_temperature() -> None:
+    # -T log(2 exp(2 / T)) = -2 - T log 2: -3.39 at T = 2, -2.69 at T = 1
+    unsure = Acceptance(unknown=UnknownRule(-3.0, 0.95))
+    for temperature, accepted in ((1.0, False), (2.0, True)):
+        got = _mock([2.0, 2.0], temperature=temperature, acceptance=unsure).classify(tiny_models.solid("red"))
+        assert got.accepted is accepted
+
+
+def test_probabilities_have_no_energy_to_tell_the_unknown_by() -> None:
+    with pytest.raises(ModelError, match="answers in probabilities"):
+        _mock([0.5, 0.5], output=OutputKind.PROBABILITIES, acceptance=Acceptance(unknown=UnknownRule(0.0, 0.95)))
+
+
+def test_a_bundles_own_rules_are_applied(tiny_bundle: Path, tmp_path: Path) -> None:
+    bundle = Bundle.open(tiny_bundle)
+    models = {variant.file: bundle.read(variant.file) for variant in bundle.manifest.variants}
+    # Logits are mean colours times 20 / 255: 17.3 for the strongest here, 7.8 each in a grey of 100.
+    rules = replace(bundle.manifest, thresholds={"red": 1.0}, unknown=UnknownRule(-12.0, 0.95))
+    write_bundle(tmp_path / "x.hawklet", rules, models, bundle.golden(), "# x")
+    classifier = Classifier.open(tmp_path / "x.hawklet")
+    grey = np.full((16, 16, 3), 100, dtype=np.uint8)
+    said = [classifier.classify(picture).rejection for picture in (*map(tiny_models.solid, ("red", "blue")), grey)]
+    assert said == [Rejection.DOUBTFUL, None, Rejection.UNKNOWN]
 
 
 def test_probabilities_are_taken_as_they_come() -> None:

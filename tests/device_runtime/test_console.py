@@ -7,7 +7,7 @@ import pytest
 import tiny_models
 from hawklet.outputs.console import ConsoleOutput, describe
 from hawklet.results import LiveResult, Summary, percentile
-from hawklet.spec import Classification, Frame, Prediction, Timings
+from hawklet.spec import Classification, Frame, Prediction, Rejection, Timings
 
 
 class _Terminal(io.StringIO):
@@ -15,9 +15,9 @@ class _Terminal(io.StringIO):
         return True
 
 
-def _result(number: int, name: str = "", *, accepted: bool = True, label: str = "red") -> LiveResult:
+def _result(number: int, name: str = "", *, rejection: Rejection | None = None, label: str = "red") -> LiveResult:
     frame = Frame(tiny_models.solid("red"), captured_at=0.0, index=number, name=name)
-    classification = Classification((Prediction(label, 0, 0.75),), accepted, Timings(1, 2, 3))
+    classification = Classification((Prediction(label, 0, 0.75),), Timings(1, 2, 3), rejection)
     return LiveResult(frame, classification, 12.0, 4, 100.0 + number / 10)
 
 
@@ -57,10 +57,13 @@ def test_a_log_of_a_live_source_stays_short_and_one_of_files_is_complete() -> No
     assert files.getvalue().count("\n") == 30
 
 
-def test_an_answer_that_is_not_accepted_is_a_question() -> None:
-    stream = io.StringIO()
-    ConsoleOutput(live=False, stream=stream).write(_result(0, "x.jpg", accepted=False))
-    assert stream.getvalue() == "x.jpg: ? (red 75%)\n"
+@pytest.mark.parametrize("rejection", Rejection)
+def test_an_answer_that_is_not_accepted_is_a_question_with_its_reason(rejection: Rejection) -> None:
+    plain, terminal = io.StringIO(), _Terminal()
+    ConsoleOutput(live=False, stream=plain).write(_result(0, "x.jpg", rejection=rejection))
+    ConsoleOutput(live=True, stream=terminal).write(_result(0, rejection=rejection))
+    assert plain.getvalue() == f"x.jpg: ? {rejection.value} (red 75%)\n"
+    assert f"75%  ? {rejection.value} (red)" in terminal.getvalue()
 
 
 def test_the_summary_says_rate_age_and_score() -> None:

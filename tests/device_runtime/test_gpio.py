@@ -8,6 +8,7 @@ import pytest
 
 from hawklet.errors import OutputError, UsageError
 from hawklet.outputs import gpio
+from hawklet.spec import Rejection
 from made_live import made_result
 
 gpiozero = pytest.importorskip("gpiozero", reason="GPIO needs the extra 'gpio'")
@@ -53,7 +54,7 @@ def test_a_pin_goes_off_although_no_result_comes_any_more(pins: Any) -> None:
 
 def test_an_answer_that_is_not_accepted_lights_nothing(pins: Any) -> None:
     output = gpio.GpioOutput(("stop=17",), LABELS)
-    output.write(made_result("stop", accepted=False))
+    output.write(made_result("stop", rejection=Rejection.UNKNOWN))
     assert pins.pin(17).state == 0
     output.close()
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import io
+import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ from PIL import Image
 
 from hawklet import images
 from hawklet.errors import ImageError
-from hawklet.images import read_header, read_image
+from hawklet.images import has_fourth_plane, read_header, read_image
 
 
 def _half_red_half_blue(width: int = 40, height: int = 20) -> Image.Image:
@@ -46,6 +48,65 @@ def test_grey_becomes_three_equal_channels() -> None:
 def test_alpha_is_dropped_and_stored_colours_are_taken() -> None:
     array = read_image(_saved(Image.new("RGBA", (4, 4), (10, 20, 30, 0)), "PNG"))
     assert (array == (10, 20, 30)).all()
+
+
+def _with_plane() -> np.ndarray:
+    """Noise, with colours where the fourth plane is 0 too."""
+    pixels = np.random.default_rng(3).integers(0, 256, (20, 40, 4), dtype=np.uint8)
+    pixels[:10, :, 3] = 0
+    return pixels
+
+
+@pytest.mark.parametrize(("kind", "options"), [("PNG", {}), ("TIFF", {}), ("WEBP", {"lossless": True, "exact": True})])
+def test_a_fourth_plane_is_read_as_it_is_stored(kind: str, options: dict[str, object]) -> None:
+    pixels = _with_plane()
+    stream = _saved(Image.fromarray(pixels), kind, **options)
+    assert has_fourth_plane(stream)
+    assert (read_image(stream, planes=4) == pixels).all()
+    assert (read_image(stream) == pixels[..., :3]).all()
+
+
+def test_a_fourth_plane_is_turned_upright_with_the_colours() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    pixels = _with_plane()
+    array = read_image(_saved(Image.fromarray(pixels), "PNG", exif=exif), planes=4)
+    assert (array == np.rot90(pixels, -1)).all()
+
+
+def test_grey_with_a_plane_is_three_equal_channels_and_that_plane() -> None:
+    grey = Image.merge("LA", [Image.linear_gradient("L"), Image.radial_gradient("L")])
+    array = read_image(_saved(grey, "PNG"), planes=4)
+    assert (array[..., :3] == np.asarray(Image.linear_gradient("L"))[..., None]).all()
+    assert (array[..., 3] == np.asarray(Image.radial_gradient("L"))).all()
+
+
+def _transparent_palette() -> io.BytesIO:
+    return _saved(_half_red_half_blue().quantize(4), "PNG", transparency=0)
+
+
+def _premultiplied() -> io.BytesIO:
+    plain = _saved(Image.fromarray(_with_plane()), "TIFF").getvalue()
+    extra_samples = struct.pack("<HHII", 338, 3, 1, 2)  # unassociated alpha, as Pillow writes it
+    assert plain.count(extra_samples) == 1
+    return io.BytesIO(plain.replace(extra_samples, struct.pack("<HHII", 338, 3, 1, 1)))
+
+
+@pytest.mark.parametrize(
+    "made",
+    [lambda: _saved(_half_red_half_blue(), "PNG"), lambda: _saved(_half_red_half_blue(), "JPEG"), _transparent_palette,
+     _premultiplied],
+    ids=["PNG of three planes", "JPEG", "transparent colour of a palette", "premultiplied TIFF"],
+)  # fmt: skip
+def test_a_picture_without_a_fourth_plane_is_refused_in_one_line(
+    made: Callable[[], io.BytesIO], tmp_path: Path
+) -> None:
+    path = tmp_path / "leaf.png"
+    path.write_bytes(made().getvalue())
+    assert not has_fourth_plane(path)
+    with pytest.raises(ImageError, match=r"^leaf\.png: a picture for 4 channels needs a fourth plane.* has none$"):
+        read_image(path, planes=4)
+    assert read_image(path).shape[2] == 3
 
 
 def test_palette_pictures_take_their_palette() -> None:

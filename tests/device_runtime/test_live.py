@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import tiny_models
+from hawklet.acceptance import Acceptance, UnknownRule
 from hawklet.cameras import Camera
 from hawklet.classifier import Classifier
 from hawklet.engines.mock import MockEngine
@@ -66,6 +67,21 @@ def test_smoothing_outvotes_a_single_frame_and_follows_a_lasting_change() -> Non
     assert answers[-1] == 2
     assert results[10].top.score < results[9].top.score
     assert sum(p.score for p in results[10].predictions) == pytest.approx(1)
+
+
+def test_smoothing_averages_the_energy_too_so_that_only_what_stays_odd_is_unknown() -> None:
+    seen = np.array([[9.0, 0, 0]] * 6 + [[2.0, 0, 0]] + [[9.0, 0, 0]] * 5 + [[2.0, 0, 0]] * 9, dtype=np.float32)
+    said = []
+    for smooth in (None, 4.0):
+        rows = iter(seen)
+        engine = MockEngine(lambda _, rows=rows: next(rows), classes=3)  # type: ignore[misc]  # bound to this round
+        rule = Acceptance(unknown=UnknownRule(-5.0, 0.95))
+        classifier = Classifier(engine, tiny_models.LABELS, tiny_models.SPEC, acceptance=rule)
+        results = classify_live(classifier, _Film(len(seen), live=False), smooth=smooth)
+        said.append([result.classification.accepted for result in results])
+    assert said[0] == [True] * 6 + [False] + [True] * 5 + [False] * 9
+    assert said[1][:12] == [True] * 12
+    assert said[1][-1] is False
 
 
 def test_a_slow_model_gets_the_newest_frame_and_says_what_it_missed() -> None:

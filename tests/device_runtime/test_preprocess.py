@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -17,14 +19,14 @@ specs = st.builds(
     fit=st.sampled_from(Fit),
     crop_fraction=st.floats(0.1, 1.0),
     interpolation=st.sampled_from(Interpolation),
-    channels=st.sampled_from([1, 3]),
+    channels=st.sampled_from([1, 3, 4]),
 )
 
 
 @settings(max_examples=150, deadline=None)
 @given(spec=specs, height=st.integers(1, 90), width=st.integers(1, 90))
 def test_any_picture_becomes_the_models_shape(spec: PreprocessSpec, height: int, width: int) -> None:
-    image = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    image = np.random.default_rng(0).integers(0, 256, (height, width, spec.planes), dtype=np.uint8)
     pixels = preprocess(image, spec)
     assert pixels.dtype == np.uint8
     assert pixels.shape == (spec.height, spec.width, spec.channels)
@@ -37,6 +39,30 @@ def test_any_picture_becomes_the_models_shape(spec: PreprocessSpec, height: int,
 @given(spec=specs)
 def test_a_spec_survives_its_journey_through_plain_data(spec: PreprocessSpec) -> None:
     assert PreprocessSpec.from_dict(spec.to_dict()) == spec
+
+
+@settings(max_examples=150, deadline=None)
+@given(spec=specs, height=st.integers(1, 90), width=st.integers(1, 90))
+def test_a_grey_picture_becomes_the_same_as_luma_and_as_each_of_three_channels(
+    spec: PreprocessSpec, height: int, width: int
+) -> None:
+    grey = np.random.default_rng(0).integers(0, 256, (height, width, 1), dtype=np.uint8)
+    image = np.repeat(grey, 3, axis=2)
+    luma, colours = (preprocess(image, replace(spec, channels=channels)) for channels in (1, 3))
+    assert (colours == luma).all()
+
+
+@settings(max_examples=150, deadline=None)
+@given(spec=specs, height=st.integers(1, 90), width=st.integers(1, 90))
+def test_a_fourth_plane_is_fitted_as_the_colours_are_and_weighs_none_of_them(
+    spec: PreprocessSpec, height: int, width: int
+) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (height, width, 4), dtype=np.uint8)
+    image[: height // 2, :, 3] = 0  # where Pillow would blacken colours by an alpha
+    four = preprocess(image, replace(spec, channels=4))
+    three = replace(spec, channels=3)
+    assert (four[..., :3] == preprocess(np.ascontiguousarray(image[..., :3]), three)).all()
+    assert (four[..., 3:] == preprocess(np.repeat(image[..., 3:], 3, axis=2), three)).all()
 
 
 def test_a_picture_of_the_models_own_size_passes_untouched() -> None:
@@ -131,8 +157,13 @@ def test_what_is_no_rgb_picture_is_refused(shape: tuple[int, ...]) -> None:
         preprocess(np.zeros((8, 8, 3), dtype=np.float32), PreprocessSpec(8, 8))  # type: ignore[arg-type]  # on purpose
 
 
+def test_a_picture_without_the_fourth_plane_is_refused_where_it_is_needed() -> None:
+    with pytest.raises(ImageError, match=r"uint8 \[H, W, 4\], got uint8 \[8, 8, 3\]"):
+        preprocess(np.zeros((8, 8, 3), dtype=np.uint8), PreprocessSpec(8, 8, channels=4))
+
+
 @pytest.mark.parametrize(
-    "change", [{"height": 0}, {"crop_fraction": 0.0}, {"channels": 4}, {"fit": "stretch"}, {"x": 1}]
+    "change", [{"height": 0}, {"crop_fraction": 0.0}, {"channels": 2}, {"fit": "stretch"}, {"x": 1}]
 )
 def test_an_impossible_spec_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(UsageError):

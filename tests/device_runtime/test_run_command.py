@@ -67,7 +67,7 @@ def test_json_lines_on_stdout_are_results_and_one_summary(tiny_bundle: Path, pic
     assert [line["label"] for line in lines] == ["blue", "green", "red"]
     assert set(lines[0]) == {
         *("frame", "time", "name", "label", "score", "accepted", "top", "age_ms", "preprocess_ms", "infer_ms"),
-        *("postprocess_ms", "dropped", "truth"),
+        *("rejection", "postprocess_ms", "dropped", "truth"),
     }
     assert summary["summary"]["frames"] == 3
     assert summary["summary"]["variant"] == "float32-onnx"
@@ -106,7 +106,8 @@ def test_a_low_score_is_shown_as_a_question(tiny_bundle: Path, tmp_path: Path) -
     grey = tmp_path / "grey.png"
     Image.new("RGB", (32, 32), (100, 100, 100)).save(grey)
     result = _run(tiny_bundle, grey, "--threshold", "0.9", "--top-k", "1")
-    assert "grey.png: ? (red 33%)" in result.stdout
+    assert "grey.png: ? doubtful (red 33%)" in result.stdout
+    assert "accepts answers from a score of 0.9 on" in result.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -28,3 +28,13 @@ def test_the_first_frame_is_itself_and_a_rounded_zero_is_no_veto() -> None:
     for _ in range(20):
         averaged = smoother(np.array([1.0, 0.0], dtype=np.float32))
     assert averaged[0] == pytest.approx(1 / (1 + SMALLEST), rel=1e-3)
+
+
+def test_energies_fade_as_scores_do_so_that_one_odd_frame_rejects_nothing() -> None:
+    smoother = Smoother(5)
+    assert smoother.energy(-10.0) == -10.0
+    odd = smoother.energy(-2.0)
+    assert -9.0 < odd < -8.0
+    for _ in range(5):
+        settled = smoother.energy(-10.0)
+    assert settled == pytest.approx(-10.0 + (odd + 10.0) / math.e)

@@ -7,12 +7,15 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from hawklet.errors import OutputError, UsageError
+from hawklet.spec import Rejection
 from hawklet.web import WebOutput
 from hawklet.web.output import parse_address
 from made_live import made_result
@@ -133,6 +136,14 @@ def test_it_answers_to_the_very_address_it_announces() -> None:
         output.close()
 
 
+def test_of_a_picture_with_a_fourth_plane_the_page_shows_the_colours(served: WebOutput) -> None:
+    result = made_result("stop")
+    pixels = np.full((20, 30, 4), (200, 0, 0, 0), dtype=np.uint8)
+    served.write(replace(result, frame=replace(result.frame, image=pixels)))
+    with Image.open(io.BytesIO(_get(served, "/frame.jpg").read())) as shown:
+        assert shown.mode == "RGB" and shown.getpixel((15, 10))[0] > 190
+
+
 def test_a_browser_shows_the_label_the_picture_and_the_numbers(served: WebOutput) -> None:
     if not Path("/usr/bin/chromium").exists():
         pytest.skip("needs Chromium, which is not installed")
@@ -153,5 +164,12 @@ def test_a_browser_shows_the_label_the_picture_and_the_numbers(served: WebOutput
         assert page.text_content("#score") == "87 %"
         assert page.text_content("#age") == "13 ms"
         assert page.text_content("#state") == "live"
+        for rejection, words in (
+            (Rejection.DOUBTFUL, "in doubt; perhaps go, 31 %"),
+            (Rejection.UNKNOWN, "unlike what"),
+        ):
+            served.write(made_result("go", score=0.31, rejection=rejection))
+            page.locator("#score", has_text=words).wait_for(timeout=20_000)
+            assert page.text_content("#label") == "?"
         browser.close()
     assert problems == []

@@ -53,5 +53,5 @@ def test_the_base_requirements_are_few_and_every_promised_extra_exists(wheel: zi
     base = {r.split(">")[0].split("=")[0].strip() for r in requires if "extra ==" not in r}
     assert base == {"numpy", "pillow", "click"}
     extras = {line.split(": ", 1)[1] for line in metadata.splitlines() if line.startswith("Provides-Extra")}
-    promised = "train data convert keras tflite onnx camera web mqtt gpio flash bench host device all dev"
+    promised = "train tune mlflow data convert keras tflite onnx camera web mqtt gpio flash bench host device all dev"
     assert extras == set(promised.split())

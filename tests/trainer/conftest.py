@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+
+from hawklet_trainer.models.registry import MODELS
+from hawklet_trainer.training.speed import Speed
+from tiny_networks import TinyNet
 
 # Networks this small gain nothing from a second thread, and lose much to it where another process keeps a core busy.
 torch.set_num_threads(1)
@@ -46,3 +51,28 @@ def colour_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trainer") / "colours"
     _draw_folder(folder, 12)
     return folder
+
+
+@pytest.fixture(scope="module")
+def small_network() -> Iterator[str]:
+    """Name of a small network that counts as pretrained, computed in float32 whatever is faster at the moment."""
+    MODELS["small"] = replace(
+        MODELS["resnet18"],
+        name="small",
+        build=lambda classes, height, width: TinyNet(classes),
+        build_width=lambda classes, height, width, multiplier: TinyNet(classes, multiplier),
+        head="head",
+        stem=None,
+        weights=None,
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hawklet_trainer.training.loop.fastest_way", lambda *_: (Speed(), "float32"))
+        yield "small"
+    del MODELS["small"]
+
+
+@pytest.fixture(autouse=True)
+def _speeds_kept_here(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What tests measure is no business of the user's trainings."""
+    folder = tmp_path_factory.getbasetemp() / "speeds"
+    monkeypatch.setattr("hawklet_trainer.training.kept_speeds.folder", lambda: folder)

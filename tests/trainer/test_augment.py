@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import pickle
 import random
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from hawklet.spec import Fit, PreprocessSpec
-from hawklet_trainer.augment import Augment, Mix, describe, make_augmentation, source_spec
+from hawklet_trainer.augment import Augment, Mix, camera, describe, make_augmentation, presets, source_spec
 
 SPEC = PreprocessSpec(48, 48)
 
@@ -112,3 +114,53 @@ def test_pictures_are_read_whole_and_a_little_larger_than_the_input() -> None:
     spec = source_spec(PreprocessSpec(224, 192, Fit.SQUASH, 1.0))
     assert (spec.height, spec.width, spec.fit, spec.crop_fraction) == (256, 219, Fit.SQUASH, 1.0)
     assert source_spec(PreprocessSpec(64, 64, crop_fraction=0.8)).crop_fraction == 1.0
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+@pytest.mark.parametrize("kind", Augment)
+def test_grey_pictures_and_those_with_a_fourth_plane_are_varied_too(kind: Augment, channels: int) -> None:
+    spec = PreprocessSpec(48, 40, channels=channels)
+    source = source_spec(spec)
+    torch.manual_seed(0)
+    pictures = torch.randint(0, 256, (8, channels, source.height, source.width), dtype=torch.uint8)
+    made = make_augmentation(kind, spec, flip=True)(pictures)
+    assert made.shape == (8, channels, 48, 40) and made.dtype == torch.uint8
+    assert len(made.unique(dim=0)) == 8
+
+
+@pytest.mark.parametrize("kind", Augment)
+def test_colours_are_varied_alike_with_and_without_a_fourth_plane(kind: Augment) -> None:
+    four = torch.cat([_noise(), _noise()[:, :1]], dim=1)
+    torch.manual_seed(5)
+    made = make_augmentation(kind, replace(SPEC, channels=4), True)(four)
+    assert torch.equal(made[:, :3], _augmented(kind, 5))
+
+
+@pytest.mark.parametrize("kind", Augment)
+def test_a_fourth_plane_is_moved_with_the_colours_and_otherwise_left_alone(
+    kind: Augment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures, spec = _noise()[:, :1].repeat(10, 4, 1, 1), replace(SPEC, channels=4)
+
+    def made() -> torch.Tensor:
+        torch.manual_seed(3)
+        return make_augmentation(kind, spec, flip=True)(pictures)
+
+    def drawn_for_nothing(change: Callable[[torch.Tensor], torch.Tensor], picture: torch.Tensor) -> torch.Tensor:
+        change(picture[:3])
+        return picture
+
+    whole = made()
+    for module in (presets, camera):
+        monkeypatch.setattr(module, "on_colours", drawn_for_nothing)
+    moved = made()
+    assert all(torch.equal(moved[:, 0], moved[:, plane]) for plane in (1, 2, 3))
+    assert torch.equal(whole[:, 3], moved[:, 3])
+    assert torch.equal(whole[:, 0], moved[:, 0]) is (kind is Augment.NONE)
+
+
+@pytest.mark.parametrize("kind", Augment)
+def test_nothing_is_said_of_colours_where_there_are_none(kind: Augment) -> None:
+    words = describe(kind, True, channels=1)
+    assert not any(word in words for word in ("saturation", "hue", "white balance"))
+    assert ("fourth plane" in describe(kind, True, channels=4)) is (kind is not Augment.NONE)

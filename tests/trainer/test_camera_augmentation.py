@@ -263,3 +263,14 @@ def test_grey_comes_out_of_every_camera_tinted_and_grained(monkeypatch: pytest.M
     grains = [float(one.diff(dim=2).std()) for one in taken]
     assert statistics.median(tints) > 5.0
     assert min(grains) > 0.5 and max(grains) > 10.0
+
+
+def test_a_sensor_without_colour_filters_makes_grey_noise_and_grey_jpegs() -> None:
+    torch.manual_seed(0)
+    grey = torch.full((1, 64, 64), 0.5)
+    spread = float(add_noise(grey, 400.0).std())
+    assert spread == pytest.approx((0.5 / 400 + (READ / 400) ** 2) ** 0.5, rel=0.05)
+    pixels = torch.randint(100, 110, (1, 48, 56), dtype=torch.uint8)
+    sent = through_jpeg(pixels, 95)
+    assert sent.shape == (1, 48, 56) and sent.dtype == torch.uint8
+    assert (sent.float() - pixels.float()).abs().max() < 12

@@ -6,7 +6,6 @@ import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -16,9 +15,9 @@ from torch.nn import functional
 from hawklet import cli
 from hawklet_trainer.augment import Augment, Mix, make_mixing
 from hawklet_trainer.data import PhotoSet, read_photos
-from hawklet_trainer.training import loop
-from hawklet_trainer.training.distil import training_loss
-from hawklet_trainer.training.loop import fine_tune
+from hawklet_trainer.training.loop import Execution, Teacher, fine_tune
+from hawklet_trainer.training.loss import TrainingLoss
+from hawklet_trainer.training.speed import Speed
 from hawklet_trainer.training.terms import Progress, Step, TrainConfig
 from tiny_networks import SCALE, SPEC, ZERO_POINT, TinyNet
 
@@ -72,7 +71,7 @@ def test_the_loss_of_a_mixed_picture_is_that_of_its_labels_by_their_shares(smoot
     config = TrainConfig(label_smoothing=smoothing)
     answers, first, second = torch.randn(4, 3), torch.tensor([0, 1, 2, 0]), torch.tensor([1, 1, 0, 2])
     shares = 0.3 * functional.one_hot(first, 3) + 0.7 * functional.one_hot(second, 3)
-    losses = [training_loss(answers, labels, None, None, config) for labels in (first, second, shares)]
+    losses = [TrainingLoss(config)(answers, labels) for labels in (first, second, shares)]
     assert float(0.3 * losses[0] + 0.7 * losses[1]) == pytest.approx(float(losses[2]), rel=1e-5)
 
 
@@ -92,7 +91,7 @@ def test_a_teacher_sees_the_mixed_pictures_that_its_student_sees(photos: PhotoSe
     torch.manual_seed(0)
     student, teacher = _Seeing(), _Seeing()
     config = dataclasses.replace(CONFIG, epochs=1, ema=False)
-    fine_tune(student, photos, SPEC, ZERO_POINT, SCALE, config, teacher=teacher, dtype=torch.float32)
+    fine_tune(student, photos, SPEC, ZERO_POINT, SCALE, config, teacher=Teacher(teacher), execution=Execution(Speed()))
     steps = [x for x in student.seen if any(len(x) == len(y) and torch.equal(x, y) for y in teacher.seen)]
     assert len(steps) >= 3 + 1  # a val batch and every step
 
@@ -109,8 +108,8 @@ def test_a_training_on_mixed_pictures_goes_on_to_the_same_bits(photos: PhotoSet,
     def train(path: Path | None, seed: int, progress: Progress) -> nn.Module:
         torch.manual_seed(seed)
         net = TinyNet(3)
-        how = {"progress": progress, "dtype": torch.float32, "checkpoint": path}
-        fine_tune(net, photos, SPEC, ZERO_POINT, SCALE, CONFIG, **how)  # type: ignore[arg-type]
+        how = Execution(Speed(), checkpoint=path)
+        fine_tune(net, photos, SPEC, ZERO_POINT, SCALE, CONFIG, progress=progress, execution=how)
         return net
 
     path = tmp_path / "state.safetensors"
@@ -133,11 +132,11 @@ def test_a_state_of_before_there_was_mixing_goes_on(
         older.setattr(
             checkpoint, "_options_of", lambda config: {k: v for k, v in options_of(config).items() if k != "mix"}
         )
-        fine_tune(TinyNet(3), photos, SPEC, ZERO_POINT, SCALE, config, dtype=torch.float32, checkpoint=path)
-    fine_tune(TinyNet(3), photos, SPEC, ZERO_POINT, SCALE, config, dtype=torch.float32, checkpoint=path)
+        fine_tune(TinyNet(3), photos, SPEC, ZERO_POINT, SCALE, config, execution=Execution(Speed(), checkpoint=path))
+    fine_tune(TinyNet(3), photos, SPEC, ZERO_POINT, SCALE, config, execution=Execution(Speed(), checkpoint=path))
     mixing = dataclasses.replace(config, mix=Mix.MIXUP)
     with pytest.raises(Exception, match=r"differs in mix \(None there, mixup now\)"):
-        fine_tune(TinyNet(3), photos, SPEC, ZERO_POINT, SCALE, mixing, dtype=torch.float32, checkpoint=path)
+        fine_tune(TinyNet(3), photos, SPEC, ZERO_POINT, SCALE, mixing, execution=Execution(Speed(), checkpoint=path))
 
 
 def test_options_are_read_back_from_plain_words_and_older_ones_lack_none() -> None:
@@ -171,11 +170,13 @@ def test_what_is_learned_is_mixed_labels_where_pictures_are_mixed(
 ) -> None:
     learned: list[torch.Tensor] = []
 
-    def loss(answers: torch.Tensor, y: torch.Tensor, *rest: Any) -> torch.Tensor:
-        learned.append(y)
-        return training_loss(answers, y, *rest)
+    of_labels = TrainingLoss.of_labels
 
-    monkeypatch.setattr(loop, "training_loss", loss)
+    def loss(self: TrainingLoss, answers: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        learned.append(y)
+        return of_labels(self, answers, y)
+
+    monkeypatch.setattr(TrainingLoss, "of_labels", loss)
     config = dataclasses.replace(CONFIG, epochs=1, augment=Augment.NONE, mix=mix)
     fine_tune(TinyNet(3), photos, SPEC, ZERO_POINT, SCALE, config)
     assert {tuple(y.shape) for y in learned} == {shape}

@@ -18,13 +18,14 @@ import yaml
 from hawklet import cli
 from hawklet.errors import DataError, HawkletError, RunError, UsageError
 from hawklet_trainer.data import read_photos
-from hawklet_trainer.finish import finish_run, read_results, results_csv
+from hawklet_trainer.finish import Trained, finish_run, read_results, results_csv
 from hawklet_trainer.models.architecture import Architecture, channels_of
 from hawklet_trainer.models.registry import MODELS
 from hawklet_trainer.models.weights import LoadedWeights, read_tensors
 from hawklet_trainer.resume import ResumeOptions, resume_run
 from hawklet_trainer.run import BEST, STATE, load_run
 from hawklet_trainer.train import TrainOptions, train_run
+from hawklet_trainer.training.speed import Speed
 from hawklet_trainer.training.terms import EpochRecord, History, Progress, Step, TrainConfig
 from tiny_networks import SCALE, SPEC, ZERO_POINT, TinyNet
 
@@ -53,7 +54,7 @@ def small_model(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         stem=None,
         weights=None,
     )
-    monkeypatch.setattr("hawklet_trainer.training.loop.choose_precision", lambda *_: (torch.float32, "float32"))
+    monkeypatch.setattr("hawklet_trainer.training.loop.fastest_way", lambda *_: (Speed(), "float32"))
     yield
     del MODELS["small"]
 
@@ -131,8 +132,7 @@ def pruned_run(colour_photos: Path, tmp_path: Path) -> Path:
     net = Architecture("small", channels=SMALLER).build(3, 32, 32)
     architecture = Architecture("small", channels=channels_of(net, TinyNet(3)))
     records = [EpochRecord(0, "fine-tune", 0.0, float("nan"), 1.0, 33.0, 1.0)]
-    return finish_run(
-        tmp_path / "pruned",
+    trained = Trained(
         net,
         architecture,
         photos,
@@ -144,9 +144,9 @@ def pruned_run(colour_photos: Path, tmp_path: Path) -> Path:
         records,
         {"prune": 0.25},
         LoadedWeights("runs/flowers", "00"),
-        12.0,
-        extra={"pruned_from": "flowers"},
-    ).run.folder
+        {"pruned_from": "flowers"},
+    )
+    return finish_run(tmp_path / "pruned", trained).run.folder
 
 
 def test_a_pruned_network_is_a_run_like_any_other(pruned_run: Path) -> None:
@@ -185,12 +185,12 @@ def test_an_architecture_that_does_not_fit_its_weights_is_refused(
 
 def test_what_a_manifest_says_anyway_is_not_replaced(pruned_run: Path, colour_photos: Path) -> None:
     run = load_run(pruned_run)
-    history, loaded = History(), LoadedWeights("none", "")
+    loaded, extra = LoadedWeights("none", ""), {"labels": []}
+    trained = Trained(
+        run.build(), run.architecture, run.photos(), SPEC, 0, 1.0, CONFIG, History(), [], {}, loaded, extra
+    )
     with pytest.raises(ValueError, match="got 'labels'"):
-        finish_run(
-            pruned_run, run.build(), run.architecture, run.photos(), SPEC, 0, 1.0, CONFIG, history, [], {}, loaded, 0.0,
-            {"labels": []},
-        )  # fmt: skip
+        finish_run(pruned_run, trained)
 
 
 @pytest.mark.parametrize(

@@ -293,16 +293,3 @@ def test_weights_fetch_prints_the_path_alone(capsys: pytest.CaptureFixture[str])
 def test_pixels_of_the_run_are_bytes(run_folder: Path) -> None:
     run = load_run(run_folder)
     assert load_pixels(run.photos().items("val"), run.spec, limit=2)[0].dtype == np.uint8
-
-
-def test_the_report_shows_dashes_of_a_class_that_was_not_measured(
-    tmp_path: Path, draw_photos: Callable[..., Path]
-) -> None:
-    draw_photos(4, below="train")
-    draw_photos(2, below="val", first=500)
-    photos = draw_photos(2, below="test", first=700)
-    shutil.rmtree(photos / "test" / "red")
-    words = ("--model", "mobilenet_v3_small", "--epochs", "0", "--out", str(tmp_path), "--name", "dashes")
-    assert _call("train", str(photos), *words, *TINY) == 0
-    page = (tmp_path / "dashes" / "report.html").read_text()
-    assert re.search(r"<td>red</td>(<td>-</td>){3}", page) and not re.search(r"<td>blue</td><td>-</td>", page)

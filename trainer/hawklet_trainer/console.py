@@ -1,74 +1,93 @@
-"""How a training looks on a terminal: a progress bar on a terminal, plain lines elsewhere."""
+"""How a training looks on a terminal while it goes on, and what it came to."""
 
 from __future__ import annotations
 
-import math
 import signal
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.progress import Progress as Bars
+from rich.live import Live
 from rich.table import Table
-from rich.text import Text
 from torch import nn
 
-from hawklet_trainer.evaluation.metrics import Metrics
 from hawklet_trainer.finish import TrainResult
-from hawklet_trainer.models.registry import is_own
-from hawklet_trainer.training.terms import EpochRecord, Progress, Step
+from hawklet_trainer.models.own import is_own
+from hawklet_trainer.training.terms import EpochRecord, Progress, Step, TrainConfig
+from hawklet_trainer.watching.epoch_table import epoch_line, epoch_row, titles
+from hawklet_trainer.watching.live_view import LiveView
+from hawklet_trainer.watching.standing import Standing
+
+_ROWS_BELOW_TITLES = 20
+"""Every so many rows the titles are printed again."""
+_REDRAWN_PER_SECOND = 4
 
 
 class ConsoleProgress(Progress):
-    """Shows phases and epochs; stops the training cleanly at the first SIGINT."""
+    """Shows phases and epochs; stops the training cleanly at the first SIGINT.
 
-    def __init__(self, console: Console):
+    On a terminal finished epochs are the rows of a table, and the one that is under way its last row, drawn anew a few
+    times a second above a bar. Elsewhere every epoch is a line that needs no titles. What is said goes above.
+
+    Args:
+        console: Where.
+        clock: Seconds that only ever grow.
+    """
+
+    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic):
         self.console = console
         self.stop = False
-        self._bars = Bars(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[loss]}"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=console,
-            disable=not console.is_terminal,
-            transient=True,
-        )
-        self._task = None if not console.is_terminal else self._bars.add_task("", visible=False, loss="")
+        self._standing = Standing(clock)
+        self._rows = 0
+        self._view = LiveView(self._standing)
+        self._live = _live(console, self._view) if console.is_interactive else None
 
     def __enter__(self) -> ConsoleProgress:
-        self._bars.start()
+        if self._live is not None:
+            self._live.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._bars.stop()
+        if self._live is not None:
+            self._live.stop()
 
     def say(self, line: str) -> None:
-        """Print a line above the bar."""
+        """Print a line above what is drawn anew."""
+        self._view.titled = True
         self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
+    def begun(self, config: TrainConfig) -> None:
+        self._standing.begun(config)
+
     def resumed(self, records: list[EpochRecord]) -> None:
+        self._standing.resumed(records)
         self.say(f"epochs done before: {records[-1].epoch}")
 
     def phase(self, title: str, steps: int) -> None:
-        if self._task is not None:
-            self._bars.reset(self._task, description=title, total=steps, visible=True, loss="")
+        self._standing.phase(title, steps)
 
     def step(self, step: Step) -> None:
-        if self._task is not None:
-            self._bars.update(self._task, advance=1, loss="" if math.isnan(step.loss) else f"loss {step.loss:.3f}")
+        self._standing.step(step)
 
     def epoch(self, record: EpochRecord, net: nn.Module, best: bool) -> None:
-        if record.epoch:
-            mark = "  best" if best else ""
-            self.say(
-                f"epoch {record.epoch:3d}  loss {record.train_loss:.3f}  val loss {record.val_loss:.3f}  "
-                f"val {record.val_top1:5.1f} %  {record.seconds:5.1f} s{mark}"
-            )
+        self._standing.epoch(record, best)
+        if record.epoch == 0:  # its accuracy is said, and it has hardly anything else
+            return
+        if self._live is None:
+            self.console.print(epoch_line(record, best), markup=False, highlight=False, soft_wrap=True)
+        else:
+            self._print_row(record, best)
+
+    def _print_row(self, record: EpochRecord, best: bool) -> None:
+        width = self.console.width
+        lines = [epoch_row(record, width, best)]
+        if self._view.titled or self._rows % _ROWS_BELOW_TITLES == 0:
+            lines.insert(0, titles(width))
+        self._view.titled = False
+        self._rows += 1
+        self.console.print(*lines, sep="\n", highlight=False)
 
     def should_stop(self) -> bool:
         return self.stop
@@ -98,6 +117,10 @@ class ConsoleProgress(Progress):
                 signal.signal(number, handler)
 
 
+def _live(console: Console, view: LiveView) -> Live:
+    return Live(view, console=console, refresh_per_second=_REDRAWN_PER_SECOND, transient=True)
+
+
 def print_result(console: Console, result: TrainResult) -> None:
     """The closing table, where the report is, and what to type next."""
     table = Table("split", "pictures", "accuracy", "macro F1", box=None, header_style="bold")
@@ -113,16 +136,3 @@ def print_result(console: Console, result: TrainResult) -> None:
         f"next:   hawklet convert {folder}{f' --model {model}' if is_own(model) else ''}",
     ):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
-
-
-def print_metrics(console: Console, metrics: Metrics) -> None:
-    """A line for each class and the figures over all."""
-    table = Table("class", "precision", "recall", "F1", "pictures", box=None, header_style="bold")
-    for entry in metrics.per_class:
-        values = (entry.precision, entry.recall, entry.f1)
-        figures = (f"{value:.1f} %" if entry.support else "-" for value in values)
-        table.add_row(Text(entry.label), *figures, str(entry.support))
-    console.print(table)
-    count = sum(entry.support for entry in metrics.per_class)
-    line = f"top-1 {metrics.top1:.1f} %, macro F1 {metrics.macro_f1:.1f} %, {count} pictures"
-    console.print(line, markup=False, highlight=False, soft_wrap=True)

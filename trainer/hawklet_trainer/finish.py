@@ -10,7 +10,7 @@ import csv
 import io
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime, timezone
 from enum import Enum
 from pathlib import Path
@@ -24,20 +24,22 @@ from hawklet.errors import DataError
 from hawklet.safefiles import write_text
 from hawklet.spec import PreprocessSpec
 from hawklet_trainer.augment.sheet import Sheet, choose, make_sheet
-from hawklet_trainer.data import Photo, PhotoSet, Place, load_pixels
-from hawklet_trainer.evaluation import report
-from hawklet_trainer.evaluation.metrics import Metrics, probabilities_of
+from hawklet_trainer.data import PhotoSet, Place
+from hawklet_trainer.evaluation.analysis import Analysis, Scaling, analyse, scaling_of
+from hawklet_trainer.evaluation.answers import Model, answer, network_model
+from hawklet_trainer.evaluation.explaining import network_explainer
+from hawklet_trainer.evaluation.metrics import Metrics
+from hawklet_trainer.evaluation.training_report import TrainingReport, write_training_report
 from hawklet_trainer.models.architecture import Architecture
 from hawklet_trainer.models.weights import LoadedWeights
 from hawklet_trainer.run import ARGUMENTS, BEST, SCHEMA, Run, load_run, save_weights, versions, write_run
 from hawklet_trainer.training.terms import EpochRecord, History, TrainConfig
 
 RESULTS = "results.csv"
-_NUMBERS = [field.name for field in fields(EpochRecord)][2:]
+_NUMBERS = [column.name for column in fields(EpochRecord)][2:]
 """Columns of results.csv after the epoch and the phase."""
 STARTED_WITH = "started_with"
 """Key of args.yaml below which stands what the options came to; not shown in the report."""
-_CHUNK = 256
 
 
 @dataclass(frozen=True)
@@ -53,118 +55,138 @@ class TrainResult:
     """Of the head and of all epochs."""
 
 
-def finish_run(
-    folder: Path,
-    net: nn.Module,
-    architecture: Architecture,
-    photos: PhotoSet,
-    spec: PreprocessSpec,
-    zero_point: int,
-    scale: float,
-    config: TrainConfig,
-    history: History,
-    records: Sequence[EpochRecord],
-    options: Mapping[str, Any],
-    loaded: LoadedWeights,
-    seconds: float,
-    extra: Mapping[str, Any] | None = None,
-) -> TrainResult:
+@dataclass(frozen=True)
+class Trained:
+    """A trained network, and what the files of its run say of it."""
+
+    net: nn.Module
+    """With its final weights, on the CPU; takes ``(pixel - zero_point) * scale``."""
+    architecture: Architecture
+    """What builds ``net`` again (see :func:`hawklet_trainer.models.architecture.channels_of`)."""
+    photos: PhotoSet
+    """What it was trained on, with val pictures."""
+    spec: PreprocessSpec
+    """The preprocessing contract."""
+    zero_point: int
+    """Pixel value that becomes 0."""
+    scale: float
+    """``x = (pixel - zero_point) * scale``."""
+    config: TrainConfig
+    """How it was trained."""
+    history: History
+    """What its loop gave."""
+    records: Sequence[EpochRecord]
+    """Lines of results.csv; what training took is the sum of their seconds."""
+    options: Mapping[str, Any]
+    """For args.yaml and the report; plain values."""
+    loaded: LoadedWeights
+    """Where its first weights came from."""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """More keys of the manifest; they must not replace any."""
+
+    @property
+    def seconds(self) -> float:
+        """What training took."""
+        return sum(record.seconds for record in self.records)
+
+    @property
+    def model(self) -> Model:
+        """``net``, as a function of prepared pictures."""
+        return network_model(self.net, self.zero_point, self.scale)
+
+
+def finish_run(folder: Path, trained: Trained) -> TrainResult:
     """Judge a trained network on val and test, and write every file of its run; the manifest last.
 
     Args:
         folder: The run's; its name is the run's name. Made where it is not there.
-        net: With its final weights, on the CPU; takes ``(pixel - zero_point) * scale``.
-        architecture: What builds ``net`` again (see :func:`hawklet_trainer.models.architecture.channels_of`).
-        photos: What it was trained on, with val pictures.
-        spec: The preprocessing contract.
-        zero_point: Pixel value that becomes 0.
-        scale: ``x = (pixel - zero_point) * scale``.
-        config: How it was trained.
-        history: What its loop gave.
-        records: Lines of results.csv.
-        options: For args.yaml and the report; plain values.
-        loaded: Where its first weights came from.
-        seconds: What training took.
-        extra: More keys of the manifest; they must not replace any.
+        trained: What was trained, and how.
 
     Raises:
         DataError: there are no val pictures.
         ValueError: ``extra`` has a key that a manifest has anyway.
     """
-    save_weights(folder / BEST, net, zero_point, scale)
-    write_arguments(folder, options)
-    write_text(folder / RESULTS, results_csv(records))
-    judged = {
-        split: judge(net, photos.items(split), spec, zero_point, scale, photos.labels) if photos.items(split) else None
-        for split in ("val", "test")
-    }
-    metrics = {split: result.metrics if result else None for split, result in judged.items()}
-    val, test = metrics["val"], metrics["test"]
-    if val is None:
+    if not trained.photos.items("val"):
         raise DataError("a run needs val pictures to be judged on")
+    save_weights(folder / BEST, trained.net, trained.zero_point, trained.scale)
+    write_arguments(folder, trained.options)
+    write_text(folder / RESULTS, results_csv(trained.records))
+    scaling, val, test = _judge(trained)
+    manifest = _manifest(folder, trained, scaling, {"val": val, "test": test})
+    _write_report(folder, trained, manifest, {"val": val, "test": test})
+    write_run(folder, manifest, trained.photos)
+    run = load_run(folder, trained.architecture.model)
+    return TrainResult(run, trained.history, val.metrics, test.metrics if test else None, trained.seconds)
+
+
+def _judge(trained: Trained) -> tuple[Scaling | None, Analysis, Analysis | None]:
+    """On val, which the temperature is fitted on, and on test, which it is not."""
+    photos = trained.photos
+    val = answer(trained.model, photos.items("val"), trained.spec, photos.labels)
+    scaling = scaling_of(val)
+    if not photos.items("test"):
+        return scaling, analyse(val), None
+    test = answer(trained.model, photos.items("test"), trained.spec, photos.labels)
+    return scaling, analyse(val), analyse(test, scaling)
+
+
+def _manifest(
+    folder: Path, trained: Trained, scaling: Scaling | None, analyses: Mapping[str, Analysis | None]
+) -> dict[str, Any]:
+    photos = trained.photos
     manifest = {
         "schema": SCHEMA,
         "name": folder.name,
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "hawklet_version": __version__,
-        **architecture.to_manifest(),
+        **trained.architecture.to_manifest(),
         "labels": list(photos.labels),
-        "preprocess": spec.to_dict(),
-        "pixel_zero_point": zero_point,
-        "pixel_scale": scale,
+        "preprocess": trained.spec.to_dict(),
+        "pixel_zero_point": trained.zero_point,
+        "pixel_scale": trained.scale,
         "data": {"path": str(photos.folder), "digest": photos.digest, "counts": photos.counts()},
-        "weights": asdict(loaded),
-        "seed": config.seed,
-        "training": _training(config, history, seconds),
-        "metrics": {split: found.to_dict() if found else None for split, found in metrics.items()},
+        "weights": asdict(trained.loaded),
+        "seed": trained.config.seed,
+        "training": _training(trained),
+        "scaling": scaling and asdict(scaling),
+        "metrics": {split: found.figures() if found else None for split, found in analyses.items()},
+        "notes": list(trained.history.notes),
         "versions": versions(),
     }
-    taken = sorted(manifest.keys() & (extra or {}).keys())
+    taken = sorted(manifest.keys() & trained.extra.keys())
     if taken:
         raise ValueError(f"extra must not replace what a manifest says anyway, got {taken[0]!r}")
-    manifest |= extra or {}
-    shown = {key: value for key, value in options.items() if key != STARTED_WITH}
-    sheet = _augmented(photos, spec, config)
-    report.write(folder, report.Content(manifest, list(records), judged, photos.warnings, shown, sheet))
-    write_run(folder, manifest, photos)
-    return TrainResult(load_run(folder, architecture.model), history, val, test, seconds)
+    return {**manifest, **trained.extra}
 
 
-def _training(config: TrainConfig, history: History, seconds: float) -> dict[str, Any]:
+def _training(trained: Trained) -> dict[str, Any]:
+    history = trained.history
     return {
-        "seconds": round(seconds, 1),
+        "seconds": round(trained.seconds, 1),
         "precision": history.precision,
         "best_epoch": history.best_epoch,
         "stopped_by": history.stopped_by,
-        "config": plain(vars(config)),
+        "config": plain(vars(trained.config)),
     }
 
 
-def _augmented(photos: PhotoSet, spec: PreprocessSpec, config: TrainConfig) -> Sheet:
+def _write_report(
+    folder: Path, trained: Trained, manifest: dict[str, Any], analyses: dict[str, Analysis | None]
+) -> None:
+    explain = network_explainer(trained.net, trained.spec, trained.zero_point, trained.scale)
+    shown = {key: value for key, value in trained.options.items() if key != STARTED_WITH}
+    sheet = _augmented(trained)
+    write_training_report(
+        folder, TrainingReport(manifest, trained.records, analyses, trained.photos.warnings, shown, sheet, explain)
+    )
+
+
+def _augmented(trained: Trained) -> Sheet:
+    photos, config = trained.photos, trained.config
     by_class: dict[str, list[Place]] = {}
     for photo in photos.items("train"):
         by_class.setdefault(photos.labels[photo.label_index], []).append(photo.place)
-    return make_sheet(choose(by_class), spec, config.augment, config.flip, config.mix, config.seed)
-
-
-def judge(
-    net: nn.Module, photos: Sequence[Photo], spec: PreprocessSpec, zero_point: int, scale: float, labels: Sequence[str]
-) -> report.Judged:
-    """Measure a network on photos, at least one, a few hundred of them in memory at a time.
-
-    Args:
-        net: Takes ``float32 [N, 3, H, W]`` of ``(pixel - zero_point) * scale``, returns logits ``[N, C]``.
-        photos: With label indices into ``labels``.
-        spec: The preprocessing contract.
-        zero_point: Pixel value that becomes 0.
-        scale: ``x = (pixel - zero_point) * scale``.
-        labels: C class names.
-    """
-    parts = []
-    for begin in range(0, len(photos), _CHUNK):
-        pixels, truth = load_pixels(photos[begin : begin + _CHUNK], spec)
-        parts.append((probabilities_of(net, pixels, zero_point, scale), truth))
-    return report.Judged.of(photos, parts, tuple(labels))
+    return make_sheet(choose(by_class), trained.spec, config.augment, config.flip, config.mix, config.seed)
 
 
 def write_arguments(folder: Path, options: Mapping[str, Any]) -> None:

@@ -2,9 +2,36 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from hawklet.errors import UsageError
+
+
+@click.command()
+@click.argument("names", metavar="[NAME]...", nargs=-1)
+@click.option("--measure", is_flag=True, help="Measure the latency of each on this machine, and keep it.")
+@click.option("--json", "json_path", type=click.Path(path_type=Path), metavar="FILE", help="Write the figures too.")
+def models(names: tuple[str, ...], measure: bool, json_path: Path | None) -> None:
+    """List the networks: size, multiplications, latency on this machine, and where their weights are.
+
+    NAME chooses some of them, or your own module:function.
+    """
+    from rich.console import Console
+
+    from hawklet.safefiles import require_writable, write_json
+    from hawklet_trainer.model_table import print_facts
+    from hawklet_trainer.models.catalogue import as_json, facts_of
+    from hawklet_trainer.models.registry import MODELS, model_entry
+
+    entries = [model_entry(name) for name in names or MODELS]
+    if json_path is not None:
+        require_writable(json_path)
+    facts = facts_of(entries, (lambda name: click.echo(f"measuring {name}", err=True)) if measure else None)
+    print_facts(Console(), facts)
+    if json_path is not None:
+        write_json(json_path, as_json(facts))
 
 
 @click.group()

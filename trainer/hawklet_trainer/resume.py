@@ -12,8 +12,9 @@ import yaml
 from hawklet.errors import HawkletError, RunError, UsageError
 from hawklet.safefiles import sha256_of
 from hawklet.spec import PreprocessSpec
-from hawklet_trainer.data import Loading
+from hawklet_trainer.data import PhotoSet
 from hawklet_trainer.finish import STARTED_WITH, TrainResult
+from hawklet_trainer.means import Means
 from hawklet_trainer.models.architecture import Architecture
 from hawklet_trainer.models.weights import LoadedWeights
 from hawklet_trainer.run import (
@@ -22,15 +23,17 @@ from hawklet_trainer.run import (
     LABELS,
     MANIFEST,
     STATE,
+    Run,
     load_run,
     new_run_folder,
     photos_of,
     require_model,
     run_name,
 )
+from hawklet_trainer.teachers import require_teacher
 from hawklet_trainer.train import Training, first_network, require_batch, run_training
 from hawklet_trainer.training.freed_memory import keep_freed_memory
-from hawklet_trainer.training.loop import seed_everything
+from hawklet_trainer.training.seeds import seed_everything
 from hawklet_trainer.training.terms import Progress, TrainConfig
 
 _OF_LOOP = {f.name for f in fields(TrainConfig)}
@@ -50,8 +53,8 @@ class ResumeOptions:
     given: Mapping[str, Any] = field(default_factory=dict)
     """Options that were said, by name: fields of :class:`~hawklet_trainer.training.terms.TrainConfig`, and ``model``,
     ``out`` and ``name``. Others are refused."""
-    loading: Loading = field(default_factory=Loading)
-    """How pictures are read from now on."""
+    means: Means = field(default_factory=Means)
+    """By which it is carried out from now on."""
 
 
 def resume_run(
@@ -104,7 +107,7 @@ def _train_on(folder: Path, options: ResumeOptions, progress: Progress, say: Cal
         config,
         loaded,
         asked,
-        options.loading,
+        means=options.means,
     )
     new = new_run_folder(Path(given.get("out", folder.resolve().parent)), name)
     return run_training(new, net, training, progress, say)
@@ -151,4 +154,22 @@ def _read_begun(folder: Path, options: ResumeOptions) -> Training:
             f"({reason}); train again"
         ) from error
     photos = replace(photos_of(folder, place, labels, _WAY_OUT), warnings=warnings)
-    return Training(architecture, photos, spec, zero_point, scale, config, loaded, asked, options.loading)
+    return Training(
+        architecture,
+        photos,
+        spec,
+        zero_point,
+        scale,
+        config,
+        loaded,
+        asked,
+        _teacher(asked, photos, spec),
+        bool(asked.get("find_lr", False)),
+        means=options.means,
+    )
+
+
+def _teacher(asked: Mapping[str, Any], photos: PhotoSet, spec: PreprocessSpec) -> Run | None:
+    """Who taught it, and goes on teaching it."""
+    teacher = asked.get("teacher")
+    return None if teacher is None else require_teacher(Path(teacher), photos, spec, lambda line: None)

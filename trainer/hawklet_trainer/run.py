@@ -18,7 +18,8 @@ from hawklet.safefiles import atomic_file, write_json, write_text
 from hawklet.spec import PreprocessSpec
 from hawklet_trainer.data import NEW_PLACE, PhotoSet
 from hawklet_trainer.models.architecture import Architecture
-from hawklet_trainer.models.registry import MODELS, is_own
+from hawklet_trainer.models.own import is_own
+from hawklet_trainer.models.registry import MODELS
 from hawklet_trainer.models.weights import FOLDED_KEY, read_tensors
 from hawklet_trainer.training.terms import TrainConfig
 
@@ -60,8 +61,8 @@ class Run:
     def build(self) -> nn.Module:
         """The network with its best weights, in evaluation mode, on the CPU.
 
-        Takes ``float32 [N, 3, H, W]`` of ``x = (pixel - pixel_zero_point) * pixel_scale``; returns logits
-        ``[N, classes]``.
+        Takes ``float32 [N, C, H, W]`` of ``x = (pixel - pixel_zero_point) * pixel_scale``, C ``spec.channels``; returns
+        logits ``[N, classes]``.
 
         Raises:
             RunError: the weights are absent or those of another network, or there is no such network.
@@ -70,7 +71,7 @@ class Run:
         path = self.folder / BEST
         if not path.is_file():
             raise RunError(f"a run needs {BEST}, there is none in {self.folder}; train again")
-        net = self.architecture.build(len(self.labels), self.spec.height, self.spec.width)
+        net = self.architecture.build(len(self.labels), self.spec.height, self.spec.width, self.spec.channels)
         tensors, metadata = read_tensors(path)
         self._require_sound(tensors, metadata)
         try:

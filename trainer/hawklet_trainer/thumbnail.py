@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 
+import numpy as np
 from PIL import Image
 
 from hawklet.errors import ImageError
@@ -25,8 +26,13 @@ def thumbnail(place: Place) -> str:
 
 
 def data_uri(pixels: Pixels, quality: int = 80) -> str:
-    """``uint8 [H, W, 3]``, RGB, in its own size as a JPEG."""
-    return _embedded(Image.fromarray(pixels), quality)
+    """``uint8 [H, W, C]``, a network's input of 1, 3 or 4 channels, in its own size as a JPEG of what can be seen."""
+    return _embedded(Image.fromarray(as_rgb(pixels)), quality)
+
+
+def as_rgb(pixels: Pixels) -> Pixels:
+    """What can be seen of ``uint8 [..., C]``, as ``uint8 [..., 3]``: grey in equal channels, of four the colours."""
+    return np.repeat(pixels, 3, axis=-1) if pixels.shape[-1] == 1 else np.ascontiguousarray(pixels[..., :3])
 
 
 def _embedded(picture: Image.Image, quality: int) -> str:

@@ -2,41 +2,52 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NoReturn
 
 from torch import nn
-from torch.utils.tensorboard import SummaryWriter
 
-from hawklet.errors import UsageError
-from hawklet.safefiles import write_text
+from hawklet.errors import DataError, ImageError, TrainingError, UsageError
+from hawklet.safefiles import require_writable
 from hawklet.spec import Fit, PreprocessSpec
 from hawklet_trainer.data import Loading, PhotoSet, read_photos
 from hawklet_trainer.data.importing import for_training
+from hawklet_trainer.data.planes import require_planes
 from hawklet_trainer.finish import (
-    RESULTS,
     STARTED_WITH,
+    Trained,
     TrainResult,
     finish_run,
     plain,
-    read_results,
-    results_csv,
     write_arguments,
 )
+from hawklet_trainer.imgsz_option import AUTO, HOST
+from hawklet_trainer.input_side import propose_side
+from hawklet_trainer.means import Means
 from hawklet_trainer.models.architecture import Architecture
-from hawklet_trainer.models.registry import DEFAULT_MODEL, ModelEntry, head_of, model_entry
+from hawklet_trainer.models.blocks import blocks_of
+from hawklet_trainer.models.entry import ModelEntry
+from hawklet_trainer.models.head import head_of
+from hawklet_trainer.models.registry import DEFAULT_MODEL, model_entry
 from hawklet_trainer.models.weights import LoadedWeights, load_pretrained, require_file
-from hawklet_trainer.run import BEST, LAST, STATE, new_run_folder, resume_command, run_name, save_weights, write_photos
+from hawklet_trainer.recording import Recorder
+from hawklet_trainer.run import BEST, STATE, Run, new_run_folder, resume_command, run_name, write_photos
+from hawklet_trainer.teachers import require_teacher, teaching
+from hawklet_trainer.trackers import open_trackers
+from hawklet_trainer.training.find_lr import find_lr
 from hawklet_trainer.training.freed_memory import keep_freed_memory
 from hawklet_trainer.training.head import train_head
-from hawklet_trainer.training.loop import fine_tune, seed_everything
-from hawklet_trainer.training.terms import EpochRecord, History, Progress, Step, TrainConfig
+from hawklet_trainer.training.head_dropout import hiding_features
+from hawklet_trainer.training.loop import Execution, fine_tune
+from hawklet_trainer.training.seeds import seed_everything
+from hawklet_trainer.training.terms import EpochRecord, History, Progress, TrainConfig
 
 _FEW_PHOTOS = 5000
 """With fewer training pictures the statistics of pretrained batch norms are better than new ones."""
+_SMALL_BATCH = 8
+"""Of fewer pictures, in one process, batch norms learn statistics that are too noisy."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +63,22 @@ class TrainOptions:
     out: Path = Path("runs")
     name: str | None = None
     """Name of the run; by default PHOTOS' folder and the model."""
-    imgsz: int | None = None
-    """Input side in pixels, a multiple of 32; by default the model's own."""
+    imgsz: int | Literal["auto"] | None = None
+    """Input side in pixels, a multiple of 32; by default the model's own. ``auto``: proposed from the pictures and the
+    board, see :mod:`hawklet_trainer.input_side`."""
+    target: str = HOST
+    """The board that ``imgsz="auto"`` proposes a side for."""
     fit: Fit = Fit.CROP
     crop_fraction: float | None = None
     """Share of the picture that the model sees; by default the model's own."""
+    channels: int = 3
+    """1 = luma, 3 = RGB, 4 = RGB and a fourth plane, stored as alpha."""
+    teacher: Path | None = None
+    """A finished run whose network teaches this one."""
+    find_lr: bool = False
+    """Whether the highest learning rate is found by a range test."""
     config: TrainConfig = field(default_factory=TrainConfig)
-    loading: Loading = field(default_factory=Loading)
+    means: Means = field(default_factory=Means)
 
 
 @dataclass(frozen=True)
@@ -77,8 +97,12 @@ class Training:
     """Where the first weights came from."""
     options: dict[str, Any]
     """What was asked for, as args.yaml has it."""
-    loading: Loading = field(default_factory=Loading)
-    """How pictures are read, this time."""
+    teacher: Run | None = None
+    """Whose network teaches it."""
+    find_lr: bool = False
+    """Whether its highest learning rate is still to be found."""
+    means: Means = field(default_factory=Means)
+    """By which it is carried out, this time."""
 
     def arguments(self) -> dict[str, Any]:
         """What args.yaml holds."""
@@ -110,12 +134,23 @@ def train_run(
         UsageError: an option cannot be meant.
     """
     require_trainable(options)
-    source = for_training(options.photos, options.out, say)
+    source = _source(options, say)
     say(f"checking the pictures in {source}")
     photos = read_photos(source, options.config.seed)
     for warning in photos.warnings:
         say(f"warning: {warning}")
     return train_on(photos, options, progress, say)
+
+
+def _source(options: TrainOptions, say: Callable[[str], None]) -> Path:
+    """Where the photos are; what has to be brought in first is brought in by the first process, and found by others."""
+    processes = options.means.processes
+    if not processes.is_first:
+        processes.wait()
+    source = for_training(options.photos, options.out, say)
+    if processes.is_first:
+        processes.wait()
+    return source
 
 
 def require_trainable(options: TrainOptions) -> None:
@@ -124,11 +159,13 @@ def require_trainable(options: TrainOptions) -> None:
     Raises:
         UsageError: an option cannot be meant.
         WeightsError: the file of weights is not there.
+        OSError: runs cannot be kept where they are to be.
     """
     entry = model_entry(options.model)
     _spec(options, entry)
     run_name(options.name, options.photos, entry.name)
     _require_weights(options, entry)
+    require_writable(options.out.expanduser() / ".hawklet")
 
 
 def train_on(
@@ -139,18 +176,31 @@ def train_on(
 ) -> TrainResult:
     """:func:`train_run` of photos that were read and split before, such as one fold; ``options.photos`` names them."""
     entry = model_entry(options.model)
-    spec = _spec(options, entry)
+    spec = _proposed(_spec(options, entry), options, entry, photos, say)
+    require_planes(photos, spec)
     name = run_name(options.name, options.photos, entry.name)
+    teacher = None if options.teacher is None else require_teacher(options.teacher, photos, spec, say)
     seed_everything(options.config.seed)
     keep_freed_memory()
     architecture = Architecture(options.model, options.width)
     net, loaded = first_network(architecture, photos, spec, options.weights, say)
     config = _settled(options, loaded, photos)
-    asked = plain({key: value for key, value in vars(options).items() if key not in ("config", "loading")})
+    asked = plain({key: value for key, value in vars(options).items() if key not in ("config", "means")})
     training = Training(
-        architecture, photos, spec, entry.zero_point, entry.scale, config, loaded, asked, options.loading
+        architecture,
+        photos,
+        spec,
+        entry.zero_point,
+        entry.scale,
+        config,
+        loaded,
+        asked,
+        teacher,
+        options.find_lr and config.epochs > 0,
+        options.means,
     )
-    folder = new_run_folder(options.out, name)
+    processes = options.means.processes
+    folder = processes.same(new_run_folder(options.out, name) if processes.is_first else options.out)
     return run_training(folder, net, training, progress or Progress(), say)
 
 
@@ -159,7 +209,7 @@ def first_network(
 ) -> tuple[nn.Module, LoadedWeights]:
     """The network that a training begins with, for the photos' classes; ``weights`` as in :class:`TrainOptions`."""
     say(_describe(photos))
-    net = architecture.build(len(photos.labels), spec.height, spec.width)
+    net = architecture.build(len(photos.labels), spec.height, spec.width, spec.channels)
     loaded = load_pretrained(net, model_entry(architecture.model), weights, say)
     say(f"{architecture.describe()}, weights: {loaded.source}")
     return net, loaded
@@ -170,31 +220,47 @@ def run_training(
 ) -> TrainResult:
     """Train in a run folder, from its state where it has one, and finish its run.
 
-    A training that is broken off leaves what :mod:`hawklet_trainer.resume` goes on from, and says how.
+    A training that is broken off leaves what :mod:`hawklet_trainer.resume` goes on from, and says how. Of several
+    processes only the first one comes back; the others end when it has finished.
     """
+    if not training.means.processes.is_first:
+        _assist(folder, net, training)
     say(f"run folder: {folder}")
     write_arguments(folder, training.arguments())
     write_photos(folder, training.photos)
-    recorder = _Recorder(folder, training, progress)
+    recorder = Recorder(folder, training, progress, open_trackers(training.means.tracking, folder, say), say)
+    result = None
     try:
-        history = _train(folder, net, training, recorder, say)
+        training, history = _train(folder, net, training, recorder, say)
+        recorder.conclude(history)
         result = _finish(folder, net, training, history, recorder.records)
-    except (KeyboardInterrupt, SystemExit):
+    except TrainingError:
+        if (folder / BEST).is_file():
+            say(f"the best weights before that are kept; train on from them with --weights {folder / BEST}")
+        raise
+    except (KeyboardInterrupt, SystemExit, OSError, DataError, ImageError):
         say(f"broken off; go on with: {resume_command(folder, training.architecture.model)}")
         raise
     finally:
-        recorder.close()
+        recorder.close(result)
     state = folder / STATE
     for path in (state, *state.parent.glob(f".{state.name}.*")):  # and what a kill left of a write
         path.unlink(missing_ok=True)
+    training.means.processes.wait()
     return result
+
+
+def _assist(folder: Path, net: nn.Module, training: Training) -> NoReturn:
+    """What a process does that is not the first of those that train together."""
+    _train(folder, net, training, Progress(), lambda line: None)
+    training.means.processes.wait()
+    raise SystemExit(0)
 
 
 def _finish(
     folder: Path, net: nn.Module, training: Training, history: History, records: list[EpochRecord]
 ) -> TrainResult:
-    return finish_run(
-        folder,
+    trained = Trained(
         net,
         training.architecture,
         training.photos,
@@ -206,8 +272,8 @@ def _finish(
         records,
         training.arguments(),
         training.loaded,
-        sum(record.seconds for record in records),
     )
+    return finish_run(folder, trained)
 
 
 def _require_weights(options: TrainOptions, entry: ModelEntry) -> None:
@@ -222,12 +288,28 @@ def _require_weights(options: TrainOptions, entry: ModelEntry) -> None:
 
 
 def _spec(options: TrainOptions, entry: ModelEntry) -> PreprocessSpec:
-    side = options.imgsz or entry.side
+    side = options.imgsz if isinstance(options.imgsz, int) else entry.side
     entry.require_side(side)
+    if options.target != HOST and options.imgsz != AUTO:
+        raise UsageError(
+            f"--target {options.target} says which side --imgsz auto proposes; add --imgsz auto, or leave it out"
+        )
     if options.fit is Fit.SQUASH and options.crop_fraction is not None:
         raise UsageError("--fit squash takes the whole picture; leave --crop-fraction out, or say --fit crop")
     fraction = entry.crop_fraction if options.crop_fraction is None else options.crop_fraction
-    return PreprocessSpec(side, side, options.fit, fraction if options.fit is Fit.CROP else 1.0)
+    share = fraction if options.fit is Fit.CROP else 1.0
+    return PreprocessSpec(side, side, options.fit, share, channels=options.channels)
+
+
+def _proposed(
+    spec: PreprocessSpec, options: TrainOptions, entry: ModelEntry, photos: PhotoSet, say: Callable[[str], None]
+) -> PreprocessSpec:
+    """With the side that the pictures and the board call for, where it is left to them."""
+    if options.imgsz != AUTO:
+        return spec
+    proposal = propose_side(photos, entry, options.target, spec.crop_fraction)
+    say(f"input side {proposal.side}: {proposal.reason}")
+    return replace(spec, height=proposal.side, width=proposal.side)
 
 
 def _describe(photos: PhotoSet) -> str:
@@ -238,92 +320,76 @@ def _describe(photos: PhotoSet) -> str:
 def _settled(options: TrainOptions, loaded: LoadedWeights, photos: PhotoSet) -> TrainConfig:
     """The loop's configuration with what depends on weights and data filled in."""
     pretrained = loaded.source != "none"
-    few = len(photos.items("train")) < _FEW_PHOTOS
+    processes = options.means.processes.world
+    few = len(photos.items("train")) < _FEW_PHOTOS or options.config.batch // processes < _SMALL_BATCH
     changes: dict[str, Any] = {"freeze_batch_norm": pretrained and few}
     if not pretrained:
         changes["head_epochs"] = 0  # random features are not worth a head
     config = TrainConfig(**{**vars(options.config), **changes})
-    require_batch(config)
+    require_batch(config, processes)
     return config
 
 
-def require_batch(config: TrainConfig) -> None:
+def require_batch(config: TrainConfig, processes: int = 1) -> None:
     """Refuse batches that batch norms learn nothing of.
+
+    Args:
+        config: How it is trained.
+        processes: How many share a batch.
 
     Raises:
         UsageError: they are such.
     """
-    if config.batch == 1 and not config.freeze_batch_norm:
+    least = processes * (1 if config.freeze_batch_norm else 2)
+    if config.batch < least:
         raise UsageError(
-            "--batch must be 2 or more here: batch norms, which are trained too, learn nothing of one picture"
+            f"--batch must be {least} or more here, got {config.batch}: every process (--devices, --nodes) needs a "
+            "picture, and batch norms, where they are trained too, learn nothing of one"
         )
 
 
-def _train(folder: Path, net: nn.Module, training: Training, progress: Progress, say: Callable[[str], None]) -> History:
-    config, photos, spec = training.config, training.photos, training.spec
-    loading = replace(training.loading, say=say)
-    pixel = (training.zero_point, training.scale)
+def _train(
+    folder: Path, net: nn.Module, training: Training, progress: Progress, say: Callable[[str], None]
+) -> tuple[Training, History]:
+    """Also gives the training as it came to be, with a learning rate where that was to be found."""
+    config, photos, spec, means = training.config, training.photos, training.spec, training.means
+    loading = replace(means.loading, say=say)
+    subject = (photos, spec, training.zero_point, training.scale)
+    entry = model_entry(training.architecture.model)
     history, state = History(), folder / STATE
     if config.head_epochs and not state.is_file():  # a state is fine-tuning's, which the head comes before
-        head = head_of(net, model_entry(training.architecture.model))
-        history = train_head(net, head, photos, spec, *pixel, config, progress, loading)
+        history = train_head(net, head_of(net, entry), *subject, config, progress, loading, means.processes)
         say(f"head on cached features: val {history.best_val_top1:.1f} %")
-    if config.epochs and not progress.should_stop():
-        history = fine_tune(net, photos, spec, *pixel, config, progress=progress, checkpoint=state, loading=loading)
-        say(f"fine-tuned in {history.precision}; best epoch {history.best_epoch}, ended by {history.stopped_by}")
-    return history
+    if not config.epochs or means.processes.same(progress.should_stop()):
+        return training, history
+    if training.find_lr and not state.is_file():
+        training = _with_found_lr(folder, net, training, loading, say)
+    execution = Execution(None, means.compiling, state, loading, means.processes)
+    blocks = [block.parameters for block in blocks_of(net, entry)]
+    with (
+        teaching(training.teacher, *subject) as teacher,
+        hiding_features(net, head_of(net, entry), training.config.dropout),
+    ):
+        history = fine_tune(
+            net, *subject, training.config, blocks=blocks, teacher=teacher, progress=progress, execution=execution
+        )
+    say(f"fine-tuned in {history.precision}; best epoch {history.best_epoch}, ended by {history.stopped_by}")
+    return training, history
 
 
-class _Recorder(Progress):
-    """Writes the run's files while the loop runs, and passes everything on to who watches."""
-
-    def __init__(self, folder: Path, training: Training, watcher: Progress):
-        self.folder = folder
-        self.training = training
-        self.watcher = watcher
-        self.records: list[EpochRecord] = []
-        self.board = SummaryWriter(str(folder))
-
-    def resumed(self, records: list[EpochRecord]) -> None:
-        results = self.folder / RESULTS
-        written = read_results(results.read_text(encoding="utf-8")) if results.is_file() else []
-        head = [record for record in written if record.phase == "head"]
-        self.records = head + (records[1:] if head else records)  # epoch 0 is already there as the head's
-        write_text(results, results_csv(self.records))
-        self.watcher.resumed(records)
-
-    def phase(self, title: str, steps: int) -> None:
-        self.watcher.phase(title, steps)
-
-    def step(self, step: Step) -> None:
-        self.watcher.step(step)
-
-    def should_stop(self) -> bool:
-        return self.watcher.should_stop()
-
-    def epoch(self, record: EpochRecord, net: nn.Module, best: bool) -> None:
-        if not (record.phase == "fine-tune" and record.epoch == 0 and self.records):  # already there as the head's
-            self.records.append(record)
-            write_text(self.folder / RESULTS, results_csv(self.records))
-            self._to_board(record)
-        self._save(LAST, net)
-        if best:
-            self._save(BEST, net)
-        self.watcher.epoch(record, net, best)
-
-    def _save(self, name: str, net: nn.Module) -> None:
-        save_weights(self.folder / name, net, self.training.zero_point, self.training.scale)
-
-    def _to_board(self, record: EpochRecord) -> None:
-        values = {
-            "loss/train": record.train_loss,
-            "loss/val": record.val_loss,
-            "top1/val": record.val_top1,
-            "lr": record.lr,
-        }
-        for name, value in values.items():
-            if math.isfinite(value):
-                self.board.add_scalar(name, value, record.epoch)
-
-    def close(self) -> None:
-        self.board.close()
+def _with_found_lr(
+    folder: Path, net: nn.Module, training: Training, loading: Loading, say: Callable[[str], None]
+) -> Training:
+    """With the learning rate of a range test, which is written down for whoever goes on."""
+    processes = training.means.processes
+    found = None
+    if processes.is_first:
+        config = training.config
+        found = find_lr(net, training.photos, training.spec, training.zero_point, training.scale, config, loading)
+        say(found.describe())
+    lr = processes.same(found.lr if found else 0.0)
+    options = {**training.options, "find_lr": False}
+    training = replace(training, config=replace(training.config, lr=lr), find_lr=False, options=options)
+    if processes.is_first:
+        write_arguments(folder, training.arguments())
+    return training

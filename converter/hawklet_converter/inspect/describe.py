@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from hawklet.bundle import Manifest
-from hawklet.spec import ModelFormat
+from hawklet.printable import printable
+from hawklet.spec import CHANNELS, ModelFormat
 from hawklet_converter.inspect.examine import ModelExamination
 from hawklet_converter.inspect.facts import Arithmetic, LayerFacts, ModelFacts, PrecisionKind, Shape, TensorFacts
 from hawklet_converter.inspect.judge import activation_scheme, layout, weight_dtypes, weight_scheme
@@ -177,6 +178,18 @@ def _scalars(provenance: Mapping[str, Any]) -> list[str]:
     return [f"{key} {value}" for key, value in shown.items() if isinstance(value, str | int)]
 
 
+def _acceptance(manifest: Manifest) -> str:
+    """When the files say nothing, and whether that was tried on pictures of no class."""
+    described = printable(manifest.acceptance.describe())
+    if manifest.unknown is None:
+        return described
+    tried = manifest.unknown.validated
+    if tried is None:
+        return f"{described}; not tried on pictures of no class"
+    shares = [f"{name} {_short(str(value))}" for name, value in tried.items()]
+    return f"{described}; tried on pictures of no class: {', '.join(shares)}"
+
+
 def bundle_rows(manifest: Manifest, golden_frames: int) -> list[tuple[str, str]]:
     """What a manifest says."""
     spec = manifest.preprocess
@@ -185,9 +198,10 @@ def bundle_rows(manifest: Manifest, golden_frames: int) -> list[tuple[str, str]]
         ("bundle", f"{manifest.name}, made {manifest.created} by hawklet {manifest.hawklet_version}"),
         ("labels", f"{len(manifest.labels)}: " + _short(", ".join(manifest.labels))),
         ("pictures", f"{spec.width}x{spec.height}, {spec.fit.value}{crop}, {spec.interpolation.value}, "
-                     f"{'RGB' if spec.channels == 3 else 'luma'}"),
+                     f"{CHANNELS[spec.channels]}"),
         ("confidence", f"temperature {manifest.temperature:.3g}"
                        + (f", {len(manifest.thresholds)} thresholds" if manifest.thresholds else "")),
+        ("acceptance", _acceptance(manifest)),
         ("golden", f"{golden_frames} frames" if golden_frames else "none that can be used"),
         ("made from", ", ".join(map(_short, _scalars(manifest.provenance)[:_FACTS_SHOWN]))),
     ]  # fmt: skip

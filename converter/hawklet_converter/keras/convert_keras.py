@@ -145,7 +145,8 @@ def _transform(request: KerasRequest, model: KerasModel) -> InputTransform:
     if request.normalize:
         transform = NORMALIZATIONS[request.normalize]
         if len(transform.mean) not in (1, model.channels):
-            raise UsageError(f"--normalize {request.normalize} is for 3 channels, and {model.name} takes one")
+            takes = f"{model.name} takes {model.channels}"
+            raise UsageError(f"--normalize {request.normalize} is for 3 channels, and {takes}")
         return transform
     if not model.takes_pixels:
         raise UsageError(

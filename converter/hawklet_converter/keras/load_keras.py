@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from hawklet.errors import MissingDependencyError, ModelError, UsageError
+from hawklet.spec import CHANNELS
 from hawklet_converter.quiet import quiet
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -125,8 +126,10 @@ def _shapes(network: Any, name: str) -> tuple[tuple[int, int, int], int]:
 
 
 def _image_shape(shape: tuple[int | None, ...], name: str) -> tuple[int, int, int]:
-    if len(shape) != 4 or shape[3] not in (1, 3):
-        raise ModelError(f"the input must be pictures, [batch, height, width, 1 or 3], and {name} takes {list(shape)}")
+    if len(shape) != 4 or shape[3] not in CHANNELS:
+        raise ModelError(
+            f"the input must be pictures, [batch, height, width, 1, 3 or 4], and {name} takes {list(shape)}"
+        )
     if shape[1] is None or shape[2] is None:
         raise ModelError(
             f"the input must be of one size, and {name} takes any ({list(shape)}); build it with a size, such as "

@@ -59,7 +59,7 @@ def calibration_pixels(photos: SplitPhotos, spec: PreprocessSpec) -> Pixels:
     One corner of the first picture is made black and one white. The converter lays the input's grid over the values it
     sees, and only over 0..255 is a step of it exactly a step of the pixels.
     """
-    pixels = np.stack([preprocess(read_image(path), spec) for path, _ in photos.calibration])
+    pixels = np.stack([preprocess(read_image(path, planes=spec.planes), spec) for path, _ in photos.calibration])
     pixels[0, 0, 0], pixels[0, -1, -1] = 0, 255
     return pixels
 

@@ -14,7 +14,7 @@ from hawklet.safefiles import sha256_of
 from hawklet_converter.kept_work import KeptWork
 from hawklet_converter.request import Row
 from hawklet_converter.work import Work
-from hawklet_trainer.finish import finish_run, plain
+from hawklet_trainer.finish import Trained, finish_run, plain
 from hawklet_trainer.models.architecture import Architecture
 from hawklet_trainer.models.weights import LoadedWeights
 from hawklet_trainer.run import BEST, Run, load_run, new_run_folder
@@ -78,10 +78,8 @@ def keep_as_run(
     parent = run.folder.parent
     stem = run.name[: _LONGEST_STEM - len(suffix)]
     name = kept.once(f"run-{suffix}", lambda: new_run_folder(parent, f"{stem}-{suffix}").name)
-    seconds = sum(record.seconds for record in history.records)
     own_weights = architecture.width == run.architecture.width
-    finish_run(
-        parent / name,
+    trained = Trained(
         net,
         architecture,
         work.photos,
@@ -93,10 +91,10 @@ def keep_as_run(
         history.records,
         {"made_by": "hawklet convert", "from": str(run.folder), "prune_epochs": work.request.prune_epochs},
         LoadedWeights(**run.manifest["weights"]) if own_weights else LoadedWeights("none", ""),
-        seconds,
         {"made_from": origin_of(run), "recovery": plain(vars(config))},
     )
-    return load_run(parent / name, work.request.model), seconds
+    finish_run(parent / name, trained)
+    return load_run(parent / name, work.request.model), trained.seconds
 
 
 def origin_of(run: Run) -> Mapping[str, Any]:

@@ -310,7 +310,8 @@ def rough_file(net: nn.Module, spec: PreprocessSpec, work: Work) -> bytes:
 
 def picture_for(work: Work, spec: PreprocessSpec) -> Pixels:
     """A validation picture prepared for another input, ``uint8 [H, W, C]``."""
-    return preprocess(work.pictures.val[0], spec)
+    picture = work.pictures.val[0]
+    return preprocess(np.repeat(picture, spec.planes // picture.shape[2], axis=2), spec)  # grey in three channels
 
 
 def _in_channels_of_the_first(

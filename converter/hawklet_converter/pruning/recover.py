@@ -16,14 +16,23 @@ from hawklet_converter.pruning.structure import Structure
 from hawklet_converter.work import Work
 from hawklet_trainer.augment import Augment, Mix
 from hawklet_trainer.training.distil import MatchedLayer
-from hawklet_trainer.training.loop import fine_tune
-from hawklet_trainer.training.terms import EpochRecord, History, Progress, TrainConfig
+from hawklet_trainer.training.loop import Execution, Teacher, fine_tune
+from hawklet_trainer.training.terms import EpochRecord, History, Optimizer, Progress, Schedule, TrainConfig
 
 _LEAST_MINUTES = 1e-3
 BY_TIME = 10_000
 """More epochs than there is time for."""
 _LR_OF_FITTED, _LR_FROM_NOTHING = 3e-4, 1e-3
 """Faster, trained weights lose at first what fitting them gave; random ones have nothing to lose."""
+_COURSE = {
+    "optimizer": Optimizer.ADAMW,
+    "schedule": Schedule.COSINE,
+    "weight_decay": None,
+    "layer_decay": 1.0,
+    "unfreeze": 0,
+    "accumulate": 1,
+}
+"""However the run was trained: the rates above are for these, and all of what was pruned has to learn."""
 _CHANNELS_WEIGHT, _SIMILARITY_WEIGHT = 10.0, 100.0
 """What features count beside answers; channel by channel, and as similarities of pictures where widths differ."""
 
@@ -90,7 +99,7 @@ def recover(
     config = run.config(
         epochs=epochs,
         minutes=max(_LEAST_MINUTES, minutes),
-        lr=min(trained.lr, _LR_OF_FITTED) if lesson.trained else _LR_FROM_NOTHING,
+        lr=min(trained.highest_lr, _LR_OF_FITTED) if lesson.trained else _LR_FROM_NOTHING,
         # Flips as in training: what made a left arrow a left arrow must hold here too. But no harder pictures than
         # light ones: what is to be learned is how the teacher sees pictures as they are.
         **(
@@ -99,6 +108,7 @@ def recover(
             else {}
         ),
         **({} if epochs < BY_TIME else {"patience": epochs}),
+        **_COURSE,
         freeze_batch_norm=lesson.trained,
         match_features=_CHANNELS_WEIGHT if lesson.matched else _SIMILARITY_WEIGHT,
         seed=work.request.seed,
@@ -112,10 +122,9 @@ def recover(
             run.pixel_zero_point,
             run.pixel_scale,
             config,
-            teacher=lesson.teacher,
-            matched=lesson.matched,
+            teacher=Teacher(lesson.teacher, lesson.matched),
             progress=_Watch(work),
-            checkpoint=checkpoint,
+            execution=Execution(checkpoint=checkpoint),
         )
     return config, history
 

@@ -21,7 +21,7 @@ from hawklet_converter.reestimate_batch_norm import reestimate_batch_norm
 from hawklet_converter.work import Work
 from hawklet_trainer.data import load_pixels
 from hawklet_trainer.models.architecture import Architecture
-from hawklet_trainer.training.loop import as_input
+from hawklet_trainer.training.inputs import as_input
 
 
 class Rivals:
@@ -72,7 +72,7 @@ class Rivals:
     def _build(self, architecture: Architecture, spec: PreprocessSpec) -> nn.Module:
         """The network, with the unpruned one's weights where its widths are the same."""
         run = self._work.run
-        net = architecture.build(len(run.labels), spec.height, spec.width).eval()
+        net = architecture.build(len(run.labels), spec.height, spec.width, spec.channels).eval()
         if architecture == run.architecture:
             net.load_state_dict(self._net.state_dict())
         return net

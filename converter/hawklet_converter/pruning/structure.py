@@ -17,12 +17,13 @@ from torch import nn
 
 from hawklet.errors import ModelError
 from hawklet.spec import PreprocessSpec
+from hawklet_trainer.models.size import layer_macs
 
 ROUND_TO = 8
 """Channels stay multiples of this, which is what vector units work in."""
 _NORMS = nn.modules.batchnorm._BatchNorm
 _LAYERS = (nn.Conv2d, nn.Linear)
-_ERRORS = (RuntimeError, ValueError, KeyError, AttributeError, IndexError, TypeError, AssertionError)
+_ERRORS = (RuntimeError, ArithmeticError, ValueError, KeyError, AttributeError, IndexError, TypeError, AssertionError)
 """What torch-pruning ends in on a network that it cannot follow, or that cannot run without some channels."""
 
 
@@ -234,7 +235,7 @@ def _measure_layers(net: nn.Module, example: torch.Tensor) -> Iterator[Layer]:
         positions = shape[2] * shape[3] if len(shape) == 4 else 1
         outputs, inputs = shape[1], module.in_channels if isinstance(module, nn.Conv2d) else module.in_features
         depthwise = isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1
-        yield Layer(name, module.weight.numel() * positions, outputs * positions, depthwise, inputs, outputs)
+        yield Layer(name, layer_macs(module, shape), outputs * positions, depthwise, inputs, outputs)
 
 
 def _run(net: nn.Module, example: torch.Tensor) -> None:

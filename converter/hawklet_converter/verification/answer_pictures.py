@@ -13,16 +13,14 @@ from hawklet.classifier import Classifier
 from hawklet.errors import ModelError
 from hawklet.golden import record
 from hawklet.spec import Floats, OutputKind, Pixels, PreprocessSpec
-from hawklet_converter.fit_temperature import log_softmax
 from hawklet_converter.verification.statistics import Labels, Logs
 from hawklet_trainer.data import Photo, load_pixels
+from hawklet_trainer.evaluation.temperature import log_probabilities
 
 if TYPE_CHECKING:
     from hawklet_trainer.run import Run
 
 _AT_A_TIME = 128  # pictures in memory: 20 MB at 224 px
-_LEAST = 1e-9
-"""No probability is taken for less: its logarithm must be a number."""
 
 Model = Callable[[Pixels], Floats]
 """``uint8 [N, H, W, C]`` -> ``float32 [N, classes]``."""
@@ -44,18 +42,7 @@ class Answers:
 
     def logs(self, temperature: float) -> Logs:
         """Logarithms of the probabilities; those of a model that answers in probabilities are taken as they come."""
-        if self.output is OutputKind.PROBABILITIES:
-            return _logs_of_probabilities(self.raw.astype(np.float64))
-        return log_softmax(self.raw / np.float32(temperature))
-
-
-def _logs_of_probabilities(raw: Logs) -> Logs:
-    """A probability of 0 on an integer grid is anything below half a step, and is taken for that half."""
-    positive = raw[raw > 0]
-    floor = max(_LEAST, float(positive.min()) / 2) if positive.size else _LEAST
-    floored = np.maximum(raw, floor)
-    logs: Logs = np.log(floored / floored.sum(axis=1, keepdims=True))
-    return logs
+        return log_probabilities(self.raw, self.output, temperature)
 
 
 def variant_models(bundle: Bundle, threads: int) -> dict[str, Model]:

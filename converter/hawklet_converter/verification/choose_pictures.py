@@ -6,19 +6,22 @@ their overlap with training is told.
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hawklet.bundle import Bundle
-from hawklet.errors import DataError, HawkletError, RunError, UsageError
-from hawklet.safefiles import sha256_of
+from hawklet.errors import DataError, UsageError
 from hawklet_converter.verification.request import VerifyRequest
-from hawklet_converter.verification.unpruned_run import origin_of
 from hawklet_trainer.data import Photo, read_labelled
+from hawklet_trainer.evaluation.bundle_origin import (
+    facts,
+    given_run,
+    named_run,
+    some_labels,
+    split_rows,
+    splits_by_digest,
+)
 
 if TYPE_CHECKING:
     from hawklet_trainer.run import Run
@@ -50,7 +53,7 @@ def choose_pictures(request: VerifyRequest, bundle: Bundle) -> Pictures:
         RunError: the run is not the one that the bundle was converted from.
         DataError: the photos are missing, carry foreign labels, or were trained on.
     """
-    run = _given_run(request.run, bundle, request.model) if request.run else _named_run(bundle, request.model)
+    run = given_run(request.run, bundle, request.model) if request.run else named_run(bundle, request.model)
     if request.photos and not (run and _holds_photos_of(run, request.photos)):
         return _labelled(request, request.photos, bundle, run)
     if run is None:
@@ -59,87 +62,12 @@ def choose_pictures(request: VerifyRequest, bundle: Bundle) -> Pictures:
 
 
 def _nothing_to_verify_on(bundle: Bundle) -> str:
-    named = _facts(bundle, "run").get("folder")
+    named = facts(bundle, "run").get("folder")
     seen = f"the run it names ({named}) is not there, or is another by now" if named else "it names no run"
     return (
         f"a bundle is verified on labelled pictures, which it does not carry, and {seen}; name the run with "
         "--run RUNFOLDER, or pictures in one folder per class with --photos FOLDER"
     )
-
-
-def _given_run(folder: Path, bundle: Bundle, model: str | None) -> Run:
-    from hawklet_trainer.run import load_run
-
-    run = load_run(folder, model)
-    _require_origin(run, bundle)
-    return run
-
-
-def _named_run(bundle: Bundle, model: str | None) -> Run | None:
-    """The run that the bundle names, as seen from here or from beside the bundle; None where there is no such run."""
-    named = _facts(bundle, "run").get("folder")
-    places = [Path(named), bundle.path.parent / named] if isinstance(named, str) else []
-    for place in places:
-        try:
-            return _given_run(place, bundle, model)
-        except HawkletError:  # a hint: what stands there by that name today may be anything
-            continue
-    return None
-
-
-def _facts(bundle: Bundle, group: str) -> Mapping[str, Any]:
-    """A group of the bundle's provenance, whoever wrote it; empty where there is none."""
-    facts = bundle.manifest.provenance.get(group)
-    return facts if isinstance(facts, Mapping) else {}
-
-
-def _require_origin(run: Run, bundle: Bundle) -> None:
-    """Refuse a run of other labels, other data or another network."""
-    digest = _facts(bundle, "data").get("digest")
-    if run.labels != bundle.manifest.labels:
-        raise RunError(
-            f"--run must be the run that the bundle was converted from: the bundle's labels are "
-            f"{_some(bundle.manifest.labels)}, the run's are {_some(run.labels)}; name that run"
-        )
-    if digest is None:
-        raise RunError(
-            f"--run must be the run that the bundle was converted from, and {bundle.path.name} names no data it was "
-            "made with; verify it on labelled pictures alone: --photos FOLDER"
-        )
-    if digest != run.manifest["data"].get("digest"):
-        raise RunError(
-            f"--run must be the run that the bundle was converted from: the bundle's data digest is {digest}, that of "
-            f"{run.folder} is {run.manifest['data'].get('digest')}; name that run, or other pictures by --photos alone"
-        )
-    _require_network(run, bundle)
-
-
-def _require_network(run: Run, bundle: Bundle) -> None:
-    from hawklet_trainer.run import BEST
-
-    architecture, weights = bundle.manifest.provenance.get("architecture"), _facts(bundle, "run").get("weights_sha256")
-    if architecture != run.architecture.describe():
-        raise RunError(
-            f"--run must be the run that the bundle was converted from: the bundle's network is {architecture}, the "
-            f"run's is {run.architecture.describe()}; name that run"
-        )
-    if weights is None or not (run.folder / BEST).is_file():
-        return
-    found = sha256_of(run.folder / BEST)
-    if found == (origin_of(bundle) or {}).get("weights_sha256"):
-        raise RunError(
-            "--run must be the run that the bundle was converted from, which is the pruned one "
-            f"({_facts(bundle, 'run').get('folder')}); {run.folder} is the one it was cut from, and is found by itself"
-        )
-    if weights != found:
-        raise RunError(
-            f"--run must be the run that the bundle was converted from, and the weights in {run.folder} are others "
-            "(sha256 differs), though of the same data; name that run, or convert this one anew"
-        )
-
-
-def _some(labels: Sequence[str]) -> str:
-    return ", ".join(labels[:8]) + (f" and {len(labels) - 8} more" if len(labels) > 8 else "")
 
 
 def _of_run(request: VerifyRequest, run: Run) -> Pictures:
@@ -182,7 +110,7 @@ def _coverage(pictures: Pictures, bundle: Bundle) -> tuple[str, ...]:
     absent = [label for index, label in enumerate(bundle.manifest.labels) if index not in shown]
     if not absent:
         return ()
-    return (f"{len(absent)} of {len(bundle.manifest.labels)} classes have no picture here: {_some(absent)}",)
+    return (f"{len(absent)} of {len(bundle.manifest.labels)} classes have no picture here: {some_labels(absent)}",)
 
 
 def _overlap(pictures: Pictures, request: VerifyRequest) -> tuple[str, ...]:
@@ -193,7 +121,7 @@ def _overlap(pictures: Pictures, request: VerifyRequest) -> tuple[str, ...]:
     """
     if pictures.run is None:
         return ("whether the network was trained on some of these pictures cannot be told without its run: --run",)
-    splits = _splits_by_digest(pictures.run)
+    splits = splits_by_digest(pictures.run)
     trained = [photo for photo in pictures.photos if splits.get(photo.sha256) == "train"]
     judged = sum(splits.get(photo.sha256) == "val" for photo in pictures.photos)
     if trained and not request.anyway:
@@ -208,24 +136,7 @@ def _overlap(pictures: Pictures, request: VerifyRequest) -> tuple[str, ...]:
     return tuple(note for note in (flattered, chosen, clean) if note)
 
 
-def _splits_by_digest(run: Run) -> dict[str, str]:
-    """Picture's sha256 -> the split it was in; a picture in several counts as trained on."""
-    rows = sorted(_split_rows(run), key=lambda row: row["split"] == "train")
-    return {row["sha256"]: row["split"] for row in rows}
-
-
 def _holds_photos_of(run: Run, folder: Path) -> bool:
     """Whether the run's photos have moved to ``folder``: all are there by their names. Cameras reuse theirs, so some
     would prove nothing."""
-    return all((folder.expanduser() / row["path"]).is_file() for row in _split_rows(run))
-
-
-def _split_rows(run: Run) -> list[dict[str, str]]:
-    try:
-        text = (run.folder / "split.csv").read_text(encoding="utf-8")
-    except OSError as error:
-        raise RunError(f"a run needs split.csv, there is none in {run.folder}; train again") from error
-    rows = list(csv.DictReader(io.StringIO(text)))
-    if not rows or not {"path", "split", "sha256"} <= set(rows[0]):
-        raise RunError(f"split.csv needs lines of path,label,split,sha256, which that of {run.folder} lacks")
-    return rows
+    return all((folder.expanduser() / row["path"]).is_file() for row in split_rows(run))

@@ -9,69 +9,15 @@ from collections.abc import Sequence
 
 from markupsafe import Markup, escape
 
-from hawklet_converter.verification.statistics import Bin, Calibration
 from hawklet_converter.verification.verification import ClassChange
 
 _WIDTH = 460
-_PLOT = (44, 22, 436, 252)
-"""Left, top, right and bottom of the reliability curve's square."""
 _SHARES = (0, 25, 50, 75, 100)
 _STEP = 10  # percent; where the axis of classes may begin
 _ROW = 30
 _NAMES = 150
 """Width kept for class names."""
 _NAME_LETTERS = 20
-
-
-def reliability(uncalibrated: Calibration, calibrated: Calibration) -> Markup:
-    """Accuracy over confidence, both percent: on the diagonal, confidence means probability.
-
-    A disc's area tells how many pictures have that confidence; rings show the same model at temperature 1.
-    """
-    parts = [_grid()]
-    total = sum(one.count for one in calibrated.bins)
-    parts.append(_curve(uncalibrated.bins, "before"))
-    parts.append(_curve(calibrated.bins, "after"))
-    parts += [_disc(one, total, "before") for one in uncalibrated.bins if one.count]
-    parts += [_disc(one, total, "after") for one in calibrated.bins if one.count]
-    return _svg(290, parts, "Accuracy over confidence")
-
-
-def _grid() -> str:
-    left, top, right, bottom = _PLOT
-    lines = [f'<line class="diagonal" x1="{left}" y1="{bottom}" x2="{right}" y2="{top}"/>']
-    for share in _SHARES:
-        x, y = _across(share / 100), _up(share / 100)
-        lines.append(f'<line class="grid" x1="{left}" x2="{right}" y1="{y}" y2="{y}"/>')
-        lines.append(f'<text x="{left - 7}" y="{y + 4}" text-anchor="end">{share}</text>')
-        lines.append(f'<text x="{x}" y="{bottom + 16}" text-anchor="middle">{share}</text>')
-    lines.append(f'<text x="{right}" y="{bottom + 32}" text-anchor="end">confidence, %</text>')
-    lines.append(f'<text x="{left - 7}" y="{top - 9}">named rightly, %</text>')
-    return "".join(lines)
-
-
-def _across(share: float) -> float:
-    left, _, right, _ = _PLOT
-    return round(left + share * (right - left), 1)
-
-
-def _up(share: float) -> float:
-    _, top, _, bottom = _PLOT
-    return round(bottom - share * (bottom - top), 1)
-
-
-def _curve(bins: Sequence[Bin], kind: str) -> str:
-    points = " ".join(f"{_across(one.confidence)},{_up(one.accuracy)}" for one in bins if one.count)
-    return f'<polyline class="curve {kind}" points="{points}"/>'
-
-
-def _disc(one: Bin, total: int, kind: str) -> str:
-    radius = 3 + 13 * (one.count / total) ** 0.5
-    told = f"{one.count} pictures: {one.confidence:.0%} sure, {one.accuracy:.0%} right"
-    return (
-        f'<circle class="{kind}" cx="{_across(one.confidence)}" cy="{_up(one.accuracy)}" r="{radius:.1f}">'
-        f"<title>{told}</title></circle>"
-    )
 
 
 def class_changes(changes: Sequence[ClassChange]) -> Markup:

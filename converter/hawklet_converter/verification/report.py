@@ -14,6 +14,7 @@ from hawklet_converter.verification import plots
 from hawklet_converter.verification.checks import chance
 from hawklet_converter.verification.verification import ClassChange, Measured, Verification
 from hawklet_trainer.data import Place
+from hawklet_trainer.evaluation import charts
 from hawklet_trainer.thumbnail import thumbnail
 
 _CLASSES = 24
@@ -47,7 +48,7 @@ def _page(found: Verification, photos: Sequence[Place]) -> dict[str, Any]:
         "found": found,
         "failed": [check for check in found.checks if not check.passed],
         "verdicts": [_verdict(row) for row in found.rows if _is_judged(row)],
-        "curves": [(row, plots.reliability(row.uncalibrated, row.calibrated)) for row in files],
+        "curves": [(row, charts.reliability(row.uncalibrated.bins, row.calibrated.bins)) for row in files],
         "changes": [_changes(row) for row in found.rows if _is_judged(row)],
         "gallery": [(moved, thumbnail(photos[moved.position])) for moved in found.moved],
     }

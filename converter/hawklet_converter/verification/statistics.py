@@ -11,6 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from hawklet_trainer.evaluation.calibration import Bin, equally_wide, expected_error
+from hawklet_trainer.evaluation.intervals import Interval
+
 Labels = npt.NDArray[np.int64]
 """True classes, ``int64 [N]``."""
 Logs = npt.NDArray[np.float64]
@@ -19,14 +22,6 @@ Logs = npt.NDArray[np.float64]
 BINS = 10
 """Bins of confidence, equally wide."""
 _Z = 1.959963984540054  # the normal distribution's 97.5 % quantile
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A 95 % confidence interval, percent."""
-
-    low: float
-    high: float
 
 
 def wilson(right: int, count: int) -> Interval:
@@ -111,20 +106,6 @@ def _rms(values: npt.NDArray[np.float64]) -> float:
 
 
 @dataclass(frozen=True)
-class Bin:
-    """Pictures of like confidence."""
-
-    low: float
-    high: float
-    """Confidence, 0..1."""
-    count: int
-    confidence: float
-    """Mean score of the best class, 0..1; 0 in an empty bin."""
-    accuracy: float
-    """Share that was named rightly, 0..1; 0 in an empty bin."""
-
-
-@dataclass(frozen=True)
 class Calibration:
     """Whether confidence means probability."""
 
@@ -135,15 +116,5 @@ class Calibration:
 
 def calibration(logs: Logs, truth: Labels) -> Calibration:
     """Set confidence against accuracy in :data:`BINS` bins (Guo et al., 2017)."""
-    scores = np.exp(logs.max(axis=1))
-    right = logs.argmax(axis=1) == truth
-    places = np.minimum((scores * BINS).astype(np.int64), BINS - 1)
-    bins = tuple(_bin(index, scores[places == index], right[places == index]) for index in range(BINS))
-    distances = (one.count * abs(one.confidence - one.accuracy) for one in bins)
-    return Calibration(100 * sum(distances) / len(truth), bins)
-
-
-def _bin(index: int, scores: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]) -> Bin:
-    count = len(scores)
-    means = (float(scores.mean()), float(right.mean())) if count else (0.0, 0.0)
-    return Bin(index / BINS, (index + 1) / BINS, count, *means)
+    bins = equally_wide(np.exp(logs.max(axis=1)), logs.argmax(axis=1) == truth, BINS)
+    return Calibration(expected_error(bins), bins)

@@ -8,16 +8,19 @@ from hawklet.printable import printable
 from hawklet_converter.table import aligned
 from hawklet_converter.verification.checks import chance
 from hawklet_converter.verification.verification import Comparison, Measured, Verification
+from hawklet_trainer.evaluation.reject_option import Outcome
 
 _ACCURACY = ("file", "MB", "top-1 %", "95 % interval", "agree %", "lost", "gained", "p")
 _NUMBERS = ("file", "SQNR dB", "RMS %", "worst %", "KL", "ECE % at 1", "ECE %")
+_ACCEPTED = ("file", "accepted %", "right of them %", "doubtful", "unknown")
 _MOVED = 3
 _CLASSES = 12
 
 
 def verification_table(found: Verification) -> str:
     """Everything but the pictures."""
-    blocks = (_intro(found), _accuracy(found), _numbers(found), *_details(found), _checks(found))
+    tables = (_accuracy(found), _numbers(found), _accepted(found))
+    blocks = (_intro(found), *tables, *_details(found), _checks(found))
     return printable("\n\n".join(block for block in blocks if block), lines=True)
 
 
@@ -54,6 +57,17 @@ def _number_cells(row: Measured) -> tuple[str, ...]:
         noise = (sqnr, f"{100 * error.relative_rms:.2g}", f"{100 * error.relative_worst:.2g}")
     moved = f"{row.against.divergence:.4f}" if row.against else "-"
     return (row.name, *noise, moved, f"{row.uncalibrated.ece:.1f}", f"{row.calibrated.ece:.1f}")
+
+
+def _accepted(found: Verification) -> str:
+    """What the rules for saying nothing do; empty where the bundle has none."""
+    cells = [(row.name, *_outcome_cells(row.accepted)) for row in found.rows if row.accepted]
+    return aligned([_ACCEPTED, *cells]) if cells else ""
+
+
+def _outcome_cells(done: Outcome) -> tuple[str, ...]:
+    right = "-" if done.precision is None else f"{done.precision:.1f}"
+    return (f"{done.coverage:.1f}", right, str(done.doubtful), str(done.unknown))
 
 
 def _details(found: Verification) -> Iterator[str]:

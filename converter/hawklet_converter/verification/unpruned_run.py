@@ -4,23 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hawklet.bundle import Bundle
 from hawklet.errors import HawkletError
 from hawklet.safefiles import sha256_of
+from hawklet_trainer.evaluation.bundle_origin import unpruned_origin
 
 if TYPE_CHECKING:
     from hawklet_trainer.run import Run
-
-
-def origin_of(bundle: Bundle) -> Mapping[str, Any] | None:
-    """What a bundle says of the unpruned run: ``folder`` and ``weights_sha256``; None: nothing was pruned."""
-    pruning = bundle.manifest.provenance.get("pruning")
-    if not isinstance(pruning, Mapping):
-        return None
-    origin = pruning.get("from")
-    return origin if isinstance(origin, Mapping) else {}
 
 
 def unpruned_run(bundle: Bundle, run: Run | None, model: str | None) -> Run | None:
@@ -33,7 +25,7 @@ def unpruned_run(bundle: Bundle, run: Run | None, model: str | None) -> Run | No
         run: The pruned run, where it is there.
         model: The user's own ``module:function``, as typed.
     """
-    origin = origin_of(bundle)
+    origin = unpruned_origin(bundle)
     folder = origin.get("folder") if origin else None
     if not isinstance(folder, str):
         return None
@@ -57,7 +49,7 @@ def _load(folder: Path, model: str | None) -> Run | None:
 def _is_meant(run: Run, bundle: Bundle) -> bool:
     from hawklet_trainer.run import BEST
 
-    manifest, origin, data = bundle.manifest, origin_of(bundle) or {}, bundle.manifest.provenance.get("data")
+    manifest, origin, data = bundle.manifest, unpruned_origin(bundle) or {}, bundle.manifest.provenance.get("data")
     return (
         (run.labels, run.spec) == (manifest.labels, manifest.preprocess)
         and isinstance(data, Mapping)

@@ -10,7 +10,9 @@ from typing import Any
 
 from hawklet.spec import Precision
 from hawklet_converter.verification.moved_pictures import Moved
-from hawklet_converter.verification.statistics import Calibration, Interval, LogitError
+from hawklet_converter.verification.statistics import Calibration, LogitError
+from hawklet_trainer.evaluation.intervals import Interval
+from hawklet_trainer.evaluation.reject_option import Outcome
 
 SCHEMA = "hawklet-verification/1"
 
@@ -76,6 +78,8 @@ class Measured:
     """At the bundle's temperature."""
     against: Comparison | None
     """None: it is the reference, or there is none."""
+    accepted: Outcome | None = None
+    """What the bundle's rules for saying nothing do to its answers; None: there are none."""
 
 
 @dataclass(frozen=True)

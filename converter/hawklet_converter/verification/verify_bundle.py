@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from hawklet import __version__
+from hawklet.acceptance import Acceptance
 from hawklet.bundle import Bundle, Manifest, Variant
 from hawklet.errors import UsageError
 from hawklet.golden import replay
@@ -20,7 +21,7 @@ from hawklet_converter.verification.checks import budget_checks, digest_check, e
 from hawklet_converter.verification.choose_pictures import Pictures, choose_pictures
 from hawklet_converter.verification.moved_pictures import Moved, most_moved
 from hawklet_converter.verification.request import VerifyRequest
-from hawklet_converter.verification.unpruned_run import origin_of, unpruned_run
+from hawklet_converter.verification.unpruned_run import unpruned_run
 from hawklet_converter.verification.verification import (
     Check,
     ClassChange,
@@ -29,6 +30,9 @@ from hawklet_converter.verification.verification import (
     Pair,
     Verification,
 )
+from hawklet_trainer.evaluation.answers import Answers as LabelledAnswers
+from hawklet_trainer.evaluation.bundle_origin import unpruned_origin
+from hawklet_trainer.evaluation.reject_option import Outcome, outcome
 
 NETWORK = "network"
 """What the run's own network is called among the files."""
@@ -94,7 +98,10 @@ def _judge(
     manifest = bundle.manifest
     variant = reference_of(bundle)
     reference = answers.get(variant.name if variant else NETWORK)
-    rows = tuple(_measure(bundle, one, reference, truth) for one in answers.values())
+    rows = tuple(
+        replace(_measure(bundle, one, reference, truth), accepted=_accepted(manifest, pictures, one))
+        for one in answers.values()
+    )
     exports = _exports(bundle, answers)
     before = answers.get(UNPRUNED, reference)
     counted = {before.name: 100 * float((before.named == truth).mean())} if before else {}
@@ -127,6 +134,13 @@ def _judge(
     )
 
 
+def _accepted(manifest: Manifest, pictures: Pictures, one: Answers) -> Outcome | None:
+    if manifest.acceptance == Acceptance():
+        return None
+    labelled = LabelledAnswers(pictures.photos, manifest.labels, one.raw, one.output)
+    return outcome(manifest.acceptance, labelled, manifest.temperature)
+
+
 def _may_have_lost(row: Measured, before: Answers | None) -> bool:
     """All files but float ones, and those too where they were cut from a larger network."""
     pruned = before is not None and before.name == UNPRUNED
@@ -150,7 +164,7 @@ def _held_against(
 def _notes(bundle: Bundle, reference: Answers | None, before: Answers | None) -> tuple[str, ...]:
     if reference is None or before is None:
         return ("the bundle has no float file, so there is nothing that its files could have moved from",)
-    origin = origin_of(bundle)
+    origin = unpruned_origin(bundle)
     if origin is None:
         return ()
     folder = origin.get("folder")

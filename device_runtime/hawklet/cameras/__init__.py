@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from hawklet.addresses import without_secrets
 from hawklet.errors import CameraNotFoundError, UsageError
 from hawklet.spec import Frame
 
@@ -32,6 +33,8 @@ class CameraOptions:
     """Video files only: play at the film's own speed and drop what comes too late, as a camera would."""
     report: Callable[[str], None] = lambda line: None
     """Told, in one line each, of pictures that could not be read and are passed over."""
+    planes: int = 3
+    """Planes that a frame must have: 3 = RGB; 4 = RGB and a fourth, which only picture files have."""
 
 
 class Camera(ABC):
@@ -103,19 +106,25 @@ def open_camera(source: str, options: CameraOptions | None = None) -> Camera:
     """
     scheme, separator, rest = source.partition("://")
     address = scheme.lower() + separator + rest if separator else source
-    camera: Camera = _opener(address)(address, options or CameraOptions())
+    options, opener = options or CameraOptions(), _opener(address)
+    if options.planes == 4 and opener != _FILES:
+        raise UsageError(
+            f"a model of 4 channels takes pictures with a fourth plane, and {without_secrets(source)} gives RGB alone; "
+            "give it a picture or a folder: PNG, TIFF or WebP with that plane as alpha"
+        )
+    camera: Camera = _load(opener)(address, options)
     return camera
 
 
-def _opener(source: str) -> Any:
+def _opener(source: str) -> str:
     scheme, separator, _ = source.partition("://")
     if separator:
         if scheme not in _SCHEMES:
             raise UsageError(f"a source must be one of {SOURCES}; got one that begins with {scheme}://")
-        return _load(_SCHEMES[scheme])
+        return _SCHEMES[scheme]
     if re.fullmatch(r"/dev/video\d+", source):
-        return _load(_V4L2)
-    return _load(_opener_of_path(Path(source)))
+        return _V4L2
+    return _opener_of_path(Path(source))
 
 
 def _opener_of_path(path: Path) -> str:

@@ -19,12 +19,13 @@ class FileCamera(Camera):
     Args:
         paths: The picture files.
         root: Names are given relative to this folder.
-        options: ``report`` is told of pictures that are passed over.
+        options: ``report`` is told of pictures that are passed over; ``planes`` is what they must have.
     """
 
     def __init__(self, paths: Sequence[Path], root: Path, options: CameraOptions) -> None:
         self.description = f"{len(paths)} pictures of {root}" if len(paths) > 1 else str(paths[0])
         self._paths, self._root, self._report = paths, root, options.report
+        self._planes = options.planes
         self._next = 0
         self._readable = 0
         self._told = False
@@ -39,7 +40,7 @@ class FileCamera(Camera):
             path = self._paths[self._next]
             self._next += 1
             try:
-                image = read_image(path)
+                image = read_image(path, planes=self._planes)
             except ImageError as error:
                 if len(self._paths) == 1:
                     raise

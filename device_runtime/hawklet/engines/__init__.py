@@ -66,7 +66,8 @@ class Engine(ABC):
         """Run the model on one picture.
 
         Args:
-            pixels: ``uint8 [H, W, C]``, RGB (or luma), 0..255, of exactly ``info.input_shape``.
+            pixels: ``uint8 [H, W, C]``, RGB (or luma, or RGB and a fourth plane), 0..255, of exactly
+                ``info.input_shape``.
 
         Returns:
             ``float32 [classes]``: the output vector, dequantized; a fresh array.
@@ -161,7 +162,7 @@ class PixelFeed:
     Args:
         dtype: The model's input type: uint8, int8, float32 or float16.
         layout: ``NHWC`` or ``NCHW``.
-        channels: 1 or 3.
+        channels: 1, 3 or 4.
         transform: Normalization; a float input must have one, an integer one takes the pixels themselves without it.
         quantization: Scale and zero point of an integer input, to honour a ``transform`` by; None = unknown.
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from hawklet.engines import Engine, EngineInfo, PixelFeed, transform_of
 from hawklet.errors import MissingDependencyError, ModelError
-from hawklet.spec import Floats, InputTransform, Pixels
+from hawklet.spec import CHANNELS, Floats, InputTransform, Pixels
 
 PROVIDERS = ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider")
 """Tried in this order; ``HAWKLET_ONNX_PROVIDER`` names one to insist on."""
@@ -142,8 +142,8 @@ def _image_shape(shape: list[Any]) -> tuple[str, tuple[int, int, int]]:
     dims = shape[1:]
     one_picture = len(shape) == 4 and (shape[0] in (1, None) or isinstance(shape[0], str))
     if one_picture and all(isinstance(n, int) for n in dims):
-        if dims[0] in (1, 3):
+        if dims[0] in CHANNELS:
             return "NCHW", (dims[1], dims[2], dims[0])
-        if dims[2] in (1, 3):
+        if dims[2] in CHANNELS:
             return "NHWC", (dims[0], dims[1], dims[2])
-    raise ModelError(f"the input must be one picture [1, 3, H, W], [1, H, W, 3] or with 1 channel, got {shape}")
+    raise ModelError(f"the input must be one picture [1, 3, H, W], [1, H, W, 3] or with 1 or 4 channels, got {shape}")

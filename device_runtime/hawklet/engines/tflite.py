@@ -17,7 +17,7 @@ import numpy as np
 from hawklet.engines import Engine, EngineInfo, PixelFeed, transform_of
 from hawklet.engines.tflite_metadata import read_metadata
 from hawklet.errors import MissingDependencyError, ModelError
-from hawklet.spec import Floats, InputTransform, Pixels
+from hawklet.spec import CHANNELS, Floats, InputTransform, Pixels
 
 _LIBRARIES = (
     ("ai_edge_litert.interpreter", "ai-edge-litert"),
@@ -168,8 +168,8 @@ def _classifier_tensors(interpreter: Any) -> tuple[dict[str, Any], dict[str, Any
 
 def _image_shape(shape: Any) -> tuple[str, tuple[int, int, int]]:
     dims = [int(n) for n in shape]
-    if len(dims) == 4 and dims[0] == 1 and dims[3] in (1, 3):
+    if len(dims) == 4 and dims[0] == 1 and dims[3] in CHANNELS:
         return "NHWC", (dims[1], dims[2], dims[3])
-    if len(dims) == 4 and dims[0] == 1 and dims[1] in (1, 3):
+    if len(dims) == 4 and dims[0] == 1 and dims[1] in CHANNELS:
         return "NCHW", (dims[2], dims[3], dims[1])
-    raise ModelError(f"the input must be one picture [1, H, W, 3], [1, 3, H, W] or with 1 channel, got {dims}")
+    raise ModelError(f"the input must be one picture [1, H, W, 3], [1, 3, H, W] or with 1 or 4 channels, got {dims}")

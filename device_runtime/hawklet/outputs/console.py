@@ -61,8 +61,8 @@ class ConsoleOutput(Output):
     def _line(self, result: LiveResult) -> str:
         classification = result.classification
         named = "  ".join(f"{p.label} {p.score:.0%}" for p in classification.predictions)
-        if not classification.accepted:
-            named = f"? ({named})"
+        if classification.rejection:
+            named = f"? {classification.rejection.value} ({named})"
         if result.frame.name:
             return f"{result.frame.name}: {named}"
         rate = f"{self._per_second:.1f} frames/s  " if self._per_second else ""
@@ -73,7 +73,7 @@ class ConsoleOutput(Output):
         classification = result.classification
         top, *others = classification.predictions
         bar = ("#" * round(top.score * _BAR)).ljust(_BAR, ".")
-        named = top.label if classification.accepted else f"? ({top.label})"
+        named = f"? {classification.rejection.value} ({top.label})" if classification.rejection else top.label
         numbers = f"{self._per_second:5.1f}/s  age {result.age_ms:4.0f} ms  dropped {result.dropped:<4}"
         return "  ".join([numbers, f"[{bar}] {top.score:4.0%}", named, *(f"{p.label} {p.score:.0%}" for p in others)])
 

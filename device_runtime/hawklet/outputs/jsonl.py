@@ -65,6 +65,7 @@ def to_dict(result: LiveResult) -> dict[str, Any]:
         "label": classification.top.label,
         "score": round(classification.top.score, 6),
         "accepted": classification.accepted,
+        "rejection": classification.rejection.value if classification.rejection else None,
         "top": [{"label": p.label, "score": round(p.score, 6)} for p in classification.predictions],
         "age_ms": round(result.age_ms, 3),
         "preprocess_ms": round(classification.timings.preprocess_ms, 3),

@@ -138,8 +138,9 @@ class _Pictures:
 
 
 def _jpeg(image: Pixels) -> bytes:
+    """Of the colours; a fourth plane is not shown."""
     stream = io.BytesIO()
-    Image.fromarray(image).save(stream, "JPEG", quality=_JPEG_QUALITY)
+    Image.fromarray(image[..., :3]).save(stream, "JPEG", quality=_JPEG_QUALITY)
     return stream.getvalue()
 
 

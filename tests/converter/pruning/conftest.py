@@ -12,7 +12,7 @@ from hawklet_converter.pruning.least_squares import Moments, gather_moments
 from hawklet_converter.pruning.structure import Structure, find_structure
 from hawklet_trainer.data import load_pixels
 from hawklet_trainer.run import load_run
-from hawklet_trainer.training.loop import as_input
+from hawklet_trainer.training.inputs import as_input
 from tiny_networks import SPEC, TinyNet
 
 # Networks this small gain nothing from a second thread, and lose much to it where another process keeps a core busy.

@@ -27,7 +27,7 @@ from hawklet_converter.inspect.facts import LayerFacts
 from hawklet_converter.inspect.read_tflite import read_tflite
 from hawklet_converter.kept_work import digest_of
 from hawklet_converter.latency_source import Files, LatencySource
-from hawklet_converter.measure_rows import measure_rows
+from hawklet_converter.measure_rows import FileLogits, measure_rows
 from hawklet_converter.pruning.recover import _Watch, recover
 from hawklet_converter.pruning.structure import Traced, macs_of
 from hawklet_converter.request import Conversion, ConvertRequest, Row
@@ -38,6 +38,7 @@ from hawklet_converter.verification.verify_bundle import UNPRUNED as UNPRUNED_RO
 from hawklet_converter.work import Work
 from hawklet_trainer.models.registry import MODELS
 from hawklet_trainer.run import MANIFEST, Run, load_run
+from hawklet_trainer.training.speed import Speed
 from hawklet_trainer.training.terms import EpochRecord
 from tiny_networks import TinyNet
 
@@ -100,7 +101,7 @@ def clock() -> Iterator[Clock]:
         patched.setattr("hawklet_converter.work.on_this_machine", lambda *_: LatencySource("counted", hand.measure))
         patched.setattr("hawklet_converter.pruning.pruner.rough_int8_tflite", _rough)
         patched.setattr("hawklet_converter.convert.export_float", _exporting_once())
-        patched.setattr("hawklet_trainer.training.loop.choose_precision", lambda *_: (torch.float32, "float32"))
+        patched.setattr("hawklet_trainer.training.loop.fastest_way", lambda *_: (Speed(), "float32"))
         yield hand
 
 
@@ -259,8 +260,10 @@ def test_multiplications_are_cut_instead_of_time(runs: Callable[[], Path]) -> No
 def test_a_sweep_takes_the_fastest_that_keeps_the_accuracy(
     runs: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def failing_at_the_last(files: Mapping[str, bytes], latency: LatencySource, work: Work) -> tuple[Row, ...]:
-        rows = measure_rows(files, latency, work)
+    def failing_at_the_last(
+        files: Mapping[str, bytes], logits: Mapping[str, FileLogits], latency: LatencySource, work: Work
+    ) -> tuple[Row, ...]:
+        rows = measure_rows(files, logits, latency, work)
         return tuple(replace(row, val=10.0) for row in rows) if work.run.name.endswith("pruned30") else rows
 
     monkeypatch.setattr("hawklet_converter.convert.measure_rows", failing_at_the_last)
@@ -275,9 +278,12 @@ def test_a_sweep_takes_the_fastest_that_keeps_the_accuracy(
 def test_a_sweep_that_keeps_nothing_names_the_nearest_and_keeps_the_runs(
     runs: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def failing(files: Mapping[str, bytes], latency: LatencySource, work: Work) -> tuple[Row, ...]:
+    def failing(
+        files: Mapping[str, bytes], logits: Mapping[str, FileLogits], latency: LatencySource, work: Work
+    ) -> tuple[Row, ...]:
         worse = {"shapes-pruned10": 12.0, "shapes-pruned20": 10.0}
-        return tuple(replace(r, val=worse.get(work.run.name, r.val)) for r in measure_rows(files, latency, work))
+        rows = measure_rows(files, logits, latency, work)
+        return tuple(replace(row, val=worse.get(work.run.name, row.val)) for row in rows)
 
     folder = runs()
     monkeypatch.setattr("hawklet_converter.convert.measure_rows", failing)

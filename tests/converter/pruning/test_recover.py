@@ -17,6 +17,7 @@ from hawklet_converter.request import ConvertRequest
 from hawklet_converter.steps import Steps
 from hawklet_converter.work import Work
 from hawklet_trainer.run import load_run
+from hawklet_trainer.training.speed import Speed
 from tiny_networks import SPEC, TinyNet
 
 
@@ -44,7 +45,7 @@ def work(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Work:
 @pytest.fixture(autouse=True)
 def in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a trial of which is faster."""
-    monkeypatch.setattr("hawklet_trainer.training.loop.choose_precision", lambda *_: (torch.float32, "float32"))
+    monkeypatch.setattr("hawklet_trainer.training.loop.fastest_way", lambda *_: (Speed(), "float32"))
 
 
 def test_a_teacher_sees_in_its_own_size_what_a_student_of_a_smaller_input_sees(

@@ -22,6 +22,9 @@ FAMILIES = {
     "vgg11_bn": 32,
     "inception_v3": 75,
     "efficientnet_lite0": 32,
+    "squeezenet1_1": 32,
+    "mnasnet0_5": 32,
+    "regnet_y_400mf": 64,
 }
 """Each at an input that is quick to run."""
 CLASSES = 5
@@ -71,6 +74,11 @@ def test_squeeze_and_excite_stays_whole_and_is_named() -> None:
     structure = find_structure(MODELS["mobilenet_v3_small"].build(3, 64, 64), PreprocessSpec(64, 64))
     assert structure.kept["features.4.block.2.fc1"].startswith("squeeze-and-excite")
     assert not any("fc1" in group.name for group in structure.groups)
+
+
+def test_a_network_that_shuffles_its_channels_is_refused_in_a_sentence() -> None:
+    with pytest.raises(ModelError, match=r"ShuffleNetV2 cannot be pruned .*; convert it without --prune"):
+        find_structure(MODELS["shufflenet_v2_x0_5"].build(3, 64, 64), PreprocessSpec(64, 64))
 
 
 def test_layers_whose_maps_are_one_pixel_are_not_taken_for_squeeze_and_excite() -> None:

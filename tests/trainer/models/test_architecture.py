@@ -32,7 +32,11 @@ SMALLER = {
 def small_model() -> Iterator[None]:
     """A small network, registered as a model for the test."""
     MODELS["small"] = replace(
-        MODELS["resnet18"], name="small", build=lambda classes, height, width: TinyNet(classes), head="head"
+        MODELS["resnet18"],
+        name="small",
+        build=lambda classes, height, width: TinyNet(classes),
+        head="head",
+        stem=("stem.0.0", "stem.0.1"),
     )
     yield
     del MODELS["small"]

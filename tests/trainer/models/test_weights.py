@@ -21,7 +21,9 @@ from hawklet.spec import PreprocessSpec
 from hawklet_trainer.data import Photo, Place, load_pixels
 from hawklet_trainer.evaluation.metrics import accuracy_of
 from hawklet_trainer.models import weights
-from hawklet_trainer.models.registry import MODELS, WeightsEntry, WheelSource, head_of
+from hawklet_trainer.models.entry import WeightsEntry, WheelSource
+from hawklet_trainer.models.head import head_of
+from hawklet_trainer.models.registry import MODELS
 from hawklet_trainer.run import save_weights
 
 SIDE = 64

@@ -6,7 +6,6 @@ import dataclasses
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,9 +14,11 @@ import torch
 from torch import nn
 
 from hawklet.errors import RunError
-from hawklet_trainer.augment import Augment
+from hawklet_trainer.augment import Augment, Mix
 from hawklet_trainer.data import PhotoSet, read_photos
-from hawklet_trainer.training.loop import fine_tune
+from hawklet_trainer.training.checkpoint import Checkpoint
+from hawklet_trainer.training.loop import Execution, fine_tune
+from hawklet_trainer.training.speed import Speed
 from hawklet_trainer.training.terms import EpochRecord, History, Progress, Step, TrainConfig
 from tiny_networks import SCALE, SPEC, ZERO_POINT, TinyNet
 
@@ -66,8 +67,7 @@ def _train(
         SCALE,
         config,
         progress=progress or Progress(),
-        dtype=torch.float32,
-        checkpoint=path,
+        execution=Execution(Speed(), checkpoint=path),
     )
     return net, history
 
@@ -108,9 +108,10 @@ sys.path[:0] = {sys.path!r}
 import torch
 torch.set_num_threads(1)
 from hawklet_trainer.data import read_photos
-from hawklet_trainer.training.loop import fine_tune
+from hawklet_trainer.training.loop import Execution, fine_tune
+from hawklet_trainer.training.speed import Speed
 from hawklet_trainer.training.terms import Progress, Step, TrainConfig
-from hawklet_trainer.augment import Augment
+from hawklet_trainer.augment import Augment, Mix
 from tiny_networks import SCALE, SPEC, ZERO_POINT, TinyNet
 class Slow(Progress):
     steps = 0
@@ -122,7 +123,7 @@ class Slow(Progress):
 torch.manual_seed(0)
 config = TrainConfig(epochs=4, batch=8, lr=0.01, augment=Augment.DEFAULT, patience=99)
 fine_tune(TinyNet(3), read_photos(Path({str(colour_photos)!r})), SPEC, ZERO_POINT, SCALE, config, progress=Slow(),
-          dtype=torch.float32, checkpoint=Path({str(path)!r}))
+          execution=Execution(Speed(), checkpoint=Path({str(path)!r})))
 """
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -210,17 +211,50 @@ def test_weights_of_another_kind_of_file_are_no_state(photos: PhotoSet, tmp_path
         _train(photos, path)
 
 
-def test_time_spent_before_counts_toward_the_budget(photos: PhotoSet, tmp_path: Path) -> None:
-    path = tmp_path / "state.safetensors"
-    config = dataclasses.replace(CONFIG, epochs=500, minutes=0.01)
+class _Watch:
+    """A clock that all but stands still, but for what is added."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1000.0
+        monkeypatch.setattr("hawklet_trainer.training.loop.time", self)
+
+    def perf_counter(self) -> float:
+        self.now += 1e-6
+        return self.now
+
+
+def test_time_spent_before_counts_toward_the_budget(
+    photos: PhotoSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, watch = tmp_path / "state.safetensors", _Watch(monkeypatch)
+    config = dataclasses.replace(CONFIG, epochs=500, minutes=10.5 / 60)
 
     class Slow(_BreaksOff):
         def step(self, step: Step) -> None:
-            time.sleep(0.05)
+            watch.now += 1.0
             super().step(step)
 
     with pytest.raises(_Broken):
-        _train(photos, path, Slow(at_step=7), config)
+        _train(photos, path, Slow(at_step=7), config)  # two epochs of three steps are kept
     watcher = Slow()
     assert _train(photos, path, watcher, config)[1].stopped_by == "minutes"
-    assert watcher.steps <= 9
+    assert watcher.steps == 11 - 6
+
+
+@pytest.mark.parametrize("at_step", [2, 5, 11])
+def test_a_training_that_was_kept_within_an_epoch_goes_on_there_to_the_same_bits(
+    photos: PhotoSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_step: int
+) -> None:
+    monkeypatch.setattr(Checkpoint, "save_now_and_then", Checkpoint.save)  # after every step
+    config = dataclasses.replace(CONFIG, mix=Mix.BOTH, layer_decay=0.7, unfreeze=2, accumulate=2, batch=4)
+    whole, expected = _train(photos, None, config=config)
+    path = tmp_path / "state.safetensors"
+    with pytest.raises(_Broken):
+        _train(photos, path, _BreaksOff(at_step=at_step), config)
+    counted = _BreaksOff()
+    resumed, history = _train(photos, path, counted, config, seed=1)
+    assert counted.steps == 4 * 3 - (at_step - 1)  # what was told when it broke off had not been kept yet
+    _require_equal(whole, resumed)
+    assert [(r.epoch, r.lr, r.val_loss, r.train_loss) for r in history.records[1:]] == [
+        (r.epoch, r.lr, r.val_loss, r.train_loss) for r in expected.records[1:]
+    ]

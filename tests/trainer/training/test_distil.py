@@ -13,7 +13,8 @@ from hawklet.spec import PreprocessSpec
 from hawklet_trainer.augment import Augment
 from hawklet_trainer.data import PhotoSet, load_pixels, read_photos
 from hawklet_trainer.training.distil import MatchedLayer, catching_features, channel_distance
-from hawklet_trainer.training.loop import as_input, fine_tune
+from hawklet_trainer.training.inputs import as_input
+from hawklet_trainer.training.loop import Teacher, fine_tune
 from hawklet_trainer.training.terms import TrainConfig
 
 SPEC = PreprocessSpec(32, 32)
@@ -59,7 +60,7 @@ def test_a_students_channels_are_pulled_to_those_of_the_teacher_that_they_were(p
 
     before = distance(kept)
     config = TrainConfig(epochs=8, batch=8, lr=0.02, distil=0.0, match_features=30.0, augment=Augment.NONE, patience=99)
-    fine_tune(student, photos, SPEC, *PIXEL, config, teacher=teacher, matched=[MatchedLayer("reads", kept)])
+    fine_tune(student, photos, SPEC, *PIXEL, config, teacher=Teacher(teacher, [MatchedLayer("reads", kept)]))
     assert distance(kept) < before / 2
     assert distance(kept) < distance((1, 2, 5)) / 2, "other channels were learned"
     assert not _hooks(student, teacher)
@@ -75,9 +76,8 @@ def test_hooks_go_when_training_ends_in_an_error(photos: PhotoSet) -> None:
     teacher, student = Plain(6), Broken(6)
     config = TrainConfig(epochs=1, batch=8, match_features=1.0)
     with pytest.raises(KeyboardInterrupt):
-        fine_tune(
-            student, photos, SPEC, *PIXEL, config, teacher=teacher, matched=[MatchedLayer("reads", tuple(range(6)))]
-        )
+        everything = [MatchedLayer("reads", tuple(range(6)))]
+        fine_tune(student, photos, SPEC, *PIXEL, config, teacher=Teacher(teacher, everything))
     assert not _hooks(student, teacher)
 
 

@@ -7,6 +7,7 @@
   :mod:`~hawklet_trainer.augment.lighting`, :mod:`~hawklet_trainer.augment.noise`,
   :mod:`~hawklet_trainer.augment.white_balance`, :mod:`~hawklet_trainer.augment.linear_light`,
   :mod:`~hawklet_trainer.augment.compression`.
+* :mod:`~hawklet_trainer.augment.colours`: what of all that is for colours alone, and not for a fourth plane.
 * :mod:`~hawklet_trainer.augment.sheet`: what all that makes of a few pictures, to look at.
 
 Every random number is drawn from torch's global generator, so that a training that broke off goes on to the same bits.

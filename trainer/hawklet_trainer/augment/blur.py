@@ -26,7 +26,7 @@ def random_blur(light: torch.Tensor) -> torch.Tensor:
     """Blur some of the pictures; the others are given back as they are.
 
     Args:
-        light: ``float32 [3, H, W]``, linear.
+        light: ``float32 [C, H, W]``, linear.
     """
     width = light.shape[-1]
     length = width * log_uniform(SHORTEST, LONGEST) if happens(MOTION_SHARE) else 0.0

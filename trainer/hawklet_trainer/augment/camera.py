@@ -10,6 +10,7 @@ from __future__ import annotations
 import torch
 
 from hawklet_trainer.augment.blur import random_blur
+from hawklet_trainer.augment.colours import on_colours
 from hawklet_trainer.augment.compression import random_jpeg
 from hawklet_trainer.augment.lighting import random_lighting
 from hawklet_trainer.augment.linear_light import to_light, to_pixels
@@ -30,7 +31,10 @@ class Camera:
         self.height, self.width = height, width
 
     def __call__(self, picture: torch.Tensor) -> torch.Tensor:
-        """``uint8 [3, H, W]`` to ``uint8 [3, height, width]``."""
-        light = to_light(mount(picture, self.height, self.width))
-        light = random_noise(random_lighting(random_blur(light))).clamp_(0.0, 1.0)  # no sensor counts further
-        return random_jpeg(to_pixels(light * random_gains()))
+        """``uint8 [C, H, W]`` to ``uint8 [C, height, width]``; C of 1 is a sensor without colour filters."""
+        return on_colours(_taken, mount(picture, self.height, self.width))
+
+
+def _taken(picture: torch.Tensor) -> torch.Tensor:
+    light = random_noise(random_lighting(random_blur(to_light(picture)))).clamp_(0.0, 1.0)  # no sensor counts further
+    return random_jpeg(to_pixels(light if len(light) == 1 else light * random_gains()))

@@ -17,13 +17,14 @@ WORST, BEST = 50, 95
 
 
 def random_jpeg(picture: torch.Tensor) -> torch.Tensor:
-    """Send some of the pictures, ``uint8 [3, H, W]``, as JPEG; the others are given back as they are."""
+    """Send some of the pictures, ``uint8 [C, H, W]``, as JPEG; the others are given back as they are."""
     return through_jpeg(picture, round(uniform(WORST, BEST))) if happens(JPEG_SHARE) else picture
 
 
 def through_jpeg(picture: torch.Tensor, quality: int) -> torch.Tensor:
-    """``uint8 [3, H, W]`` as JPEG and back; ``quality`` as Pillow has it, 1 to 95."""
+    """``uint8 [C, H, W]``, RGB or grey, as JPEG and back; ``quality`` as Pillow has it, 1 to 95."""
     sent = io.BytesIO()
-    Image.fromarray(picture.permute(1, 2, 0).numpy()).save(sent, format="JPEG", quality=quality)
+    pixels = picture[0] if len(picture) == 1 else picture.permute(1, 2, 0)
+    Image.fromarray(pixels.numpy()).save(sent, format="JPEG", quality=quality)
     with Image.open(sent) as received:
-        return torch.from_numpy(np.array(received)).permute(2, 0, 1)
+        return torch.from_numpy(np.array(received)).reshape(*picture.shape[1:], -1).permute(2, 0, 1)

@@ -39,7 +39,7 @@ def random_lighting(light: torch.Tensor) -> torch.Tensor:
     """Light a picture otherwise.
 
     Args:
-        light: ``float32 [3, H, W]``, linear; nothing is clipped.
+        light: ``float32 [C, H, W]``, linear; nothing is clipped.
     """
     height, width = light.shape[-2:]
     exposure: float = 2.0 ** uniform(DARKEST, BRIGHTEST)

@@ -15,8 +15,8 @@ import torch
 from torchvision.transforms import v2
 
 Mixing = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
-"""Pictures ``float [N, 3, H, W]`` and labels ``int64 [N]`` in; mixed ones of the same shape, and shares of the labels
-``float32 [N, C]``, out."""
+"""Pictures ``float [N, channels, H, W]`` and labels ``int64 [N]`` in; mixed ones of the same shape, and shares of the
+labels ``float32 [N, C]``, out."""
 
 
 class Mix(str, Enum):

@@ -24,12 +24,12 @@ def mount(picture: torch.Tensor, height: int, width: int) -> torch.Tensor:
     """See a part of a picture from a little askew; the part lies within it, so nothing is made up at the edges.
 
     Args:
-        picture: ``uint8 [3, H, W]``.
+        picture: ``uint8 [C, H, W]``.
         height: To give, pixels.
         width: Likewise.
 
     Returns:
-        ``uint8 [3, height, width]``.
+        ``uint8 [C, height, width]``.
     """
     rows, columns = picture.shape[-2:]
     whole = [[0.0, 0.0], [columns - 1.0, 0.0], [columns - 1.0, rows - 1.0], [0.0, rows - 1.0]]

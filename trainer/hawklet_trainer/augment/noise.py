@@ -29,7 +29,7 @@ BALANCE = (2.0, 1.0, 1.7)
 
 
 def random_noise(light: torch.Tensor) -> torch.Tensor:
-    """Add the noise of a gain drawn at random to ``float32 [3, H, W]``, linear."""
+    """Add the noise of a gain drawn at random to ``float32 [3, H, W]``, or ``[1, H, W]`` of grey, linear."""
     return add_noise(light, log_uniform(FEWEST, MOST))
 
 
@@ -37,9 +37,9 @@ def add_noise(light: torch.Tensor, electrons: float) -> torch.Tensor:
     """Add noise to balanced light.
 
     Args:
-        light: ``float32 [3, H, W]``, linear, white 1.
-        electrons: At full scale of green.
+        light: ``float32 [3, H, W]``, linear, white 1; or ``[1, H, W]``, of a sensor whose pixels are all alike.
+        electrons: At full scale of green, or of grey.
     """
-    balance = torch.tensor(BALANCE).reshape(3, 1, 1)
+    balance = torch.tensor(BALANCE if len(light) == 3 else (1.0,)).reshape(-1, 1, 1)
     variance = light.clamp(min=0.0) * (balance / electrons) + (balance * (READ / electrons)) ** 2
     return light + torch.randn_like(light) * variance.sqrt_()

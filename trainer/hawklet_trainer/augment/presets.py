@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import Enum
 from functools import partial
+from typing import Any
 
 import torch
 from torchvision.transforms import v2
 
 from hawklet.spec import PreprocessSpec
 from hawklet_trainer.augment.camera import Camera
+from hawklet_trainer.augment.colours import on_colours
 from hawklet_trainer.augment.mixing import Mix
 
 _MARGIN = 8 / 7
@@ -42,6 +44,12 @@ _WORDS = {
     Augment.CAMERA: "as a small camera takes them: crops of 60-100 %, a little askew, moved and out of focus, too dark "
     "or too bright, bands of flickering lamps, fall-off, gain noise, wrong white balance, JPEG",
 }
+_WORDS_OF_GREY = {
+    Augment.LIGHT: "crops of 60-100 %, and a little of brightness and contrast",
+    Augment.DEFAULT: "turned by up to 12 degrees, crops of 35-100 %, brightness, contrast, sharpness",
+    Augment.CAMERA: "as a small camera takes them: crops of 60-100 %, a little askew, moved and out of focus, too dark "
+    "or too bright, bands of flickering lamps, fall-off, gain noise, JPEG",
+}
 _MIX_WORDS = {
     Mix.NONE: "",
     Mix.MIXUP: "mixed in pairs by mixup",
@@ -50,14 +58,20 @@ _MIX_WORDS = {
 }
 
 
-def describe(kind: Augment, flip: bool, mix: Mix | None = None) -> str:
+def describe(kind: Augment, flip: bool, mix: Mix | None = None, channels: int = 3) -> str:
     """What a training does to its pictures, in words.
 
-    Arguments as in :class:`~hawklet_trainer.training.terms.TrainConfig`.
+    Args:
+        kind: As in :class:`~hawklet_trainer.training.terms.TrainConfig`.
+        flip: Likewise.
+        mix: Likewise.
+        channels: Of the pictures, 1, 3 or 4.
     """
+    words = (_WORDS | _WORDS_OF_GREY if channels == 1 else _WORDS)[kind]
     mirrored = "half of them mirrored" if flip else "never mirrored"
     mixed = _MIX_WORDS[kind.own_mix if mix is None else mix]
-    return "; ".join(part for part in (_WORDS[kind], mirrored, mixed) if part)
+    fourth = "the fourth plane moved alike and otherwise as it is" if channels == 4 and kind is not Augment.NONE else ""
+    return "; ".join(part for part in (words, fourth, mirrored, mixed) if part)
 
 
 def source_spec(spec: PreprocessSpec) -> PreprocessSpec:
@@ -76,8 +90,8 @@ def make_augmentation(kind: Augment, spec: PreprocessSpec, flip: bool) -> Callab
             it STRONG turns pictures by 30 degrees at most, and not by 135.
 
     Returns:
-        A function from ``uint8 [N, 3, H', W']`` to ``uint8 [N, 3, spec.height, spec.width]``, each picture varied on
-        its own with torch's global random numbers. It can be pickled, for worker processes.
+        A function from ``uint8 [N, C, H', W']`` to ``uint8 [N, C, spec.height, spec.width]`` of the spec's C channels,
+        each picture varied on its own with torch's global random numbers. It can be pickled, for worker processes.
     """
     return _Augmentation([*_STEPS[kind](spec, flip), *([v2.RandomHorizontalFlip()] if flip else [])])
 
@@ -107,7 +121,7 @@ def _cut(picture: torch.Tensor, share: float) -> torch.Tensor:
 def _light(spec: PreprocessSpec, flip: bool) -> _Steps:
     return [
         v2.RandomResizedCrop((spec.height, spec.width), scale=(0.6, 1.0), ratio=(0.8, 1.25), antialias=True),
-        v2.ColorJitter(brightness=0.15, contrast=0.15, saturation=0.15),
+        _jitter(spec.channels, brightness=0.15, contrast=0.15, saturation=0.15),
     ]
 
 
@@ -115,9 +129,17 @@ def _default(spec: PreprocessSpec, flip: bool) -> _Steps:
     return [
         v2.RandomApply([v2.RandomRotation(12, v2.InterpolationMode.BILINEAR)], p=0.5),
         v2.RandomResizedCrop((spec.height, spec.width), scale=(0.35, 1.0), antialias=True),
-        v2.ColorJitter(brightness=0.3, contrast=0.3, saturation=0.3, hue=0.02),
-        v2.RandomApply([v2.GaussianBlur(5, (0.3, 1.5))], p=0.15),
+        _jitter(spec.channels, brightness=0.3, contrast=0.3, saturation=0.3, hue=0.02),
+        partial(on_colours, v2.RandomApply([v2.GaussianBlur(5, (0.3, 1.5))], p=0.15)),
     ]
+
+
+def _jitter(
+    channels: int, brightness: float, contrast: float, saturation: float, hue: float | None = None
+) -> Callable[[torch.Tensor], torch.Tensor]:
+    if channels == 1:
+        return v2.ColorJitter(brightness, contrast)  # type: ignore[no-any-return]  # torchvision has no types
+    return partial(on_colours, v2.ColorJitter(brightness, contrast, saturation, hue))
 
 
 def _strong(spec: PreprocessSpec, flip: bool) -> _Steps:
@@ -150,10 +172,15 @@ def _down(bins: int, height: int, width: int) -> torch.Tensor:
     return torch.linspace(0.0, height / 7, bins)
 
 
+_MOVES = ("Identity", "ShearX", "ShearY", "TranslateX", "TranslateY", "Rotate")
+"""TrivialAugment's operations that leave colours alone, in torchvision's names."""
+
+
 class _TrivialAugment(v2.TrivialAugmentWide):  # type: ignore[misc]  # torchvision has no types
     """S. Mueller and F. Hutter, "TrivialAugment", 2021; moved by the same share of pictures of any size.
 
-    The published 32 pixels are meant for 224, and would be the whole picture of small networks.
+    The published 32 pixels are meant for 224, and would be the whole picture of small networks. A fourth plane is
+    moved with the colours, and left alone by all other operations.
     """
 
     _AUGMENTATION_SPACE = {  # noqa: RUF012 -- torchvision's name, never changed
@@ -161,6 +188,12 @@ class _TrivialAugment(v2.TrivialAugmentWide):  # type: ignore[misc]  # torchvisi
         "TranslateX": (_across, True),
         "TranslateY": (_down, True),
     }
+
+    def _apply_image_or_video_transform(
+        self, image: torch.Tensor, transform_id: str, magnitude: float, **how: Any
+    ) -> torch.Tensor:
+        apply = partial(super()._apply_image_or_video_transform, transform_id=transform_id, magnitude=magnitude, **how)
+        return apply(image) if transform_id in _MOVES else on_colours(apply, image)
 
 
 def _turn(bins: int, height: int, width: int) -> torch.Tensor:

@@ -13,9 +13,9 @@ from hawklet.preprocess import preprocess
 from hawklet.spec import Pixels, PreprocessSpec
 from hawklet_trainer.augment.mixing import Mix, make_mixing
 from hawklet_trainer.augment.presets import Augment, describe, make_augmentation, source_spec
-from hawklet_trainer.data.pixels import enough_pixels
+from hawklet_trainer.data.pixels import read_pixels
 from hawklet_trainer.data.place import Place
-from hawklet_trainer.thumbnail import data_uri
+from hawklet_trainer.thumbnail import as_rgb, data_uri
 
 PICTURES = 5
 VARIANTS = 5
@@ -100,13 +100,13 @@ def make_sheet(
         Row(label, _shown(pixels), tuple(_shown(_pixels(batch[number])) for batch in batches))
         for number, (label, pixels) in enumerate(read)
     )
-    return Sheet(kind.value, describe(kind, flip, mix), rows, mixed)
+    return Sheet(kind.value, describe(kind, flip, mix, spec.channels), rows, mixed)
 
 
 def _read(pictures: Iterable[tuple[str, Place]], spec: PreprocessSpec) -> Iterable[tuple[str, Pixels]]:
     for label, place in pictures:
         try:
-            yield label, preprocess(place.read(enough_pixels(spec)), spec)
+            yield label, read_pixels(place, spec)
         except ImageError:
             continue
 
@@ -141,4 +141,4 @@ def _pixels(picture: torch.Tensor) -> Pixels:
 
 
 def _shown(pixels: Pixels) -> str:
-    return data_uri(preprocess(pixels, PreprocessSpec(_SIDE, _SIDE, crop_fraction=1.0)))
+    return data_uri(preprocess(as_rgb(pixels), PreprocessSpec(_SIDE, _SIDE, crop_fraction=1.0)))

@@ -11,6 +11,7 @@
   :mod:`~hawklet_trainer.data.split_index`: as an index.
 * :mod:`~hawklet_trainer.data.tally`: how many pictures each class has in each split;
   :mod:`~hawklet_trainer.data.fitness`: whether they can be trained on.
+* :mod:`~hawklet_trainer.data.planes`: whether they have the planes that a network takes.
 * :mod:`~hawklet_trainer.data.showing`: a look at them, before anything is done with them.
 * :mod:`~hawklet_trainer.data.reading`: all of that for a training or a measurement.
 * :mod:`~hawklet_trainer.data.pixels`: through the one preprocessing path.

@@ -74,17 +74,20 @@ class PhotoSet:
     def to_csv(self) -> str:
         """``path,label,split,sha256`` lines; paths relative to the folder, with forward slashes.
 
-        Where pictures lie within shards two columns more say where: ``offset,size``, bytes.
+        Where pictures lie within shards two columns more say where: ``offset,size``, bytes. Where pictures are in
+        groups, so does ``group``.
         """
         text = io.StringIO()
         write = line_writer(text)
-        spans = any(photo.place.span for photos in self.splits.values() for photo in photos)
-        write(("path", "label", "split", "sha256", *(Span._fields if spans else ())))
+        every = [photo.place for photos in self.splits.values() for photo in photos]
+        spans, groups = any(place.span for place in every), any(place.group for place in every)
+        write(("path", "label", "split", "sha256", *(Span._fields if spans else ()), *(("group",) if groups else ())))
         for split in SPLITS:
             for photo in self.items(split):
                 path = photo.path.relative_to(self.folder).as_posix()
                 where = photo.place.span or ("", "") if spans else ()
-                write((path, self.labels[photo.label_index], split, photo.sha256, *where))
+                group = (photo.place.group,) if groups else ()
+                write((path, self.labels[photo.label_index], split, photo.sha256, *where, *group))
         return text.getvalue()
 
     @classmethod
@@ -105,7 +108,7 @@ class PhotoSet:
         try:
             for row in csv.DictReader(io.StringIO(text)):
                 span = Span(int(row["offset"]), int(row["size"])) if row.get("offset") else None
-                place = Place(folder / row["path"], span)
+                place = Place(folder / row["path"], span, row.get("group") or "")
                 splits[row["split"]].append(Photo(place, index_of[row["label"]], row["sha256"]))
         except (KeyError, ValueError, csv.Error) as error:
             raise DataError(

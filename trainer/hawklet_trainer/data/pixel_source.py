@@ -88,7 +88,7 @@ class PixelSource:
         """As they are, ``uint8 [len(indices), H, W, C]``, RGB, 0..255."""
         return self._reader.batch(np.asarray(indices, np.int64))
 
-    def batches(self, order: Iterable[Sequence[int] | Indices]) -> Iterator[tuple[Indices, Pixels]]:
+    def batches(self, order: Iterable[Sequence[int] | Indices], begin: int = 0) -> Iterator[tuple[Indices, Pixels]]:
         """One batch after the other, augmented where the source was told how, with their indices.
 
         The random numbers of the augmentation follow from torch's global ones at the time of the call, whoever makes
@@ -96,6 +96,7 @@ class PixelSource:
 
         Args:
             order: The batches.
+            begin: How many of them are left out at the beginning; the others are as they would be without.
 
         Raises:
             ImageError: a picture that could be read before cannot any more.
@@ -107,10 +108,10 @@ class PixelSource:
         seeds = [0] * len(listed)
         if self._reader.augment is not None:
             seeds = torch.randint(1 << 62, (len(listed),)).tolist()
-        jobs = [Job(indices, seed) for indices, seed in zip(listed, seeds, strict=True)]
+        jobs = [Job(indices, seed) for indices, seed in zip(listed, seeds, strict=True)][begin:]
         if self._workers is None:
             self._workers = Workers(self._reader, _processes(self._loading.workers, self._reader.kept))
-        return zip(listed, self._workers.batches(jobs), strict=True)
+        return zip(listed[begin:], self._workers.batches(jobs), strict=True)
 
     def shuffled(self, rank: int = 0, world: int = 1) -> torch.Tensor:
         """A new order of the pictures, ``int64 [n]``, or of one process's share of them.

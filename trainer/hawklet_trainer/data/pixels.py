@@ -13,6 +13,7 @@ from hawklet.errors import DataError
 from hawklet.preprocess import preprocess
 from hawklet.spec import Pixels, PreprocessSpec
 from hawklet_trainer.data.photo_set import WORKERS, Photo
+from hawklet_trainer.data.place import Place
 
 _ROOM = 1.4
 """A large JPEG is decoded smaller while it keeps this many times the pixels that the spec needs along a side. Even at
@@ -25,13 +26,13 @@ def enough_pixels(spec: PreprocessSpec) -> int:
     return math.ceil(_ROOM * max(spec.height, spec.width) / spec.crop_fraction)
 
 
-def read_pixels(photo: Photo, spec: PreprocessSpec) -> Pixels:
-    """One photo as ``uint8 [H, W, C]``, RGB, 0..255, of the spec's size.
+def read_pixels(place: Place, spec: PreprocessSpec) -> Pixels:
+    """One picture as ``uint8 [H, W, C]``, 0..255, of the spec's size and channels.
 
     Raises:
-        ImageError: it could be read before and cannot any more.
+        ImageError: it cannot be read, or has no fourth plane where the spec needs one.
     """
-    return preprocess(photo.place.read(enough_pixels(spec)), spec)
+    return preprocess(place.read(enough_pixels(spec), spec.planes), spec)
 
 
 def load_pixels(
@@ -45,7 +46,7 @@ def load_pixels(
         limit: Take this many at most, evenly spaced over ``photos`` (which are sorted by class).
 
     Returns:
-        ``uint8 [N, H, W, C]``, RGB, 0..255, and the label indices ``int64 [N]``.
+        ``uint8 [N, H, W, C]``, 0..255, and the label indices ``int64 [N]``.
 
     Raises:
         DataError: ``photos`` is empty.
@@ -58,7 +59,7 @@ def load_pixels(
     pixels = np.empty((len(photos), spec.height, spec.width, spec.channels), dtype=np.uint8)
 
     def read(index: int) -> None:
-        pixels[index] = read_pixels(photos[index], spec)
+        pixels[index] = read_pixels(photos[index].place, spec)
 
     with ThreadPoolExecutor(WORKERS) as pool:
         list(pool.map(read, range(len(photos))))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from hawklet.errors import ImageError
-from hawklet.images import ImageHeader, not_opened, read_header, read_image
+from hawklet.images import ImageHeader, has_fourth_plane, not_opened, read_header, read_image
 from hawklet.safefiles import sha256_of
 from hawklet.spec import Pixels
 
@@ -52,16 +52,17 @@ class Place:
         """Of its bytes, hexadecimal."""
         return sha256_of(self.path) if self.span is None else hashlib.sha256(self._bytes(self.span)).hexdigest()
 
-    def read(self, at_least: int | None = None) -> Pixels:
+    def read(self, at_least: int | None = None, planes: int = 3) -> Pixels:
         """Decode it, see :func:`hawklet.images.read_image`.
 
         Args:
             at_least: Pixels that both sides keep, where a JPEG may be decoded smaller.
+            planes: 3 for RGB; 4 for RGB and what is stored as alpha.
 
         Raises:
-            ImageError: it cannot be read whole.
+            ImageError: it cannot be read whole, or has no fourth plane where one is asked for.
         """
-        return read_image(self._source(), at_least)
+        return read_image(self._source(), at_least, planes)
 
     def header(self) -> ImageHeader:
         """Its format and size, see :func:`hawklet.images.read_header`.
@@ -70,6 +71,14 @@ class Place:
             ImageError: it is no picture.
         """
         return read_header(self._source())
+
+    def has_fourth_plane(self) -> bool:
+        """Whether there is one besides its colours, see :func:`hawklet.images.has_fourth_plane`.
+
+        Raises:
+            ImageError: it is no picture.
+        """
+        return has_fourth_plane(self._source())
 
     def open(self) -> IO[bytes]:
         """Its bytes as a stream that can be read again from its beginning, and that is named after its file.

@@ -247,11 +247,16 @@ def _bytes(text: str) -> bytes:
 
 def _groups(every: Sequence[_Labelled], identity: Mapping[Place, str]) -> list[list[_Labelled]]:
     """Pictures joined by group or by identity, in the order of their first."""
+    joined: dict[str, list[_Labelled]] = defaultdict(list)
+    for labelled, key in zip(every, belonging_together([place for place, _ in every], identity), strict=True):
+        joined[key].append(labelled)
+    return list(joined.values())
+
+
+def belonging_together(places: Sequence[Place], identity: Mapping[Place, str]) -> list[str]:
+    """For each picture a key that only those have which must stay with it: its copies, and its group's pictures."""
     sets = DisjointSets[str]()
-    for place, _ in every:
+    for place in places:
         if place.group:
             sets.join(f"group {place.group}", f"copy {identity[place]}")
-    joined: dict[str, list[_Labelled]] = defaultdict(list)
-    for place, label in every:
-        joined[sets.leader(f"copy {identity[place]}")].append((place, label))
-    return list(joined.values())
+    return [sets.leader(f"copy {identity[place]}") for place in places]

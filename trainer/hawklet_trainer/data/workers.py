@@ -64,7 +64,7 @@ class Reader:
         self._announce_shards(photos)
         if self.threads:
             return load_pixels(photos, self.spec)[0]
-        return np.stack([read_pixels(photo, self.spec) for photo in photos])
+        return np.stack([read_pixels(photo.place, self.spec) for photo in photos])
 
     def ready(self, job: Job) -> Pixels:
         """Augmented too, where there is an augmentation; random numbers elsewhere are not touched."""

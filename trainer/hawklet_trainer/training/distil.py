@@ -13,7 +13,6 @@ from torch.nn import functional
 from torch.utils.hooks import RemovableHandle
 
 from hawklet.errors import UsageError
-from hawklet_trainer.training.terms import TrainConfig
 
 _LEAST_VARIANCE = 1e-6
 _MOST_POSITIONS = 28
@@ -93,35 +92,8 @@ def answers_of(teacher: nn.Module | None, x: torch.Tensor) -> torch.Tensor | Non
     return answers.float()
 
 
-def training_loss(
-    answers: torch.Tensor,
-    y: torch.Tensor,
-    taught: torch.Tensor | None,
-    features: CaughtFeatures | None,
-    config: TrainConfig,
-) -> torch.Tensor:
-    """One number to make smaller.
-
-    Args:
-        answers: The network's logits, ``float32 [N, C]``.
-        y: True label indices, ``int64 [N]``, or of mixed pictures the shares of the labels, ``float32 [N, C]``.
-        taught: The teacher's logits, likewise.
-        features: Of both networks, of the same pictures.
-        config: How much each part counts.
-    """
-    loss = functional.cross_entropy(answers, y, label_smoothing=config.label_smoothing)
-    if taught is not None:
-        t = config.temperature
-        distance = functional.kl_div(
-            torch.log_softmax(answers / t, 1), torch.log_softmax(taught / t, 1), log_target=True, reduction="batchmean"
-        )
-        loss = (1.0 - config.distil) * loss + config.distil * t * t * distance
-    if features is not None and taught is not None:
-        loss = loss + config.match_features * _feature_distance(features)
-    return loss
-
-
-def _feature_distance(features: CaughtFeatures) -> torch.Tensor:
+def feature_distance(features: CaughtFeatures) -> torch.Tensor:
+    """How far the student's latest features are from its teacher's: the mean over the layers that are matched."""
     if not features.layers:
         return similarity_distance(features.student[""], features.teacher[""])
     distances = [

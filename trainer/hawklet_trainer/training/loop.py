@@ -1,4 +1,4 @@
-"""The training loop, written once and in full view: :func:`fine_tune` trains the whole network.
+"""The training loop: :func:`fine_tune` trains the whole network.
 
 ``hawklet train`` calls it after :func:`hawklet_trainer.training.head.train_head`; the converter calls it to recover a
 pruned network, with the unpruned one as ``teacher``.
@@ -8,63 +8,67 @@ from __future__ import annotations
 
 import copy
 import math
-import random
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional
 
-from hawklet.errors import DataError
+from hawklet.errors import DataError, TrainingError
 from hawklet.spec import Pixels, PreprocessSpec
-from hawklet_trainer.augment import Mixing, make_augmentation, make_mixing, source_spec
+from hawklet_trainer.augment import make_augmentation, make_mixing, source_spec
 from hawklet_trainer.data import Loading, PhotoSet, PixelSource
-from hawklet_trainer.data.workers import telling_of_killed_workers
-from hawklet_trainer.training.checkpoint import Checkpoint, TrainingState, conditions_of
-from hawklet_trainer.training.distil import CaughtFeatures, MatchedLayer, answers_of, catching_features, training_loss
+from hawklet_trainer.data.workers import Indices, telling_of_killed_workers
+from hawklet_trainer.training.checkpoint import Checkpoint, EpochSums, TrainingState, conditions_of
+from hawklet_trainer.training.class_balance import class_weights
+from hawklet_trainer.training.distil import MatchedLayer, catching_features
+from hawklet_trainer.training.epoch_plan import EpochPlan, plan_epoch, steps_of
 from hawklet_trainer.training.freed_memory import keep_freed_memory
-from hawklet_trainer.training.precision import autocast, choose_precision
-from hawklet_trainer.training.terms import SILENT, EpochRecord, History, Progress, Step, TrainConfig
+from hawklet_trainer.training.inputs import as_input
+from hawklet_trainer.training.judging import Judge, Verdict
+from hawklet_trainer.training.kept_speeds import fastest_way
+from hawklet_trainer.training.learner import Batch, Learned, Learner
+from hawklet_trainer.training.loss import TrainingLoss
+from hawklet_trainer.training.modes import training_mode
+from hawklet_trainer.training.parameter_groups import ParameterGroups
+from hawklet_trainer.training.processes import ALONE, Processes
+from hawklet_trainer.training.running_average import move_toward, share_of_newest
+from hawklet_trainer.training.schedule import share_of_highest
+from hawklet_trainer.training.seeds import random_numbers_of, seed_everything
+from hawklet_trainer.training.speed import Compile, Speed
+from hawklet_trainer.training.terms import SILENT, Balance, EpochRecord, History, Progress, Step, TrainConfig
 
 
-def as_input(pixels: Pixels, zp: int, scale: float, device: torch.device | None = None) -> torch.Tensor:
-    """``uint8 [N, H, W, 3]`` to the network's ``float32 [N, 3, H, W]`` (channels last) ``(pixel - zp) * scale``.
+@dataclass(frozen=True)
+class Teacher:
+    """Who is imitated."""
 
-    Bytes go to the device, a quarter of what numbers would be.
-    """
-    return _scaled(torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2), zp, scale)
-
-
-def _scaled(pictures: torch.Tensor, zp: int, scale: float) -> torch.Tensor:
-    return pictures.float().sub_(zp).mul_(scale).contiguous(memory_format=torch.channels_last)
-
-
-@contextmanager
-def evaluation_mode(net: nn.Module) -> Iterator[None]:
-    """Put ``net`` into evaluation mode and every module of it back into its own mode afterwards."""
-    modes = {module: module.training for module in net.modules()}
-    net.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes.items():
-            module.training = training
+    net: nn.Module
+    """A network of the same input and classes whose answers are learned too (G. Hinton et al., "Distilling the
+    knowledge in a neural network", 2015)."""
+    matched: Sequence[MatchedLayer] = ()
+    """Its layers whose inputs are learned too, with ``TrainConfig.match_features``; without them it is the similarities
+    of pictures that are."""
 
 
-def seed_everything(seed: int) -> None:
-    """Seed every source of random numbers that training draws from."""
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.manual_seed(seed)
+@dataclass(frozen=True)
+class Execution:
+    """How a training is carried out; what is learned is the same but for rounding."""
 
-
-def training_device() -> torch.device:
-    """The GPU if torch sees one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    speed: Speed | None = None
+    """How the network is computed; None = the fastest, by a short trial."""
+    compiling: Compile = Compile.NO
+    """Whether compiling is among what is tried."""
+    checkpoint: Path | None = None
+    """Written after every epoch, and now and then within one. Where it is there already, training goes on from it, and
+    ends with the weights (to the bit, on a CPU and without ``TrainConfig.minutes``) of one that was never stopped."""
+    loading: Loading | None = None
+    """How pictures are read."""
+    processes: Processes = ALONE
+    """Those that train together."""
 
 
 def fine_tune(
@@ -75,229 +79,299 @@ def fine_tune(
     scale: float,
     config: TrainConfig,
     *,
-    teacher: nn.Module | None = None,
-    matched: Sequence[MatchedLayer] = (),
+    blocks: Sequence[Iterable[nn.Parameter]] = (),
+    teacher: Teacher | None = None,
     progress: Progress = SILENT,
-    dtype: torch.dtype | None = None,
-    checkpoint: Path | None = None,
-    loading: Loading | None = None,
+    execution: Execution | None = None,
 ) -> History:
     """Train the whole network; the weights that did best on val are in ``net`` when it ends.
 
     The best is the one of the lowest loss on val: on a hundred pictures accuracy moves in steps of a whole point,
     while the loss sees every picture (``config.accuracy_first`` turns that round). With a teacher the distance to its
     answers is in that loss, as it is in what is learned: a student is surer or less sure of itself than it was, without
-    being any better or worse for it. The start is judged too (epoch 0),
-    so the result is never worse than it.
+    being any better or worse for it. The start is judged too (epoch 0), so the result is never worse than it.
 
     Args:
-        net: Takes ``float [N, 3, H, W]`` and returns logits ``[N, C]``. Is moved to the GPU, where there is one, and
-            back; ends in evaluation mode.
+        net: Takes ``float [N, C, H, W]`` and returns logits ``[N, classes]``. Is moved to the GPU, where there is one,
+            and back; ends in evaluation mode.
         photos: Its train and val pictures are used.
         spec: The preprocessing contract; validation goes through it, training pictures are augmented to its size.
         zp: Pixel value that becomes 0.
         scale: ``x = (pixel - zp) * scale``.
         config: How to train.
-        teacher: A network of the same input and classes whose answers are learned too (G. Hinton et al.,
-            "Distilling the knowledge in a neural network", 2015).
-        matched: Layers of the teacher whose inputs are learned too, with ``config.match_features``; without them it is
-            the similarities of pictures that are.
+        blocks: Parameters of the network's blocks, from the stem to the head, for ``config.layer_decay`` and
+            ``config.unfreeze``.
+        teacher: Who is imitated.
         progress: Watches, and may ask to stop.
-        dtype: To compute in, ``float32`` or ``bfloat16``; None = the faster, by a short trial.
-        checkpoint: Written after every epoch. Where it is there already, training goes on from it, and ends with the
-            weights (to the bit, on a CPU and without ``config.minutes``) of a training that was never stopped.
-        loading: How pictures are read; nothing that is learned depends on it.
+        execution: How it is carried out.
 
     Raises:
         DataError: there are no train or no val pictures.
         RunError: the checkpoint is another training's, or damaged.
+        TrainingError: the loss is no number any more.
         UsageError: features are to be matched of a network without a linear layer.
     """
     if not photos.items("train") or not photos.items("val"):
         raise DataError("training needs pictures in train and in val")
     keep_freed_memory()
-    device = training_device()
+    execution = execution or Execution()
     seed_everything(config.seed)
-    net.to(device).to(memory_format=torch.channels_last)
-    if teacher is not None:
-        teacher.to(device).to(memory_format=torch.channels_last).eval()
-    conditions = conditions_of(net, teacher, photos, spec, (zp, scale), config, dtype, matched)
-    kept = Checkpoint(checkpoint, conditions)
+    networks = [net] if teacher is None else [net, teacher.net.eval()]
     try:
-        augment = make_augmentation(config.augment, spec, config.flip)
-        train = PixelSource(photos.items("train"), source_spec(spec), loading, augment)
-        val = PixelSource(photos.items("val"), spec, loading)
-        with (
-            telling_of_killed_workers(),
-            catching_features(net, teacher, config.match_features, matched) as features,
-        ):
-            mix = make_mixing(config.mixing, len(photos.labels))
-            return _fine_tune(
-                net, train, val, spec, (zp, scale), config, mix, teacher, features, progress, device, dtype, kept
-            )
+        for network in networks:
+            network.to(execution.processes.device)
+        conditions = conditions_of(
+            net,
+            teacher.net if teacher else None,
+            photos,
+            spec,
+            (zp, scale),
+            config,
+            execution.speed,
+            teacher.matched if teacher else (),
+            execution.processes.world,
+        )
+        matched = (net, teacher.net, config.match_features, teacher.matched) if teacher else (net, None, 0.0)
+        with telling_of_killed_workers(), catching_features(*matched) as features:
+            loss = TrainingLoss(config, _weights(photos, config, execution.processes.device), features)
+            course = _Course(net, photos, spec, (zp, scale), config, blocks, teacher, loss, progress, execution)
+            return course.run(Checkpoint(execution.checkpoint, conditions, execution.processes.is_first))
     finally:
-        net.to("cpu").eval()
-        if teacher is not None:
-            teacher.to("cpu")
+        for network in networks:
+            network.to("cpu").eval()
 
 
-def _fine_tune(
-    net: nn.Module,
-    train: PixelSource,
-    val: PixelSource,
-    spec: PreprocessSpec,
-    pixel: tuple[int, float],
-    config: TrainConfig,
-    mix: Mixing,
-    teacher: nn.Module | None,
-    features: CaughtFeatures | None,
-    progress: Progress,
-    device: torch.device,
-    dtype: torch.dtype | None,
-    checkpoint: Checkpoint,
-) -> History:
-    batches = math.ceil(len(train) / config.batch)
-    taught_on_val = None if teacher is None else _answers(teacher, val, pixel, device)
-    averaged = copy.deepcopy(net) if config.ema else net
-    decay = max(0.5, 1.0 - 1.0 / batches)
-    optimizer = torch.optim.AdamW(_parameter_groups(net, config.weight_decay), lr=config.lr)
-    state = TrainingState(net, averaged, optimizer)
-    history = state.history
-    if checkpoint.restore(state):
-        progress.resumed(history.records)
-    else:
-        state.dtype, history.precision = dtype or torch.float32, str(dtype).removeprefix("torch.")
-        if dtype is None:
-            example = _example(spec, min(config.batch, len(train)), pixel, device)
-            state.dtype, history.precision = choose_precision(net, example)
-        judging = time.perf_counter()
-        history.best_val_top1, first_loss, state.best = _judge(averaged, val, pixel, device, taught_on_val, config)
-        judging = time.perf_counter() - judging
-        state.best_weights = _copy_state(averaged)
-        history.records.append(EpochRecord(0, "fine-tune", 0.0, math.nan, first_loss, history.best_val_top1, judging))
-        progress.epoch(history.records[-1], averaged, True)
-        state.ended = config.epochs == 0
-        checkpoint.save(state)
-    progress.phase("fine-tune", config.epochs * batches - state.done)
-    start = time.perf_counter() - state.seconds
-    while not state.ended:
-        epoch = len(history.records)
-        epoch_start = time.perf_counter()
-        _training_mode(net, config.freeze_batch_norm)
-        losses, lr = [], 0.0
-        order = [chosen.numpy() for chosen in torch.split(train.shuffled(), config.batch)]
-        if len(order[-1]) == 1 < min(config.batch, len(train)) and not config.freeze_batch_norm:
-            order.pop()  # a batch norm learns nothing of one picture
-        for chosen, pixels in train.batches(order):
-            share = max(state.done / (config.epochs * batches), _time_share(start, config.minutes))
-            lr = config.lr * _warm_then_cosine(share, state.done, batches)
-            for group in optimizer.param_groups:
-                group["lr"] = lr
-            x = as_input(pixels, *pixel, device)
-            y = torch.from_numpy(train.label_indices[chosen]).to(device)
-            x, y = mix(x, y)
-            with autocast(state.dtype, device):
-                answers = net(x)
-                taught = answers_of(teacher, x)
-            loss = training_loss(answers.float(), y, taught, features, config)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-            nn.utils.clip_grad_norm_(net.parameters(), 5.0)
-            optimizer.step()
-            state.done += 1
-            if config.ema:
-                _average(averaged, net, min(decay, state.done / (state.done + 9.0)))
-            losses.append(float(loss.detach()))
-            progress.step(Step(losses[-1], math.nan, lr, len(x)))
-            if progress.should_stop() or _time_share(start, config.minutes) >= 1.0:
+def _weights(photos: PhotoSet, config: TrainConfig, device: torch.device) -> torch.Tensor | None:
+    if config.balance is not Balance.WEIGHTS:
+        return None
+    label_indices = np.array([photo.label_index for photo in photos.items("train")], np.int64)
+    return class_weights(label_indices, len(photos.labels)).to(device)
+
+
+class _Course:
+    """A training from its first step, or from where it broke off, to its last."""
+
+    def __init__(
+        self,
+        net: nn.Module,
+        photos: PhotoSet,
+        spec: PreprocessSpec,
+        pixel: tuple[int, float],
+        config: TrainConfig,
+        blocks: Sequence[Iterable[nn.Parameter]],
+        teacher: Teacher | None,
+        loss: TrainingLoss,
+        progress: Progress,
+        execution: Execution,
+    ):
+        self._config, self._progress, self._execution = config, progress, execution
+        self._processes = execution.processes
+        self._net, self._loss, self._spec, self._pixel = net, loss, spec, pixel
+        self._teacher = teacher.net if teacher else None
+        self._classes = len(photos.labels)
+        augment = make_augmentation(config.augment, spec, config.flip)
+        self._train = PixelSource(photos.items("train"), source_spec(spec), execution.loading, augment)
+        val = PixelSource(photos.items("val"), spec, execution.loading)
+        self._judge = Judge(val, pixel, config, self._processes, self._teacher)
+        self._groups = ParameterGroups(net, blocks, config)
+        averaged = copy.deepcopy(net) if config.ema else net
+        self._state = TrainingState(net, averaged, self._groups.optimizer)
+        self._steps = steps_of(len(self._train), config)
+        self._clock = _Clock(config.minutes)
+        self._latest = Step()
+
+    def run(self, checkpoint: Checkpoint) -> History:
+        """To the end; the best weights are in the network then."""
+        state = self._state
+        if checkpoint.restore(state):
+            self._progress.resumed(state.history.records)
+        else:
+            self._begin()
+            checkpoint.save(state)
+        learner = self._make_learner()
+        self._progress.phase("fine-tune", self._config.epochs * self._steps - state.done)
+        self._clock.start(state.seconds)
+        asked_to_stop = False
+        while not state.ended and not asked_to_stop:
+            asked_to_stop = self._epoch(learner, checkpoint)
+        self._groups.thaw_all()
+        self._net.load_state_dict(state.best_weights)
+        return state.history
+
+    def _begin(self) -> None:
+        """Settle how it is computed, and judge the start."""
+        state, history = self._state, self._state.history
+        state.speed, history.precision = self._settle_speed()
+        state.lay_out()
+        start = time.perf_counter()
+        verdict = self._judge(state.averaged)
+        state.best, history.best_val_top1 = verdict.worth, verdict.top1
+        state.best_weights = _copy_state(state.averaged)
+        seconds = time.perf_counter() - start
+        history.records.append(EpochRecord(0, "fine-tune", 0.0, math.nan, verdict.loss, verdict.top1, seconds))
+        self._progress.epoch(history.records[-1], state.averaged, True)
+        state.ended = self._config.epochs == 0
+
+    def _settle_speed(self) -> tuple[Speed, str]:
+        given = self._execution.speed
+        if given is not None:
+            return given, given.describe()
+        speed, said = Speed(), ""
+        if self._processes.is_first:
+            count = max(2, min(self._config.batch, len(self._train)) // self._processes.world)
+            steps = self._config.epochs * self._steps
+            speed, said = fastest_way(self._net, self._example(count), steps, self._execution.compiling)
+        return self._processes.same((speed, said))
+
+    def _example(self, count: int) -> torch.Tensor:
+        noise = np.random.default_rng(0).integers(
+            0, 256, (count, self._spec.height, self._spec.width, self._spec.channels), dtype=np.uint8
+        )
+        return as_input(noise, *self._pixel, self._processes.device)
+
+    def _make_learner(self) -> Learner:
+        mix = make_mixing(self._config.mixing, self._classes)
+        return Learner(
+            self._net,
+            self._groups,
+            self._loss,
+            mix,
+            self._pixel,
+            self._state.speed,
+            self._processes,
+            self._teacher,
+            self._config.clip,
+        )
+
+    def _epoch(self, learner: Learner, checkpoint: Checkpoint) -> bool:
+        """One epoch, or what is left of it; whether it was asked to stop."""
+        state, number = self._state, len(self._state.history.records)
+        if self._groups.thaw(number):
+            learner.rewrap()
+        training_mode(self._net, self._config.freeze_batch_norm)
+        with random_numbers_of(self._config.seed, number):
+            plan = plan_epoch(self._train, self._classes, self._config, self._processes)
+            batches = self._train.batches(plan.batches, begin=plan.of_step(state.epoch.steps).start)
+        asked_to_stop, lr = False, 0.0
+        while state.epoch.steps < plan.steps:
+            lr = self._lr(number, plan)
+            start = time.perf_counter()
+            learned = learner.gradients([self._next(batches, plan, n) for n in plan.of_step(state.epoch.steps)])
+            self._count(learned, lr, number)
+            learner.step(lr)
+            self._after_step(time.perf_counter() - start)
+            checkpoint.save_now_and_then(state)
+            asked_to_stop = self._agree_to_stop()
+            if asked_to_stop or self._clock.is_over:
                 break
+        self._close_epoch(number, lr, asked_to_stop)
+        if not asked_to_stop:  # a broken epoch is not kept, so that going on is going on as if it had not been asked
+            checkpoint.save(state)
+        return asked_to_stop
 
-        top1, val_loss, worth = _judge(averaged, val, pixel, device, taught_on_val, config)
-        is_best = worth > state.best
+    def _lr(self, epoch: int, plan: EpochPlan) -> float:
+        passed = (epoch - 1 + self._state.epoch.steps / plan.steps) / self._config.epochs
+        passed = max(passed, self._clock.share)
+        share = share_of_highest(self._config.schedule, passed, self._state.done, self._steps)
+        return self._config.highest_lr * share
+
+    def _next(self, batches: Iterator[tuple[Indices, Pixels]], plan: EpochPlan, number: int) -> Batch:
+        chosen, pixels = next(batches)
+        return Batch(pixels, torch.from_numpy(self._train.label_indices[chosen]), plan.shares[number])
+
+    def _count(self, learned: Learned, lr: float, epoch: int) -> None:
+        """Add up what a step came to in all processes, before the weights move."""
+        mine = torch.tensor([learned.loss, learned.right, learned.pictures], dtype=torch.float64)
+        loss, right, pictures = self._processes.sum(mine).tolist()
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f"a training's loss must stay a number, got {loss} in epoch {epoch} at a learning rate of {lr:.3g}; "
+                "train with a lower --lr"
+            )
+        sums = self._state.epoch
+        sums.loss, sums.right, sums.pictures = sums.loss + loss, sums.right + right, sums.pictures + int(pictures)
+        self._latest = Step(loss / pictures, 100.0 * right / pictures, lr, int(pictures))
+
+    def _after_step(self, seconds: float) -> None:
+        state = self._state
+        state.done += 1
+        state.epoch.steps += 1
+        state.epoch.learning += seconds
+        state.seconds = self._clock.seconds
+        if self._config.ema:
+            move_toward(state.averaged, self._net, share_of_newest(state.done, self._steps))
+        self._progress.step(self._latest)
+
+    def _agree_to_stop(self) -> bool:
+        """Whether it was asked to stop; and let all processes know how much of the time is over."""
+        mine = torch.zeros(2, dtype=torch.float64)
+        if self._processes.is_first:
+            mine = torch.tensor([float(self._progress.should_stop()), self._clock.measure()], dtype=torch.float64)
+        asked, self._clock.share = self._processes.sum(mine).tolist()
+        return bool(asked)
+
+    def _close_epoch(self, number: int, lr: float, asked_to_stop: bool) -> None:
+        state, history, sums = self._state, self._state.history, self._state.epoch
+        start = time.perf_counter()
+        verdict = self._judge(state.averaged)
+        is_best = verdict.worth > state.best
         if is_best:
-            state.best, history.best_epoch, history.best_val_top1 = worth, epoch, top1
-            state.best_weights = _copy_state(averaged)
-        seconds = time.perf_counter() - epoch_start
-        history.records.append(EpochRecord(epoch, "fine-tune", lr, float(np.mean(losses)), val_loss, top1, seconds))
-        progress.epoch(history.records[-1], averaged, is_best)
-        if progress.should_stop():
+            state.best, history.best_epoch, history.best_val_top1 = verdict.worth, number, verdict.top1
+            state.best_weights = _copy_state(state.averaged)
+        history.records.append(_record(number, lr, sums, verdict, time.perf_counter() - start))
+        self._progress.epoch(history.records[-1], state.averaged, is_best)
+        if asked_to_stop:
             history.stopped_by = "request"
-            break  # without a checkpoint of a broken epoch, so that going on is going on as if it had not been asked
-        if _time_share(start, config.minutes) >= 1.0:
+        elif self._clock.is_over:
             history.stopped_by, state.ended = "minutes", True
-        elif epoch - history.best_epoch >= config.patience:
+        elif number - history.best_epoch >= self._config.patience:
             history.stopped_by, state.ended = "patience", True
-        elif epoch == config.epochs:
+        elif number == self._config.epochs:
             state.ended = True
-        state.seconds = time.perf_counter() - start
-        checkpoint.save(state)
-    net.load_state_dict(state.best_weights)
-    return history
+        state.epoch, state.seconds = EpochSums(), self._clock.seconds
 
 
-def _example(spec: PreprocessSpec, count: int, pixel: tuple[int, float], device: torch.device) -> torch.Tensor:
-    noise = torch.randint(0, 256, (max(2, count), 3, spec.height, spec.width), dtype=torch.uint8)
-    return _scaled(noise.to(device), *pixel)
+def _record(number: int, lr: float, sums: EpochSums, verdict: Verdict, judging: float) -> EpochRecord:
+    return EpochRecord(
+        number,
+        "fine-tune",
+        lr,
+        sums.loss / sums.pictures,
+        verdict.loss,
+        verdict.top1,
+        sums.learning + judging,
+        100.0 * sums.right / sums.pictures,
+        sums.pictures / sums.learning,
+    )
 
 
-def _parameter_groups(net: nn.Module, weight_decay: float) -> list[dict[str, object]]:
-    decayed = [parameter for parameter in net.parameters() if parameter.ndim > 1]
-    kept = [parameter for parameter in net.parameters() if parameter.ndim <= 1]  # biases and batch norms
-    return [{"params": decayed, "weight_decay": weight_decay}, {"params": kept, "weight_decay": 0.0}]
+class _Clock:
+    """How much of the time that a training may take is over."""
 
+    def __init__(self, minutes: float | None):
+        self._minutes, self._start = minutes, 0.0
+        self.share = 0.0
+        """0..1, as all processes know it."""
 
-def _training_mode(net: nn.Module, freeze_batch_norm: bool) -> None:
-    net.train()
-    if freeze_batch_norm:
-        for module in net.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.eval()
+    def start(self, spent: float) -> None:
+        """Begin to count, with so many seconds spent before."""
+        self._start = time.perf_counter() - spent
+        self.share = self.measure()
 
+    @property
+    def seconds(self) -> float:
+        """Spent."""
+        return time.perf_counter() - self._start
 
-def _time_share(start: float, minutes: float | None) -> float:
-    return 0.0 if minutes is None else (time.perf_counter() - start) / (60.0 * minutes)
+    def measure(self) -> float:
+        """The share, now; 0 where there is no limit."""
+        return 0.0 if self._minutes is None else self.seconds / (60.0 * self._minutes)
 
-
-def _warm_then_cosine(share: float, done: int, warm_up: int) -> float:
-    return min(1.0, (done + 1) / warm_up) * 0.5 * (1.0 + math.cos(math.pi * min(1.0, share)))
-
-
-@torch.no_grad()
-def _average(averaged: nn.Module, net: nn.Module, decay: float) -> None:
-    for mean, current in zip(averaged.parameters(), net.parameters(), strict=True):
-        mean.lerp_(current, 1.0 - decay)
-    for kept, statistics in zip(averaged.buffers(), net.buffers(), strict=True):
-        if kept.is_floating_point():
-            kept.lerp_(statistics, 1.0 - decay)
+    @property
+    def is_over(self) -> bool:
+        """Whether no step is to follow."""
+        return self.share >= 1.0
 
 
 def _copy_state(net: nn.Module) -> dict[str, torch.Tensor]:
     return {name: tensor.detach().clone() for name, tensor in net.state_dict().items()}
-
-
-def _answers(net: nn.Module, val: PixelSource, pixel: tuple[int, float], device: torch.device) -> torch.Tensor:
-    """Logits on val, in float32."""
-    batches = np.array_split(np.arange(len(val)), math.ceil(len(val) / 32))
-    with evaluation_mode(net), torch.inference_mode():
-        return torch.cat([net(as_input(pixels, *pixel).to(device)).float() for _, pixels in val.batches(batches)])
-
-
-def _judge(
-    net: nn.Module,
-    val: PixelSource,
-    pixel: tuple[int, float],
-    device: torch.device,
-    taught: torch.Tensor | None,
-    config: TrainConfig,
-) -> tuple[float, float, tuple[float, float]]:
-    """Top-1 in percent and the cross-entropy on val, and what the network is worth: greater is better."""
-    answers, y = _answers(net, val, pixel, device), torch.from_numpy(val.label_indices).to(device)
-    top1 = 100.0 * float((answers.argmax(1) == y).double().mean())
-    loss = float(functional.cross_entropy(answers, y))
-    lacking = loss
-    if taught is not None:
-        distance = functional.kl_div(
-            answers.log_softmax(1), taught.log_softmax(1), log_target=True, reduction="batchmean"
-        )
-        lacking = (1.0 - config.distil) * loss + config.distil * float(distance)
-    return top1, loss, (top1 if config.accuracy_first else 0.0, -lacking)

@@ -32,9 +32,10 @@ class Network:
     """
 
     def __init__(self) -> None:
-        from hawklet_trainer.models.registry import head_of, model_entry
+        from hawklet_trainer.models.head import head_of
+        from hawklet_trainer.models.registry import model_entry
         from hawklet_trainer.models.weights import load_pretrained
-        from hawklet_trainer.training.loop import training_device
+        from hawklet_trainer.training.processes import training_device
 
         entry = model_entry(NETWORK)
         # The whole picture, since what a label is about may be at its edge.
@@ -58,7 +59,7 @@ class Network:
         """
         import torch
 
-        from hawklet_trainer.training.loop import as_input
+        from hawklet_trainer.training.inputs import as_input
 
         features = np.empty((len(places), FEATURES), np.float32)
         done = 0

@@ -1,0 +1,81 @@
+"""When the files of a bundle say nothing: fitted on what the preferred one answers, and tried on all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hawklet_converter.measure_rows import FileLogits
+from hawklet_converter.pack import format_of
+from hawklet_converter.verify import logits_of
+from hawklet_converter.work import Work
+from hawklet_trainer.evaluation.answers import Answers, answer
+from hawklet_trainer.evaluation.reject_option import (
+    Outcome,
+    RejectFigures,
+    fit_reject_option,
+    measure_reject_option,
+    outcome,
+)
+from hawklet_trainer.evaluation.reject_sentences import section_of
+
+
+@dataclass(frozen=True)
+class Rejecting:
+    """A bundle's rules for saying nothing."""
+
+    figures: RejectFigures
+    """Of the preferred file."""
+    files: Mapping[str, Outcome]
+    """What the same rules do to each file's answers, by variant, on the same pictures."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types, with what a person must know as ``notes``."""
+        return section_of(self.figures, self.files)
+
+
+def fit_rejecting(
+    contents: Mapping[str, bytes], logits: Mapping[str, FileLogits], preferred: str, temperature: float, work: Work
+) -> Rejecting:
+    """Fit what the request asks for.
+
+    Temperature and rules are the bundle's, not each file's: files of one bundle differ by less than the pictures can
+    tell, which ``files`` shows.
+
+    Args:
+        contents: Files by variant.
+        logits: What they answer to the run's pictures.
+        preferred: The variant that runs where its engine is there.
+        temperature: Fitted on it.
+        work: The conversion.
+    """
+    val, test = work.photos.items("val"), work.photos.items("test")
+    labels = work.run.labels
+    validation = Answers(tuple(val), labels, logits[preferred].val)
+    option = fit_reject_option(work.request.rejecting, validation, temperature)
+    measured = {name: _measured(work, of) for name, of in logits.items()}
+    words = "test pictures" if test else "validation pictures, which they were fitted on"
+    figures = measure_reject_option(
+        option,
+        validation,
+        (words, measured[preferred]),
+        _no_class(contents[preferred], preferred, work),
+        work.no_class.warnings if work.no_class else (),
+    )
+    files = {name: outcome(option.acceptance, found, temperature) for name, found in measured.items()}
+    return Rejecting(figures, files)
+
+
+def _measured(work: Work, logits: FileLogits) -> Answers:
+    if len(logits.test):
+        return Answers(tuple(work.photos.items("test")), work.run.labels, logits.test)
+    return Answers(tuple(work.photos.items("val")), work.run.labels, logits.val)
+
+
+def _no_class(content: bytes, variant: str, work: Work) -> tuple[str, Answers] | None:
+    if work.no_class is None:
+        return None
+    classifier = work.open(content, format_of(variant))
+    found = answer(lambda pixels: logits_of(classifier, pixels), work.no_class.photos, work.run.spec, work.run.labels)
+    return work.no_class.folder.name, found

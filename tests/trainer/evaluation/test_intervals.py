@@ -1,0 +1,64 @@
+"""The bootstrap, against resamples drawn picture by picture."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hawklet_trainer.evaluation.intervals import bootstrap
+from hawklet_trainer.evaluation.metrics import measure
+
+RANDOM = np.random.default_rng(3)
+TRUTH = RANDOM.integers(0, 3, 120)
+NAMED = np.where(RANDOM.random(120) < 0.8, TRUTH, RANDOM.integers(0, 3, 120))
+
+
+def _one_by_one(figure: str, resamples: int = 2000) -> tuple[float, float]:
+    values = []
+    for _ in range(resamples):
+        chosen = RANDOM.integers(0, len(TRUTH), len(TRUTH))
+        values.append(getattr(measure(TRUTH[chosen], np.eye(3)[NAMED[chosen]], ("a", "b", "c")), figure))
+    return tuple(np.percentile(values, (2.5, 97.5)))
+
+
+@pytest.mark.parametrize("figure", ["top1", "macro_f1"])
+def test_drawing_counts_is_drawing_pictures(figure: str) -> None:
+    interval = getattr(bootstrap(TRUTH, NAMED, 3), figure)
+    assert (interval.low, interval.high) == pytest.approx(_one_by_one(figure), abs=1.5)
+
+
+def test_the_recall_of_each_class_lies_within_its_interval() -> None:
+    found = bootstrap(TRUTH, NAMED, 3)
+    for index, interval in enumerate(found.recall):
+        recall = 100 * (NAMED[index == TRUTH] == index).mean()
+        assert interval is not None and interval.low < recall < interval.high
+
+
+def test_one_seed_gives_one_interval() -> None:
+    assert bootstrap(TRUTH, NAMED, 3) == bootstrap(TRUTH, NAMED, 3)
+    assert bootstrap(TRUTH, NAMED, 3, seed=1) != bootstrap(TRUTH, NAMED, 3)
+
+
+def test_what_was_right_every_time_has_no_width_and_a_class_without_pictures_no_interval() -> None:
+    found = bootstrap(np.zeros(9, dtype=np.int64), np.zeros(9, dtype=np.int64), 2)
+    assert (found.top1.low, found.top1.high) == (100, 100) and found.recall[1] is None
+
+
+def test_pictures_of_a_group_that_fail_together_say_less() -> None:
+    truth = np.zeros(200, dtype=np.int64)
+    named = np.repeat(np.arange(10) % 2, 20)  # every other group of twenty is named wrongly as a whole
+    alone = bootstrap(truth, named, 2).top1
+    together = bootstrap(truth, named, 2, groups=[f"plant {n // 20}" for n in range(200)])
+    assert together.grouped and together.resampled == 10
+    assert together.top1.high - together.top1.low > 3 * (alone.high - alone.low)
+
+
+def test_a_single_group_is_no_group() -> None:
+    assert bootstrap(TRUTH, NAMED, 3, groups=["all"] * len(TRUTH)) == bootstrap(TRUTH, NAMED, 3)
+
+
+def test_many_classes_and_pictures_are_drawn_in_blocks() -> None:
+    truth = RANDOM.integers(0, 400, 9000)
+    named = np.where(RANDOM.random(9000) < 0.5, truth, RANDOM.integers(0, 400, 9000))
+    interval = bootstrap(truth, named, 400).top1
+    assert interval.low < 100 * (truth == named).mean() < interval.high and interval.high - interval.low < 2.5

@@ -1,0 +1,101 @@
+"""Processes that train together learn what one alone would."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from hawklet.errors import UsageError
+from hawklet_trainer.data import read_photos
+from hawklet_trainer.training.loop import Execution, fine_tune
+from hawklet_trainer.training.processes import start
+from hawklet_trainer.training.speed import Speed
+from hawklet_trainer.training.terms import TrainConfig
+from tiny_networks import SCALE, SPEC, ZERO_POINT, TinyNet
+
+_PROGRAM = """
+import json, sys
+sys.path[:0] = json.loads(sys.argv[1])
+import torch
+torch.set_num_threads(1)
+from pathlib import Path
+from hawklet_trainer.augment import Augment
+from hawklet_trainer.data import PixelSource, read_photos
+from hawklet_trainer.training.loop import Execution, fine_tune
+from hawklet_trainer.training.processes import start
+from hawklet_trainer.training.speed import Speed
+from hawklet_trainer.training.terms import TrainConfig
+from tiny_networks import SCALE, SPEC, ZERO_POINT, TinyNet
+
+folder, out = Path(sys.argv[2]), Path(sys.argv[3])
+processes = start(2, 1)
+seen = []
+plain = PixelSource.batches
+def batches(self, order, begin=0):
+    for chosen, pixels in plain(self, order, begin):
+        if len(self) == 24:
+            seen.extend(chosen.tolist())
+        yield chosen, pixels
+PixelSource.batches = batches
+torch.manual_seed(0)
+net = TinyNet(3)
+config = TrainConfig(**json.loads(sys.argv[4]), augment=Augment.NONE, flip=False)
+history = fine_tune(net, read_photos(folder), SPEC, ZERO_POINT, SCALE, config,
+                    execution=Execution(Speed(), processes=processes))
+record = history.records[-1]
+facts = {"seen": seen, "weights": {name: tensor.flatten().tolist() for name, tensor in net.state_dict().items()},
+         "curve": [record.train_loss, record.train_top1, record.val_loss, record.val_top1]}
+(out / f"{processes.rank}.json").write_text(json.dumps(facts))
+"""
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_two_processes_learn_what_one_does_and_see_every_picture_once(
+    colour_photos: Path, tmp_path: Path, accumulate: int
+) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(_PROGRAM)
+    options = {"epochs": 2, "batch": 8, "lr": 0.01, "accumulate": accumulate, "freeze_batch_norm": True, "dropout": 0.0}
+    told = [json.dumps(sys.path), str(colour_photos), str(tmp_path), json.dumps(options)]
+    # It starts the second process by itself, as the command would.
+    subprocess.run([sys.executable, str(program), *told], check=True, timeout=300, env=_alone())
+    first, second = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1))
+    assert sorted(first["seen"] + second["seen"]) == sorted(2 * list(range(24)))
+    assert first["weights"] == second["weights"] and first["curve"] == second["curve"]
+
+    photos = read_photos(colour_photos)
+    assert len(photos.items("train")) == 24
+    torch.manual_seed(0)
+    net = TinyNet(3)
+    config = TrainConfig.from_plain({**options, "augment": "none", "flip": False})
+    history = fine_tune(net, photos, SPEC, ZERO_POINT, SCALE, config, execution=Execution(Speed()))
+    for name, tensor in net.state_dict().items():
+        assert first["weights"][name] == pytest.approx(tensor.flatten().tolist(), abs=2e-3)
+    record = history.records[-1]
+    alone = [record.train_loss, record.train_top1, record.val_loss, record.val_top1]
+    assert first["curve"] == pytest.approx(alone, rel=1e-2)
+
+
+def _alone() -> dict[str, str]:
+    """The environment without what a launcher of this very process may have left."""
+    left = ("LOCAL_RANK", "RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT")
+    return {name: value for name, value in os.environ.items() if name not in left}
+
+
+def test_other_numbers_than_torchruns_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"TORCHELASTIC_RUN_ID": "x", "LOCAL_WORLD_SIZE": "2", "WORLD_SIZE": "4"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(UsageError, match=r"2 process.* here and 4"):
+        start(2, 1)
+
+
+def test_more_devices_than_gpus_are_refused_where_there_are_any(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(UsageError, match=r"at most the 1 GPU"):
+        start(2, 1)

@@ -1,0 +1,101 @@
+"""How a network is computed is measured, once on each machine."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from hawklet.errors import UsageError
+from hawklet_trainer.training import kept_speeds, speed
+from hawklet_trainer.training.speed import Compile, Speed, choose_speed
+from tiny_networks import TinyNet
+
+X = torch.zeros(4, 3, 32, 32)
+
+
+class _Counted:
+    """Steps that take what they are said to take."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, seconds: dict[Speed, float]):
+        self.timed: list[Speed] = []
+
+        def take(_trial: object, _net: nn.Module, how: Speed) -> float:
+            self.timed.append(how)
+            return seconds[how]
+
+        monkeypatch.setattr(speed._Trial, "_seconds_of_step", take)
+        monkeypatch.setattr(speed._Trial, "_compile", lambda _trial, how: (60.0, seconds[how]))
+
+
+def _kinds() -> dict[Speed, float]:
+    kinds = itertools.product((torch.float32, torch.bfloat16), (True, False), (True, False))
+    return {Speed(dtype, last, compiled): 1.0 for dtype, last, compiled in kinds}
+
+
+@pytest.mark.parametrize(
+    ("faster", "chosen"),
+    [
+        ({Speed(torch.bfloat16, True): 0.5}, Speed(torch.bfloat16, True)),
+        ({Speed(torch.bfloat16, True): 0.97}, Speed(torch.float32, True)),
+        ({Speed(torch.float32, False): 0.8}, Speed(torch.float32, False)),
+        ({Speed(torch.float32, False): 0.8, Speed(torch.bfloat16, False): 0.5}, Speed(torch.bfloat16, False)),
+    ],
+)
+def test_the_fastest_is_chosen_but_float32_where_bfloat16_gains_little(
+    monkeypatch: pytest.MonkeyPatch, faster: dict[Speed, float], chosen: Speed
+) -> None:
+    _Counted(monkeypatch, _kinds() | faster)
+    way, said = choose_speed(TinyNet(3), X, 10, Compile.NO)
+    assert way == chosen and said.startswith(chosen.describe())
+
+
+@pytest.mark.parametrize(
+    ("steps", "compiling", "seconds", "compiled"),
+    [
+        (2000, Compile.AUTO, 0.5, True),
+        (2000, Compile.AUTO, 0.98, False),  # does not pay
+        (1000, Compile.AUTO, 0.5, False),  # too short to try
+        (1, Compile.YES, 5.0, True),
+        (9000, Compile.NO, 0.1, False),
+    ],
+)
+def test_compiling_is_tried_for_long_trainings_and_taken_where_it_pays(
+    monkeypatch: pytest.MonkeyPatch, steps: int, compiling: Compile, seconds: float, compiled: bool
+) -> None:
+    _Counted(monkeypatch, _kinds() | {Speed(compiled=True): seconds})
+    assert choose_speed(TinyNet(3), X, steps, compiling)[0].compiled is compiled
+
+
+def test_compiling_where_there_is_no_compiler_is_refused_or_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    monkeypatch.setattr(speed, "_LONG", 0.0)
+    way, said = choose_speed(TinyNet(3), X, 10, Compile.AUTO)
+    assert not way.compiled and "no no-such-compiler here" in said
+    with pytest.raises(UsageError, match="no no-such-compiler here"):
+        choose_speed(TinyNet(3), X, 10, Compile.YES)
+
+
+def test_what_was_measured_is_kept_for_the_same_network_on_the_same_machine(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(kept_speeds, "folder", lambda: tmp_path)
+    counted = _Counted(monkeypatch, _kinds() | {Speed(torch.bfloat16): 0.5})
+    first = kept_speeds.fastest_way(TinyNet(3), X, 10, Compile.NO)[0]
+    timed = len(counted.timed)
+    again, said = kept_speeds.fastest_way(TinyNet(3), X, 10, Compile.NO)
+    assert again == first == Speed(torch.bfloat16) and len(counted.timed) == timed and "some time ago" in said
+    kept_speeds.fastest_way(TinyNet(4), X, 10, Compile.NO)
+    assert len(counted.timed) == 2 * timed
+
+
+def test_a_damaged_record_is_measured_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(kept_speeds, "folder", lambda: tmp_path)
+    _Counted(monkeypatch, _kinds())
+    kept_speeds.fastest_way(TinyNet(3), X, 10, Compile.NO)
+    [path] = tmp_path.iterdir()
+    path.write_text("{")
+    assert kept_speeds.fastest_way(TinyNet(3), X, 10, Compile.NO)[0] == Speed()

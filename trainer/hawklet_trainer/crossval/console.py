@@ -1,0 +1,56 @@
+"""What a terminal shows of a cross-validation."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from rich.console import Console
+from rich.table import Table
+
+from hawklet_trainer.crossval.cross_validate import CrossvalResult
+
+
+@contextmanager
+def breaking_off(say: Callable[[str], None]) -> Iterator[None]:
+    """SIGINT and SIGTERM break off at once, by an exception, and it is said how to go on.
+
+    A fold is not ended early and judged: its figures would be those of another training than the other folds'.
+    """
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        say("the cross-validation goes on from here with the same command")
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def print_result(console: Console, result: CrossvalResult) -> None:
+    """A line for each fold, their mean and spread, and where the report is."""
+    table = Table("fold", "pictures", "accuracy", "macro F1", "on val", "minutes", box=None, header_style="bold")
+    for fold in result.folds:
+        figures = (f"{value:.1f} %" for value in (fold.top1, fold.macro_f1, fold.val_top1))
+        table.add_row(str(fold.fold), str(fold.test), *figures, f"{fold.seconds / 60:.1f}")
+    console.print(table)
+    for line in lines_of(result):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def lines_of(result: CrossvalResult) -> list[str]:
+    """What is below the table."""
+    top1 = result.top1
+    return [
+        f"accuracy {top1.mean:.1f} % in the mean, standard deviation {top1.deviation:.1f} points from fold to fold",
+        f"95 % interval of the mean {top1.wide_low:.1f} to {top1.wide_high:.1f} %, corrected for folds not being "
+        "independent",
+        f"mistakes and confusion: {result.folder / 'report.html'}",
+        f"every picture's answer: {result.folder / 'out_of_fold.csv'}",
+    ]

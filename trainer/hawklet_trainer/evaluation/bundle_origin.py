@@ -1,0 +1,139 @@
+"""The run that a bundle was converted from, where it is still there. Torch is loaded only where a run is."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hawklet.bundle import Bundle
+from hawklet.errors import HawkletError, RunError
+from hawklet.safefiles import sha256_of
+
+if TYPE_CHECKING:
+    from hawklet_trainer.run import Run
+
+_SPLIT = "split.csv"
+
+
+def given_run(folder: Path, bundle: Bundle, model: str | None) -> Run:
+    """The run that a user names as the one that a bundle was converted from.
+
+    Args:
+        folder: The run's.
+        bundle: What was made of it.
+        model: The user's own ``module:function``, as typed.
+
+    Raises:
+        RunError: it is no run, or one of other labels, other data or another network.
+    """
+    from hawklet_trainer.run import load_run
+
+    run = load_run(folder, model)
+    _require_origin(run, bundle)
+    return run
+
+
+def named_run(bundle: Bundle, model: str | None) -> Run | None:
+    """The run that the bundle names, as seen from here or from beside the bundle; None where there is no such run."""
+    named = facts(bundle, "run").get("folder")
+    places = [Path(named), bundle.path.parent / named] if isinstance(named, str) else []
+    for place in places:
+        try:
+            return given_run(place, bundle, model)
+        except HawkletError:  # a hint: what stands there by that name today may be anything
+            continue
+    return None
+
+
+def facts(bundle: Bundle, group: str) -> Mapping[str, Any]:
+    """A group of the bundle's provenance, whoever wrote it; empty where there is none."""
+    found = bundle.manifest.provenance.get(group)
+    return found if isinstance(found, Mapping) else {}
+
+
+def unpruned_origin(bundle: Bundle) -> Mapping[str, Any] | None:
+    """What a bundle says of the unpruned run: ``folder`` and ``weights_sha256``; None: nothing was pruned."""
+    pruning = bundle.manifest.provenance.get("pruning")
+    if not isinstance(pruning, Mapping):
+        return None
+    origin = pruning.get("from")
+    return origin if isinstance(origin, Mapping) else {}
+
+
+def splits_by_digest(run: Run) -> dict[str, str]:
+    """Picture's sha256 -> the split of the run that it is in; a picture in several counts as trained on.
+
+    Raises:
+        RunError: the run has no split.csv.
+    """
+    rows = sorted(split_rows(run), key=lambda row: row["split"] == "train")
+    return {row["sha256"]: row["split"] for row in rows}
+
+
+def split_rows(run: Run) -> list[dict[str, str]]:
+    """The lines of a run's split.csv; no picture is looked at.
+
+    Raises:
+        RunError: there is none, or another file.
+    """
+    try:
+        text = (run.folder / _SPLIT).read_text(encoding="utf-8")
+    except OSError as error:
+        raise RunError(f"a run needs {_SPLIT}, there is none in {run.folder}; train again") from error
+    rows = list(csv.DictReader(io.StringIO(text)))
+    if not rows or not {"path", "split", "sha256"} <= set(rows[0]):
+        raise RunError(f"{_SPLIT} needs lines of path,label,split,sha256, which that of {run.folder} lacks")
+    return rows
+
+
+def _require_origin(run: Run, bundle: Bundle) -> None:
+    """Refuse a run of other labels, other data or another network."""
+    digest = facts(bundle, "data").get("digest")
+    if run.labels != bundle.manifest.labels:
+        raise RunError(
+            f"--run must be the run that the bundle was converted from: the bundle's labels are "
+            f"{some_labels(bundle.manifest.labels)}, the run's are {some_labels(run.labels)}; name that run"
+        )
+    if digest is None:
+        raise RunError(
+            f"--run must be the run that the bundle was converted from, and {bundle.path.name} names no data it was "
+            "made with; verify it on labelled pictures alone: --photos FOLDER"
+        )
+    if digest != run.manifest["data"].get("digest"):
+        raise RunError(
+            f"--run must be the run that the bundle was converted from: the bundle's data digest is {digest}, that of "
+            f"{run.folder} is {run.manifest['data'].get('digest')}; name that run, or other pictures by --photos alone"
+        )
+    _require_network(run, bundle)
+
+
+def _require_network(run: Run, bundle: Bundle) -> None:
+    from hawklet_trainer.run import BEST
+
+    architecture, weights = bundle.manifest.provenance.get("architecture"), facts(bundle, "run").get("weights_sha256")
+    if architecture != run.architecture.describe():
+        raise RunError(
+            f"--run must be the run that the bundle was converted from: the bundle's network is {architecture}, the "
+            f"run's is {run.architecture.describe()}; name that run"
+        )
+    if weights is None or not (run.folder / BEST).is_file():
+        return
+    found = sha256_of(run.folder / BEST)
+    if found == (unpruned_origin(bundle) or {}).get("weights_sha256"):
+        raise RunError(
+            "--run must be the run that the bundle was converted from, which is the pruned one "
+            f"({facts(bundle, 'run').get('folder')}); {run.folder} is the one it was cut from, and is found by itself"
+        )
+    if weights != found:
+        raise RunError(
+            f"--run must be the run that the bundle was converted from, and the weights in {run.folder} are others "
+            "(sha256 differs), though of the same data; name that run, or convert this one anew"
+        )
+
+
+def some_labels(labels: Sequence[str]) -> str:
+    """The first few, for a message."""
+    return ", ".join(labels[:8]) + (f" and {len(labels) - 8} more" if len(labels) > 8 else "")

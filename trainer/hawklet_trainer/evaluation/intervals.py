@@ -1,0 +1,144 @@
+"""How far figures measured on few pictures may be off: the bootstrap.
+
+A resample draws as many pictures as there are, with replacement, and computes the figure anew; the interval holds the
+middle 95 % of the resamples' figures (the percentile method of B. Efron and R. Tibshirani, "An Introduction to the
+Bootstrap", 1993). Pictures of one group (a person, a plant, a recording) resemble each other, so whole groups are drawn
+where there are any. A figure that no picture speaks against has an interval without width: what was never seen cannot
+be drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+RESAMPLES = 1000
+_PERCENTILES = (2.5, 97.5)
+_AT_A_TIME = 4_000_000
+"""Numbers of a block of resamples."""
+
+_Counts = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A 95 % interval, percent."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """Those of the figures of one measurement."""
+
+    top1: Interval
+    macro_f1: Interval
+    recall: tuple[Interval | None, ...]
+    """By class; None where there are no pictures of it."""
+    resampled: int
+    """How many were drawn from: pictures, or groups of them."""
+    grouped: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types, each interval as ``[low, high]``."""
+        return {
+            "top1": _pair(self.top1),
+            "macro_f1": _pair(self.macro_f1),
+            "recall": [_pair(interval) for interval in self.recall],
+            "resamples": RESAMPLES,
+            "resampled": self.resampled,
+            "grouped": self.grouped,
+        }
+
+
+def _pair(interval: Interval | None) -> list[float] | None:
+    return None if interval is None else [interval.low, interval.high]
+
+
+def bootstrap(
+    truth: npt.NDArray[np.int64],
+    named: npt.NDArray[np.int64],
+    classes: int,
+    groups: Sequence[Hashable] | None = None,
+    seed: int = 0,
+) -> Intervals:
+    """Intervals of top-1, macro F1 and the recall of each class.
+
+    Only how often each class was named each way matters, so resamples are drawn of these counts, all at once, and not
+    of pictures.
+
+    Args:
+        truth: True label indices, ``int64 [N]``, N at least 1.
+        named: What the pictures were named, ``int64 [N]``.
+        classes: Number of classes.
+        groups: What each picture belongs to; None, or one for all: every picture stands alone.
+        seed: Of the drawing.
+    """
+    groups = groups if groups is not None and len(set(groups)) > 1 else None
+    cells, cell_of = np.unique(truth * classes + named, return_inverse=True)
+    sources = _sources(cell_of, len(cells), groups)
+    random = np.random.default_rng(seed)
+    block = max(1, _AT_A_TIME // max(sources.shape))
+    figures = [
+        _figures(_resampled(random, sources, min(block, RESAMPLES - begin)), cells, classes)
+        for begin in range(0, RESAMPLES, block)
+    ]
+    lows, highs = _bounds(np.concatenate(figures))
+    every = [Interval(float(low), float(high)) for low, high in zip(lows, highs, strict=True)]
+    support = np.bincount(truth, minlength=classes)
+    recall = tuple(interval if count else None for interval, count in zip(every[2:], support, strict=True))
+    return Intervals(every[0], every[1], recall, len(truth) if groups is None else len(sources), groups is not None)
+
+
+def _sources(cell_of: _Counts, cells: int, groups: Sequence[Hashable] | None) -> _Counts:
+    """What is drawn from: ``int64 [1, cells]``, the pictures of each cell; or ``[groups, cells]``, those of a group."""
+    if groups is None:
+        return np.bincount(cell_of, minlength=cells)[None]
+    number_of = {group: number for number, group in enumerate(dict.fromkeys(groups))}
+    counts = np.zeros((len(number_of), cells), dtype=np.int64)
+    np.add.at(counts, (np.array([number_of[group] for group in groups]), cell_of), 1)
+    return counts
+
+
+def _resampled(random: np.random.Generator, sources: _Counts, resamples: int) -> npt.NDArray[np.float64]:
+    """Pictures of each cell in each resample, ``float64 [resamples, cells]``."""
+    if len(sources) == 1:
+        pictures = int(sources.sum())
+        return random.multinomial(pictures, sources[0] / pictures, resamples).astype(np.float64)
+    drawn = random.multinomial(len(sources), np.full(len(sources), 1 / len(sources)), resamples)
+    product: npt.NDArray[np.float64] = drawn.astype(np.float64) @ sources.astype(np.float64)
+    return product
+
+
+def _figures(counts: npt.NDArray[np.float64], cells: _Counts, classes: int) -> npt.NDArray[np.float64]:
+    """Top-1, macro F1 and the recalls of each resample, percent, ``float64 [resamples, 2 + classes]``; NaN where a
+    resample has no picture of a class."""
+    truth, named = cells // classes, cells % classes
+    support, said = _summed(counts, truth, classes), _summed(counts, named, classes)
+    right = _summed(counts * (truth == named), truth, classes)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        recall = 100 * right / np.where(support > 0, support, np.nan)
+        f1 = np.where(support > 0, 200 * right / (support + said), np.nan)
+    top1 = 100 * right.sum(axis=1) / support.sum(axis=1)
+    return np.column_stack([top1, np.nanmean(f1, axis=1), recall])
+
+
+def _summed(counts: npt.NDArray[np.float64], of: _Counts, classes: int) -> npt.NDArray[np.float64]:
+    """``counts`` summed over the cells of each class, ``float64 [resamples, classes]``."""
+    order = np.argsort(of, kind="stable")
+    present, starts = np.unique(of[order], return_index=True)
+    sums = np.zeros((len(counts), classes))
+    sums[:, present] = np.add.reduceat(counts[:, order], starts, axis=1)
+    return sums
+
+
+def _bounds(figures: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    bounds = np.zeros((2, figures.shape[1]))
+    some = ~np.isnan(figures).all(axis=0)
+    bounds[:, some] = np.nanpercentile(figures[:, some], _PERCENTILES, axis=0)
+    return bounds[0], bounds[1]

@@ -1,0 +1,24 @@
+"""``--lr``: a learning rate, or ``auto``."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import click
+
+from hawklet.option_types import NumberRange
+
+AUTO: Final = "auto"
+
+
+class LearningRate(NumberRange):
+    """A number above zero, or ``auto``, which is left as it is."""
+
+    name = "number|auto"
+
+    def __init__(self) -> None:
+        super().__init__(0, min_open=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """See :meth:`click.ParamType.convert`."""
+        return AUTO if str(value).strip().lower() == AUTO else super().convert(value, param, ctx)

@@ -1,0 +1,40 @@
+"""Classes of unequal sizes: how much a picture of each counts, or how often it is shown."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from hawklet_trainer.data.workers import Indices
+
+
+def class_weights(label_indices: Indices, classes: int) -> torch.Tensor:
+    """What a picture of each class counts: the inverse of how many the class has, 1 in the mean over all pictures.
+
+    Args:
+        label_indices: Of the training pictures, ``int64 [N]``.
+        classes: C.
+
+    Returns:
+        ``float32 [C]``; 0 for a class without pictures.
+    """
+    counts = np.bincount(label_indices, minlength=classes)
+    present = np.count_nonzero(counts)
+    weights = np.divide(len(label_indices), present * counts, out=np.zeros(classes), where=counts > 0)
+    return torch.from_numpy(weights.astype(np.float32))
+
+
+def balanced_order(label_indices: Indices, classes: int, rank: int = 0, world: int = 1) -> torch.Tensor:
+    """As many pictures as there are, drawn with replacement by torch's random numbers, every class as often.
+
+    Args:
+        label_indices: Of the training pictures, ``int64 [N]``.
+        classes: C.
+        rank: Number of this process among ``world`` that train together, each with the same random numbers.
+        world: How many processes there are.
+
+    Returns:
+        ``int64 [n]``, positions in ``label_indices``; of N, those of this process.
+    """
+    of_picture = class_weights(label_indices, classes)[torch.from_numpy(label_indices)]
+    return torch.multinomial(of_picture, len(label_indices), replacement=True)[rank::world]

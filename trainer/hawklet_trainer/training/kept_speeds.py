@@ -1,0 +1,73 @@
+"""What was measured to be the fastest way to compute a network, kept for the next training of the same on this machine.
+
+It saves the trial, and two trainings with the same seed compute in the same way, whatever else the machine was busy
+with at the start of the second.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from hawklet.safefiles import write_json
+from hawklet_trainer.training.speed import Compile, Speed, choose_speed
+
+_DTYPES = {str(dtype): dtype for dtype in (torch.float32, torch.bfloat16)}
+
+
+def folder() -> Path:
+    """``$XDG_CACHE_HOME/hawklet/speeds``, by default below ``~/.cache``."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hawklet" / "speeds"
+
+
+def fastest_way(net: nn.Module, x: torch.Tensor, steps: int, compiling: Compile) -> tuple[Speed, str]:
+    """As :func:`~hawklet_trainer.training.speed.choose_speed`, measured once on each machine."""
+    path = folder() / f"{_key(net, x, compiling)}.json"
+    kept = _read(path)
+    if kept is not None:
+        return kept
+    speed, said = choose_speed(net, x, steps, compiling)
+    facts = {
+        "dtype": str(speed.dtype),
+        "channels_last": speed.channels_last,
+        "compiled": speed.compiled,
+        "said": said,
+    }
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, facts)
+    except OSError:
+        return speed, said  # measured again next time
+    return speed, said
+
+
+def _read(path: Path) -> tuple[Speed, str] | None:
+    try:
+        facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        speed = Speed(_DTYPES[facts["dtype"]], bool(facts["channels_last"]), bool(facts["compiled"]))
+        return speed, f"{facts['said']}, some time ago"
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _key(net: nn.Module, x: torch.Tensor, compiling: Compile) -> str:
+    shapes = [(name, list(tensor.shape)) for name, tensor in net.state_dict().items()]
+    device = torch.cuda.get_device_name(x.device) if x.is_cuda else _processor()
+    where = (device, torch.get_num_threads(), torch.__version__, list(x.shape), compiling.value, shapes)
+    return hashlib.sha256(json.dumps(where).encode()).hexdigest()[:24]
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith(("model name", "CPU part"))]
+    return f"{platform.machine()} {names[0] if names else platform.processor()}"

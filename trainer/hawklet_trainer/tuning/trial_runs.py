@@ -1,0 +1,28 @@
+"""The run folders of a study's trials, on this machine."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Collection
+from pathlib import Path
+
+
+def run_of(number: int) -> str:
+    """Name of a trial's run."""
+    return f"trial-{number}"
+
+
+def is_here(folder: Path, number: int) -> bool:
+    """Whether the run of a trial is on this machine, with its weights."""
+    return (folder / run_of(number) / "weights").is_dir()
+
+
+def delete_run(folder: Path, number: int) -> None:
+    """Delete what a trial left that came to nothing."""
+    shutil.rmtree(folder / run_of(number), ignore_errors=True)
+
+
+def delete_weights(folder: Path, complete: Collection[int], keep: Collection[int]) -> None:
+    """Delete the weights of complete trials but for those to keep; their reports stay."""
+    for number in set(complete) - set(keep):
+        shutil.rmtree(folder / run_of(number) / "weights", ignore_errors=True)
