@@ -212,5 +212,6 @@ def _show(conversion: Conversion, seconds: float) -> None:
     size = conversion.path.stat().st_size / 1e6
     click.echo(f"\n{conversion.path}  {size:.1f} MB, after {seconds:.0f} s")
     bundle = shlex.quote(str(conversion.path))
-    click.echo(f"  try it here:   hawklet run {bundle} --source /dev/video0")
+    source = "/dev/video0" if conversion.manifest.preprocess.planes == 3 else "PICTURES"  # no camera has four
+    click.echo(f"  try it here:   hawklet run {bundle} --source {source}")
     click.echo(f"  put on a Pi:   hawklet flash {bundle} pi@raspberrypi.local")

@@ -82,3 +82,9 @@ def test_weights_of_a_network_of_the_users_own_cannot_be_fetched(run: Run, tmp_p
     (tmp_path / "fetched_net.py").write_text("def build(classes):\n    return None\n")
     code, _, err = run("weights", "fetch", "fetched_net:build")
     assert code == 2 and "no published weights" in err
+
+
+def test_a_latency_that_cannot_be_kept_is_shown_all_the_same(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file where the folder should be")
+    code, out, _ = run("models", "shufflenet_v2_x0_5", "--measure")
+    assert code == 0 and out.splitlines()[1].split()[6] != "-"

@@ -69,7 +69,7 @@ def _require_equal(one: Path, other: Path) -> None:
 
 
 def _rows(run: Path) -> list[dict[str, str]]:
-    return [{**row, "seconds": ""} for row in csv.DictReader((run / "results.csv").open())]
+    return [{**row, "seconds": "", "images_per_second": ""} for row in csv.DictReader((run / "results.csv").open())]
 
 
 @pytest.mark.parametrize(("step", "before"), [(3, []), (10, [0]), (14, [0, 1])])

@@ -1,9 +1,8 @@
 """``--imgsz auto``: which input side suits the pictures and the board, and why.
 
-As large as the pictures are, and no larger than the network was pretrained for; smaller where the board's processor is
-slow, since time goes with the square of the side. Of MobileNetV2 with 224, 192 and 160 pixels its authors publish 71.8,
-70.7 and 68.8 % of ImageNet and 73.8, 55.1 and 40.2 ms (tensorflow/models, ``research/slim/nets/mobilenet/README.md``,
-the large core of a Pixel 1): a quarter of the time costs a point, a half costs three.
+The network's own, which its weights were pretrained with; less where the pictures are so small that they would be
+enlarged more than three times, and less where the board's processor is slow, since time goes with the square of the
+side. docs/decisions/0120 has the figures.
 """
 
 from __future__ import annotations
@@ -19,8 +18,9 @@ from hawklet_trainer.imgsz_option import HOST
 from hawklet_trainer.models.entry import STRIDE, ModelEntry
 
 LEAST_PROPOSED = 96
-"""Smaller pictures are enlarged to it, pixels: a network that halves its input five times has three places a side to
-look at there (docs/decisions/0120)."""
+"""Pixels; a network that halves its input five times has three places a side to look at there."""
+MOST_ENLARGED = 3
+"""Pretrained features of a small picture get better until it is enlarged about this many times, and no better then."""
 _MOST_LOOKED_AT = 500
 """Pictures whose size is looked at; more tell no more."""
 
@@ -57,26 +57,36 @@ def propose_side(photos: PhotoSet, entry: ModelEntry, target: str = HOST, seen: 
     Args:
         photos: What is trained on; the sizes of some of them are read, not their pixels.
         entry: The network; its native side is the most that is proposed.
-        target: The board, as ``--target`` names it.
+        target: The board, as ``--target`` names it; a slow one is given five or six sevenths of the native side.
         seen: Share of a picture's shorter side that the network is shown.
 
     Returns:
-        The native side, or the multiple of 32 nearest to what limits it.
+        The native side, or a smaller multiple of 32.
     """
+    board, pictures = _for_board(target, entry), _for_pictures(photos, entry, seen)
+    return pictures if pictures.side < board.side else board
+
+
+def _for_board(target: str, entry: ModelEntry) -> Proposal:
     slow = _SLOW_BOARDS.get(target)
-    board = entry.side if slow is None else round(entry.side * slow.parts / 7)
-    pictures = median_short_side([photo for split in SPLITS for photo in photos.items(split)]) * seen
-    floor = max(LEAST_PROPOSED, entry.least_multiple)
-    if pictures >= board and slow is None:
-        return Proposal(entry.side, f"the side that {entry.name} is made for; the pictures are large enough")
-    if pictures >= board and slow is not None:
-        side = max(floor, _multiple(board))
-        share = (side / entry.side) ** 2
-        return Proposal(side, f"for {target} {share:.2f} of the time that {entry.side} takes, since {slow.why}")
-    shown = f"the middle one of the pictures shows {pictures:.0f} pixels of its shorter side"
-    if _multiple(pictures) <= floor:
-        return Proposal(floor, f"{shown}, and {entry.name} needs {floor}")
-    return Proposal(min(_multiple(pictures), entry.side), f"{shown}, and enlarging shows no more")
+    if slow is None:
+        return Proposal(entry.side, f"the side that {entry.name} is made for")
+    side = max(_multiple(entry.side * slow.parts / 7), _least(entry))
+    share = (side / entry.side) ** 2
+    return Proposal(side, f"for {target} {share:.2f} of the time that {entry.side} takes, since {slow.why}")
+
+
+def _for_pictures(photos: PhotoSet, entry: ModelEntry, seen: float) -> Proposal:
+    shown = median_short_side([photo for split in SPLITS for photo in photos.items(split)]) * seen
+    side = max(_multiple(MOST_ENLARGED * shown), _least(entry))
+    return Proposal(
+        side,
+        f"{side / shown:.1f} times the {shown:.0f} pixels that the middle one of the pictures shows of its shorter side",
+    )
+
+
+def _least(entry: ModelEntry) -> int:
+    return max(LEAST_PROPOSED, entry.least_multiple)
 
 
 def _multiple(pixels: float) -> int:

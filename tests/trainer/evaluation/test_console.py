@@ -46,6 +46,6 @@ def test_robustness_says_of_how_many_pictures(capsys: pytest.CaptureFixture[str]
     found = Robustness(200, 1000, 80.0, (curve,))
     print_robustness(Console(width=200), found)
     shown = capsys.readouterr().out
-    assert "70.0 % of 80.0 % (88 % is left), 200 of 1000 pictures" in shown and "blur" in shown
+    assert "70.0 % in place of 80.0 %, 88 % is left; 200 of 1000 pictures" in shown and "blur" in shown
     print_robustness(Console(width=200), replace(found, out_of=200))
     assert "200 pictures" in capsys.readouterr().out

@@ -46,6 +46,7 @@ def test_curves_show_train_and_val_and_leave_out_what_was_not_measured() -> None
     assert list(titles) == ["Loss", "Accuracy, %", "Learning rate"]
     assert titles["Accuracy, %"].count("<polyline") == 1  # what training named rightly was not counted
     assert titles["Loss"].count("<polyline") == 2
+    assert "Images per second" not in titles
     counted = [*records, EpochRecord(2, "fine-tune", 1e-3, 0.4, 0.5, 90, 9.0, 85.0)]
     assert dict(training_curves(counted))["Accuracy, %"].count("<polyline") == 2
 

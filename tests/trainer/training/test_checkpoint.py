@@ -258,3 +258,19 @@ def test_a_training_that_was_kept_within_an_epoch_goes_on_there_to_the_same_bits
     assert [(r.epoch, r.lr, r.val_loss, r.train_loss) for r in history.records[1:]] == [
         (r.epoch, r.lr, r.val_loss, r.train_loss) for r in expected.records[1:]
     ]
+
+
+def test_a_training_whose_speed_was_measured_and_one_that_found_it_kept_are_the_same_to_the_bit(
+    photos: PhotoSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hawklet_trainer.training.kept_speeds.folder", lambda: tmp_path / "speeds")
+
+    def train() -> tuple[nn.Module, str]:
+        torch.manual_seed(0)
+        net = TinyNet(3)
+        precision = fine_tune(net, photos, SPEC, ZERO_POINT, SCALE, CONFIG).precision
+        return net, precision
+
+    (first, measured), (second, kept) = train(), train()
+    assert kept == f"{measured}, some time ago"
+    _require_equal(first, second)

@@ -30,10 +30,15 @@ def test_a_trial_that_came_to_nothing_is_drawn_at_the_lower_edge() -> None:
 
 def test_lines_of_a_parallel_drawing_are_complete_trials_with_the_best_drawn_last() -> None:
     dimensions = {"lr": Range(1e-5, 1e-1, log=True), "model": Choice(("a&b", "<b>"))}
-    drawing = parallel([_record(0, 90.0), _record(1, 80.0), _record(2, 99.0, "pruned")], dimensions)
-    assert re.findall(r"<title>(trial \d)", drawing) == ["trial 1", "trial 0"]
+    records = [_record(0, 90.0), _record(1, 90.0), _record(2, 80.0), _record(3, 99.0, "pruned")]
+    drawing = parallel(records, dimensions, records[:1])
+    assert re.findall(r'class="line (s\d)".*?<title>(trial \d)', drawing) == [
+        ("s0", "trial 2"),
+        ("s0", "trial 1"),
+        ("s1", "trial 0"),
+    ]
     assert "a&amp;b" in drawing and "&lt;b&gt;" in drawing and "<b>" not in drawing
-    assert parallel([], dimensions) == ""
+    assert parallel([], dimensions, []) == ""
 
 
 def test_a_pareto_drawing_joins_the_best_by_latency() -> None:

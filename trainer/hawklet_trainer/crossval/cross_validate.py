@@ -11,7 +11,6 @@ import numpy as np
 
 from hawklet.errors import RunError, UsageError
 from hawklet_trainer.conditions import conditions_of, digest_of, require_same
-from hawklet_trainer.crossval import report
 from hawklet_trainer.crossval.fold_run import FoldFigures, delete_weights, read_answers, train_fold
 from hawklet_trainer.crossval.folds import Pool, make_folds, read_pool
 from hawklet_trainer.crossval.record import (
@@ -22,6 +21,7 @@ from hawklet_trainer.crossval.record import (
     write_out_of_fold,
     write_record,
 )
+from hawklet_trainer.crossval.report import Content, write_report
 from hawklet_trainer.crossval.spread import Spread, spread_of
 from hawklet_trainer.data import PhotoSet
 from hawklet_trainer.data.importing import for_training
@@ -162,7 +162,7 @@ def _conclude(folder: Path, begun: Begun, done: Mapping[int, FoldFigures], folds
         analysis=analyse(_joined(list(by_fold.values()))),
     )
     write_out_of_fold(folder, folds[0].folder, by_fold)
-    report.write(folder, report.Content(begun, figures, result.top1, result.macro_f1, result.analysis))
+    write_report(folder, Content(begun, figures, result.top1, result.macro_f1, result.analysis))
     write_record(folder, begun, figures, result.summary())
     return result
 

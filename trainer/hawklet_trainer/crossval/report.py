@@ -32,7 +32,7 @@ class Content:
     """Of all pictures, each answered by the network that was trained without it."""
 
 
-def write(folder: Path, content: Content) -> None:
+def write_report(folder: Path, content: Content) -> None:
     """Write ``report.html``, whole or not at all."""
     page = (
         pages()
@@ -45,7 +45,7 @@ def write(folder: Path, content: Content) -> None:
             strip=_strip(content.folds, content.top1),
             one_picture=100.0 / min(figures.test for figures in content.folds),
             minutes=sum(figures.seconds for figures in content.folds) / 60,
-            shown=sections_of("out of fold", content.analysis, unexplained(_NOT_EXPLAINED)),
+            shown=sections_of("all pictures, each left out of training", content.analysis, unexplained(_NOT_EXPLAINED)),
             rejecting=None,
             version=__version__,
         )

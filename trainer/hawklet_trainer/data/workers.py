@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
@@ -133,7 +135,7 @@ class Workers:
             sampler=self._jobs,
             num_workers=processes,
             persistent_workers=processes > 0,
-            worker_init_fn=_leave_signals_to_the_parent,
+            worker_init_fn=_leave_the_word_to_the_parent,
             # One of its own: it would draw from the global one, which decides orders and seeds.
             generator=torch.Generator(),
         )
@@ -180,7 +182,14 @@ class _Made:
             return " ".join(str(error).split())  # torch would wrap an exception into a page of text
 
 
-def _leave_signals_to_the_parent(worker: int) -> None:
+def _leave_the_word_to_the_parent(worker: int) -> None:
+    """Signals are its to heed, and when another process is gone it is the one that says so."""
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.excepthook = _tell_unless_gone
+
+
+def _tell_unless_gone(kind: type[BaseException], error: BaseException, at: TracebackType | None) -> None:
+    if not isinstance(error, (ConnectionError, EOFError)):  # the thread that hands batches over writes tracebacks
+        sys.__excepthook__(kind, error, at)

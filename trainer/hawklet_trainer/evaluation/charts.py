@@ -21,11 +21,12 @@ _NAMED = 5
 
 
 def training_curves(records: Sequence[EpochRecord]) -> list[tuple[str, Markup]]:
-    """Title and drawing of loss, accuracy and learning rate by epoch; of what was never measured there is none."""
+    """Title and drawing of loss, accuracy, learning rate and speed by epoch, where they were measured."""
     drawn = [
         ("Loss", {"train": _by_epoch(records, "train_loss"), "val": _by_epoch(records, "val_loss")}),
         ("Accuracy, %", {"train": _by_epoch(records, "train_top1"), "val": _by_epoch(records, "val_top1")}),
-        ("Learning rate", {"highest of the layers'": _by_epoch(records, "lr")}),
+        ("Learning rate", {"of the fastest layers": _by_epoch(records, "lr")}),
+        ("Images per second", {"learned from": _by_epoch(records, "images_per_second")}),
     ]
     return [(title, _epoch_chart(title, lines)) for title, lines in drawn if any(lines.values())]
 
@@ -43,7 +44,7 @@ def _by_epoch(records: Sequence[EpochRecord], figure: str) -> list[tuple[float, 
 def _epoch_chart(title: str, lines: dict[str, list[tuple[float, float]]]) -> Markup:
     every = [point for points in lines.values() for point in points]
     x = Axis.over("epoch", [0.0, *(epoch for epoch, _ in every)], whole=True)
-    y = Axis.over(title, [value for _, value in every])
+    y = Axis.over("", [value for _, value in every])
     shown = [
         Line(name, points, f"s{number}", f"{points[-1][1]:.3g}" if points else "")
         for number, (name, points) in enumerate(lines.items())

@@ -40,8 +40,8 @@ def print_robustness(console: Console, robustness: Robustness) -> None:
     console.print(table)
     some = f" of {robustness.out_of}" if robustness.pictures < robustness.out_of else ""
     line = (
-        f"made worse: {robustness.mean:.1f} % of {robustness.clean:.1f} % ({robustness.relative:.0f} % is left), "
-        f"{robustness.pictures}{some} pictures"
+        f"made worse: {robustness.mean:.1f} % in place of {robustness.clean:.1f} %, {robustness.relative:.0f} % is "
+        f"left; {robustness.pictures}{some} pictures"
     )
     console.print(line, markup=False, highlight=False, soft_wrap=True)
 

@@ -38,6 +38,7 @@ class Axis:
     """One axis."""
 
     title: str
+    """May be empty."""
     low: float
     high: float
     ticks: Sequence[float]

@@ -28,12 +28,16 @@ def folder() -> Path:
 
 
 def fastest_way(net: nn.Module, x: torch.Tensor, steps: int, compiling: Compile) -> tuple[Speed, str]:
-    """As :func:`~hawklet_trainer.training.speed.choose_speed`, measured once on each machine."""
+    """As :func:`~hawklet_trainer.training.speed.choose_speed`, measured once on each machine.
+
+    Random numbers go on as if nothing had been measured, so that they are the same the second time.
+    """
     path = folder() / f"{_key(net, x, compiling)}.json"
     kept = _read(path)
     if kept is not None:
         return kept
-    speed, said = choose_speed(net, x, steps, compiling)
+    with torch.random.fork_rng(devices=[x.device] if x.is_cuda else []):
+        speed, said = choose_speed(net, x, steps, compiling)
     facts = {
         "dtype": str(speed.dtype),
         "channels_last": speed.channels_last,

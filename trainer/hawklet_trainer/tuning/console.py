@@ -102,7 +102,7 @@ def _table(outcome: Outcome) -> Table:
     for record in outcome.best:
         tested = outcome.tests.get(record.number)
         cells = [str(record.number), f"{record.top1:.1f} %", f"{tested['top1']:.1f} %" if tested else "-"]
-        cells += [f"{record.latency_ms:.1f}"] if record.latency_ms is not None else []
+        cells += [f"{record.latency_ms:.3g}"] if record.latency_ms is not None else []
         table.add_row(*cells, str(outcome.folder / run_of(record.number)) if tested else f"on {record.host}")
     return table
 

@@ -21,8 +21,8 @@ class Choice:
 
     def suggest(self, trial: Trial, name: str) -> Value:
         """A value for a trial."""
-        value: Value = trial.suggest_categorical(name, self.values)
-        return value
+        chosen = trial.suggest_categorical(name, self.values)
+        return next(value for value in self.values if value == chosen)
 
     def holds(self, value: object) -> bool:
         """Whether it is one of them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import yaml
@@ -14,7 +15,7 @@ from hawklet_trainer.run import ARGUMENTS, Run, load_run
 from hawklet_trainer.training.terms import History
 
 
-def measure_on_test(folder: Path, model: str, photos: PhotoSet) -> Run:
+def measure_on_test(folder: Path, model: str, photos: PhotoSet, say: Callable[[str], None]) -> Run:
     """Judge a run that had no test pictures on them too, and write its files anew; the run as it is then.
 
     One that was measured on these pictures before is left as it is.
@@ -23,6 +24,7 @@ def measure_on_test(folder: Path, model: str, photos: PhotoSet) -> Run:
         folder: The run's.
         model: Of the run, as the user typed it or the space names it.
         photos: What it was trained on, and the test pictures.
+        say: Called with a line where there is something to do.
 
     Raises:
         RunError: the folder is no finished run.
@@ -30,6 +32,7 @@ def measure_on_test(folder: Path, model: str, photos: PhotoSet) -> Run:
     run = load_run(folder, model)
     if run.manifest["metrics"].get("test") and run.manifest["data"]["digest"] == photos.digest:
         return run
+    say(f"measuring {run.name} on the {len(photos.items('test'))} test pictures")
     return finish_run(folder, _trained(run, photos)).run
 
 

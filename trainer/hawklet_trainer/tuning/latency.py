@@ -52,7 +52,7 @@ def measure_networks(space: Space, options: TrainOptions, classes: int, say: Cal
         name = network_of(trial)
         if name not in found:
             found[name] = _measure(trial, classes)
-            say(f"{name}: {found[name]:.1f} ms")
+            say(f"{name}: {found[name]:.3g} ms")
     return found
 
 

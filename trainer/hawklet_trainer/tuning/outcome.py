@@ -134,7 +134,7 @@ def line_of(record: TrialRecord) -> str:
     top1 = "" if record.top1 is None else f"{record.top1:.1f} % on val"
     if record.state == PRUNED:
         return f"{name}: given up at {top1}"
-    latency = "" if record.latency_ms is None else f", {record.latency_ms:.1f} ms"
+    latency = "" if record.latency_ms is None else f", {record.latency_ms:.3g} ms"
     return f"{name}: {top1}{latency}, {record.seconds or 0.0:.0f} s"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from hawklet_trainer.evaluation.line_chart import Axis, Line, across, line_chart, up
 from hawklet_trainer.tuning.dimension import Dimension, Range, value_text
@@ -69,28 +69,41 @@ def _best_so_far(shown: Sequence[tuple[TrialRecord, float]]) -> list[tuple[float
 
 
 _WIDTH, _TOP, _BOTTOM, _LEFT, _RIGHT = 1000, 34, 280, 70, 930
+_ACCURACY = "val, %"
 _LABELS = 8
 """Values of a list that are written on its axis."""
 
 
-def parallel(records: Sequence[TrialRecord], dimensions: Mapping[str, Dimension]) -> Markup:
+def parallel(
+    records: Sequence[TrialRecord], dimensions: Mapping[str, Dimension], best: Sequence[TrialRecord]
+) -> Markup:
     """An axis for each option, and the accuracy's; a line for each complete trial, the better the stronger."""
     done = [(record, record.top1) for record in records if record.state == COMPLETE and record.top1 is not None]
     if not done:
         return Markup()
-    names = list(dimensions)
     accuracy = _accuracy([top1 for _, top1 in done])
-    at = {name: _LEFT + number * (_RIGHT - _LEFT) / len(names) for number, name in enumerate([*names, "accuracy"])}
-    parts = [_axis(at[name], name, _ticks(dimension)) for name, dimension in dimensions.items()]
-    parts.append(_axis(at["accuracy"], "val, %", [(_share(tick, accuracy), f"{tick:g}") for tick in accuracy.ticks]))
-    ranked = sorted(done, key=lambda each: each[1])
-    for rank, (record, top1) in enumerate(ranked, 1):
-        heights = [dimensions[name].position(record.params[name]) for name in names]
-        points = [(at[name], height) for name, height in zip(names, heights, strict=True)]
-        parts.append(_path(record, top1, [*points, (at["accuracy"], _share(top1, accuracy))], rank, len(ranked)))
+    steps = (_RIGHT - _LEFT) / len(dimensions)
+    at = {name: _LEFT + number * steps for number, name in enumerate([*dimensions, _ACCURACY])}
+    ticks = {name: _ticks(dimension) for name, dimension in dimensions.items()}
+    ticks[_ACCURACY] = [(_share(tick, accuracy), f"{tick:g}") for tick in accuracy.ticks]
+    ranked = sorted(done, key=lambda each: (each[0] in best, each[1]))
+    lines = [
+        _path(record, top1, _points(record, dimensions, at, _share(top1, accuracy)), rank / len(ranked), record in best)
+        for rank, (record, top1) in enumerate(ranked, 1)
+    ]
+    axes = [_axis(at[name], name) for name in at]
+    # Above the lines, which would cross them out.
+    labels = [_tick(at[name], share, text) for name, of_axis in ticks.items() for share, text in of_axis]
     return Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="Options and accuracy">{}</svg>').format(
-        _WIDTH, _BOTTOM + 20, Markup().join(parts)
+        _WIDTH, _BOTTOM + 20, Markup().join([*axes, *lines, *labels])
     )
+
+
+def _points(
+    record: TrialRecord, dimensions: Mapping[str, Dimension], at: Mapping[str, float], accuracy: float
+) -> list[tuple[float, float]]:
+    heights = [(at[name], dimension.position(record.params[name])) for name, dimension in dimensions.items()]
+    return [*heights, (at[_ACCURACY], accuracy)]
 
 
 def _share(value: float, axis: Axis) -> float:
@@ -104,24 +117,24 @@ def _ticks(dimension: Dimension) -> list[tuple[float, str]]:
     return [(dimension.position(value), value_text(value)) for value in dimension.values[:_LABELS]]
 
 
-def _axis(x: float, name: str, ticks: Sequence[tuple[float, str]]) -> Markup:
-    labels = Markup().join(
-        Markup('<text x="{:.0f}" y="{:.0f}" text-anchor="middle" class="tick">{}</text>').format(
-            x, _height(share) + 4, escape(text)
-        )
-        for share, text in ticks
-    )
+def _axis(x: float, name: str) -> Markup:
     return Markup(
         '<line class="grid" x1="{x:.0f}" x2="{x:.0f}" y1="{top}" y2="{bottom}"/>'
-        '<text x="{x:.0f}" y="14" text-anchor="middle">{name}</text>{labels}'
-    ).format(x=x, top=_TOP, bottom=_BOTTOM, name=name.replace("_", " "), labels=labels)
+        '<text x="{x:.0f}" y="14" text-anchor="middle">{name}</text>'
+    ).format(x=x, top=_TOP, bottom=_BOTTOM, name=name.replace("_", " "))
 
 
-def _path(record: TrialRecord, top1: float, points: Sequence[tuple[float, float]], rank: int, count: int) -> Markup:
+def _tick(x: float, share: float, text: str) -> Markup:
+    return Markup('<text class="tick" x="{:.0f}" y="{:.0f}">{}</text>').format(x + 7, _height(share) + 4, text)
+
+
+def _path(
+    record: TrialRecord, top1: float, points: Sequence[tuple[float, float]], strength: float, is_best: bool
+) -> Markup:
     drawn = " ".join(f"{x:.0f},{_height(share):.1f}" for x, share in points)
-    kind = "s1" if rank == count else "s0"
+    opacity = 1.0 if is_best else 0.08 + 0.6 * strength**2
     return Markup('<polyline class="line {}" points="{}" stroke-opacity="{:.2f}"><title>{}</title></polyline>').format(
-        kind, drawn, 1.0 if rank == count else 0.08 + 0.6 * (rank / count) ** 2, f"trial {record.number}: {top1:.1f} %"
+        "s1" if is_best else "s0", drawn, opacity, f"trial {record.number}: {top1:.1f} %"
     )
 
 

@@ -16,7 +16,7 @@ _MOST_TRIALS = 300
 """Lines of the table of trials."""
 
 
-def write(outcome: Outcome) -> None:
+def write_report(outcome: Outcome) -> None:
     """Write ``report.html`` into the study's folder, whole or not at all."""
     names = [*outcome.importance, *(name for name in outcome.space.dimensions if name not in outcome.importance)]
     dimensions = {name: outcome.space.dimensions[name] for name in names}
@@ -32,7 +32,7 @@ def write(outcome: Outcome) -> None:
             dimensions=dimensions,
             trials=_ordered(outcome)[:_MOST_TRIALS],
             history=plots.history(outcome.records),
-            parallel=plots.parallel(outcome.records, dimensions),
+            parallel=plots.parallel(outcome.records, dimensions, outcome.best),
             pareto=plots.pareto(outcome.records, outcome.best) if latency else "",
             how=HOW,
             run_of=run_of,

@@ -13,7 +13,8 @@ import torch
 
 from hawklet.errors import HawkletError, StudyError
 from hawklet_trainer.data import PhotoSet
-from hawklet_trainer.train import TrainOptions, TrainResult, train_on
+from hawklet_trainer.finish import TrainResult
+from hawklet_trainer.train import TrainOptions, train_on
 from hawklet_trainer.train_options import changed
 from hawklet_trainer.training.terms import Progress
 from hawklet_trainer.tuning.dimension import Value, value_text

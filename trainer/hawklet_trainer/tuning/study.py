@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from hawklet.errors import StudyError
 from hawklet_trainer.conditions import require_same
@@ -37,7 +37,7 @@ class Objective(str, Enum):
     """Top-1 on val and the network's time for a picture: what no other trial is better than in both."""
 
     @property
-    def directions(self) -> list[str]:
+    def directions(self) -> list[Literal["maximize", "minimize"]]:
         """Of its values."""
         return ["maximize"] if self is Objective.ACCURACY else ["maximize", "minimize"]
 

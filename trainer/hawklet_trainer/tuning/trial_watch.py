@@ -45,4 +45,5 @@ class TrialWatch(Progress):
         if self._trial.should_prune():
             from optuna import TrialPruned
 
+            self._trial.set_user_attr("epochs", record.epoch)
             raise TrialPruned(f"in epoch {record.epoch} of {self._epochs}")

@@ -17,12 +17,12 @@ from hawklet_trainer.run import run_name
 from hawklet_trainer.train import TrainOptions
 from hawklet_trainer.train_options import changed
 from hawklet_trainer.training.terms import SILENT, Progress
-from hawklet_trainer.tuning import report
 from hawklet_trainer.tuning.dimension import values_text
 from hawklet_trainer.tuning.final_test import measure_on_test
 from hawklet_trainer.tuning.latency import measure_networks
 from hawklet_trainer.tuning.networks import require_networks, usual_values, with_weights
 from hawklet_trainer.tuning.outcome import RECORD, Outcome, best_of, importance_of, records_of, write_outcome
+from hawklet_trainer.tuning.report import write_report
 from hawklet_trainer.tuning.search import Plan, search
 from hawklet_trainer.tuning.space import DEFAULT, Space
 from hawklet_trainer.tuning.storage import (
@@ -206,7 +206,7 @@ def _concluded(study: Study, outcome: Outcome, say: _Say) -> Outcome:
     outcome = replace(outcome, records=records, best=best, importance=importance_of(study))
     outcome = replace(outcome, tests=_tested(outcome, say))
     write_outcome(outcome)
-    report.write(outcome)
+    write_report(outcome)
     return outcome
 
 
@@ -219,9 +219,8 @@ def _tested(outcome: Outcome, say: _Say) -> dict[int, dict[str, float]]:
             continue
         if not outcome.photos.items("test"):
             continue
-        say(f"measuring trial {record.number} on the test pictures")
         model = str(record.params.get("model", outcome.beginning.conditions["model"]))
-        run = measure_on_test(outcome.folder / run_of(record.number), model, outcome.photos)
+        run = measure_on_test(outcome.folder / run_of(record.number), model, outcome.photos, say)
         test = run.manifest["metrics"]["test"]
         found[record.number] = {"top1": test["top1"], "macro_f1": test["macro_f1"]}
     return found
