@@ -20,7 +20,7 @@ from hawklet_trainer.models.entry import STRIDE, ModelEntry
 LEAST_PROPOSED = 96
 """Pixels; a network that halves its input five times has three places a side to look at there."""
 MOST_ENLARGED = 3
-"""Pretrained features of a small picture get better until it is enlarged about this many times, and no better then."""
+"""Pretrained features of a small picture get better the more it is enlarged; most of that is had by then."""
 _MOST_LOOKED_AT = 500
 """Pictures whose size is looked at; more tell no more."""
 
@@ -79,10 +79,8 @@ def _for_board(target: str, entry: ModelEntry) -> Proposal:
 def _for_pictures(photos: PhotoSet, entry: ModelEntry, seen: float) -> Proposal:
     shown = median_short_side([photo for split in SPLITS for photo in photos.items(split)]) * seen
     side = max(_multiple(MOST_ENLARGED * shown), _least(entry))
-    return Proposal(
-        side,
-        f"{side / shown:.1f} times the {shown:.0f} pixels that the middle one of the pictures shows of its shorter side",
-    )
+    pixels = f"the {shown:.0f} pixels that the middle one of the pictures shows of its shorter side"
+    return Proposal(side, f"{side / shown:.1f} times {pixels}")
 
 
 def _least(entry: ModelEntry) -> int:

@@ -39,7 +39,6 @@ from hawklet_trainer.trackers import open_trackers
 from hawklet_trainer.training.find_lr import find_lr
 from hawklet_trainer.training.freed_memory import keep_freed_memory
 from hawklet_trainer.training.head import train_head
-from hawklet_trainer.training.head_dropout import hiding_features
 from hawklet_trainer.training.loop import Execution, fine_tune
 from hawklet_trainer.training.seeds import seed_everything
 from hawklet_trainer.training.terms import EpochRecord, History, Progress, TrainConfig
@@ -366,10 +365,7 @@ def _train(
         training = _with_found_lr(folder, net, training, loading, say)
     execution = Execution(None, means.compiling, state, loading, means.processes)
     blocks = [block.parameters for block in blocks_of(net, entry)]
-    with (
-        teaching(training.teacher, *subject) as teacher,
-        hiding_features(net, head_of(net, entry), training.config.dropout),
-    ):
+    with teaching(training.teacher, *subject) as teacher:
         history = fine_tune(
             net, *subject, training.config, blocks=blocks, teacher=teacher, progress=progress, execution=execution
         )

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from hawklet.errors import DataError
-from hawklet_trainer.crossval.folds import make_folds, read_pool
-from hawklet_trainer.data import Photo, PhotoSet, Place
+from hawklet_trainer.crossval.folds import make_folds, pool_of
+from hawklet_trainer.data import Photo, PhotoSet, Place, read_photos
 
 LABELS = ("blue", "green", "red")
 
@@ -84,7 +84,7 @@ def test_a_class_with_fewer_groups_than_folds_is_refused_however_many_pictures_i
 def test_a_test_split_of_the_source_is_in_no_fold(draw_photos: Callable[..., Path]) -> None:
     draw_photos(6, "train", first=0)
     source = draw_photos(3, "test", first=100)
-    pool = read_pool(source, seed=0)
+    pool = pool_of(source, read_photos(source))
     assert pool.held_out == 9
     assert {photo.path.parent.parent.name for photo in pool.photos.items("train")} == {"train"}
     assert len(pool.photos.items("train")) == 18
@@ -96,7 +96,7 @@ def test_groups_of_an_index_are_kept_together(colour_photos: Path, tmp_path: Pat
         writer = csv.writer(stream)
         writer.writerow(("path", "label", "group"))
         writer.writerows((path, path.parent.name, f"{path.parent.name}-{n // 2}") for n, path in enumerate(paths))
-    pool = read_pool(tmp_path / "index.csv", seed=0)
+    pool = pool_of(tmp_path / "index.csv", read_photos(tmp_path / "index.csv"))
     assert pool.held_out == 0 and len(pool.photos.items("train")) == 36
     fold_of: dict[str, set[int]] = {}
     for number, fold in enumerate(make_folds(pool.photos, 3, seed=0)):

@@ -28,12 +28,12 @@ def _hidden(net: nn.Sequential) -> float:
 def test_the_share_that_was_asked_for_is_hidden_instead_of_the_networks_own(share: float | None, hidden: float) -> None:
     torch.manual_seed(0)
     net = _net().train()
-    with hiding_features(net, net[2], share):  # type: ignore[arg-type]
+    with hiding_features(net, share):
         assert _hidden(net) == pytest.approx(hidden, abs=0.06)
     assert _hidden(net) == pytest.approx(0.9, abs=0.06)
 
 
 def test_nothing_is_hidden_where_the_network_does_not_learn() -> None:
     net = _net().eval()
-    with hiding_features(net, net[2], 0.5):  # type: ignore[arg-type]
+    with hiding_features(net, 0.5):
         assert _hidden(net) == 0.0

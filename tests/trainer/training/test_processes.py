@@ -25,7 +25,6 @@ sys.path[:0] = json.loads(sys.argv[1])
 import torch
 torch.set_num_threads(1)
 from pathlib import Path
-from hawklet_trainer.augment import Augment
 from hawklet_trainer.data import PixelSource, read_photos
 from hawklet_trainer.training.loop import Execution, fine_tune
 from hawklet_trainer.training.processes import start
@@ -45,7 +44,7 @@ def batches(self, order, begin=0):
 PixelSource.batches = batches
 torch.manual_seed(0)
 net = TinyNet(3)
-config = TrainConfig(**json.loads(sys.argv[4]), augment=Augment.NONE, flip=False)
+config = TrainConfig.from_plain({**json.loads(sys.argv[4]), "augment": "none", "flip": False})
 history = fine_tune(net, read_photos(folder), SPEC, ZERO_POINT, SCALE, config,
                     execution=Execution(Speed(), processes=processes))
 record = history.records[-1]
@@ -61,7 +60,8 @@ def test_two_processes_learn_what_one_does_and_see_every_picture_once(
 ) -> None:
     program = tmp_path / "program.py"
     program.write_text(_PROGRAM)
-    options = {"epochs": 2, "batch": 8, "lr": 0.01, "accumulate": accumulate, "freeze_batch_norm": True, "dropout": 0.0}
+    options = {"epochs": 2, "batch": 8, "accumulate": accumulate, "optimizer": "sgd", "lr": 0.05}
+    options |= {"freeze_batch_norm": True, "dropout": 0.0}  # what is hidden is each process's own chance
     told = [json.dumps(sys.path), str(colour_photos), str(tmp_path), json.dumps(options)]
     # It starts the second process by itself, as the command would.
     subprocess.run([sys.executable, str(program), *told], check=True, timeout=300, env=_alone())
@@ -76,10 +76,10 @@ def test_two_processes_learn_what_one_does_and_see_every_picture_once(
     config = TrainConfig.from_plain({**options, "augment": "none", "flip": False})
     history = fine_tune(net, photos, SPEC, ZERO_POINT, SCALE, config, execution=Execution(Speed()))
     for name, tensor in net.state_dict().items():
-        assert first["weights"][name] == pytest.approx(tensor.flatten().tolist(), abs=2e-3)
+        assert first["weights"][name] == pytest.approx(tensor.flatten().tolist(), abs=1e-4)
     record = history.records[-1]
     alone = [record.train_loss, record.train_top1, record.val_loss, record.val_top1]
-    assert first["curve"] == pytest.approx(alone, rel=1e-2)
+    assert first["curve"] == pytest.approx(alone, rel=1e-3)
 
 
 def _alone() -> dict[str, str]:

@@ -12,7 +12,7 @@ import numpy as np
 from hawklet.errors import RunError, UsageError
 from hawklet_trainer.conditions import conditions_of, digest_of, require_same
 from hawklet_trainer.crossval.fold_run import FoldFigures, delete_weights, read_answers, train_fold
-from hawklet_trainer.crossval.folds import Pool, make_folds, read_pool
+from hawklet_trainer.crossval.folds import Pool, make_folds, pool_of
 from hawklet_trainer.crossval.record import (
     RECORD,
     Begun,
@@ -24,10 +24,10 @@ from hawklet_trainer.crossval.record import (
 from hawklet_trainer.crossval.report import Content, write_report
 from hawklet_trainer.crossval.spread import Spread, spread_of
 from hawklet_trainer.data import PhotoSet
-from hawklet_trainer.data.importing import for_training
 from hawklet_trainer.evaluation.analysis import Analysis, analyse
 from hawklet_trainer.evaluation.answers import Answers
 from hawklet_trainer.run import run_name
+from hawklet_trainer.source_photos import read_source
 from hawklet_trainer.train import TrainOptions, require_trainable
 from hawklet_trainer.training.terms import SILENT, Progress
 
@@ -91,7 +91,7 @@ def cross_validate(
         raise UsageError(f"--folds must be 2 or more, got {options.folds}")
     require_trainable(training)
     name = _name(training)
-    folder = training.out / name
+    folder = training.out.expanduser() / name
     if folder.exists() and not (folder / RECORD).is_file() and any(folder.iterdir()):
         raise RunError(f"{folder} is there already and is no cross-validation; give --name another")
     pool = _read(training, say)
@@ -116,11 +116,8 @@ def _name(training: TrainOptions) -> str:
 
 
 def _read(training: TrainOptions, say: Callable[[str], None]) -> Pool:
-    source = for_training(training.photos, training.out, say)
-    say(f"checking the pictures in {source}")
-    pool = read_pool(source, training.config.seed)
-    for warning in pool.photos.warnings:
-        say(f"warning: {warning}")
+    source, photos = read_source(training.photos, training.out, training.config.seed, say)
+    pool = pool_of(source, photos)
     if pool.held_out:
         say(f"the {pool.held_out} test pictures of {source} are in no fold and are not looked at")
     return pool

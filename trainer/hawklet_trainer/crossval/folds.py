@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hawklet.errors import DataError
-from hawklet_trainer.data import SPLITS, Photo, PhotoSet, Place, read_photos
+from hawklet_trainer.data import SPLITS, Photo, PhotoSet, Place
 from hawklet_trainer.data.listing import list_photos
 from hawklet_trainer.data.splitting import VAL_SHARE, belonging_together, split_photos
 
@@ -28,13 +28,13 @@ class Pool:
     """Test pictures of the source's own, which are in no fold."""
 
 
-def read_pool(source: Path, seed: int) -> Pool:
-    """Read photos for folds, whatever split they are in; a test split of the source's own is left alone.
+def pool_of(source: Path, photos: PhotoSet) -> Pool:
+    """Put photos together for folds, whatever split they are in; a test split of the source's own is left alone.
 
-    Raises:
-        DataError: nothing can be trained on these.
+    Args:
+        source: Where they were read from.
+        photos: As :func:`~hawklet_trainer.data.read_photos` gave them.
     """
-    photos = read_photos(source, seed)
     held_out = photos.items("test") if "test" in list_photos(source).found else []
     left_alone = set(held_out)
     pooled = [photo for split in SPLITS for photo in photos.items(split) if photo not in left_alone]

@@ -5,8 +5,8 @@ The words that the others share are in :mod:`~hawklet_trainer.training.terms`: c
 Two stages:
 
 * :mod:`~hawklet_trainer.training.head`: the last layer alone, on cached features.
-* :mod:`~hawklet_trainer.training.loop`: fine-tuning, epoch by epoch; :mod:`~hawklet_trainer.training.learner`: one step;
-  :mod:`~hawklet_trainer.training.judging`: how good it is on val.
+* :mod:`~hawklet_trainer.training.loop`: fine-tuning, epoch by epoch; :mod:`~hawklet_trainer.training.learner`: one
+  step; :mod:`~hawklet_trainer.training.judging`: how good it is on val.
 
 What they are made of:
 

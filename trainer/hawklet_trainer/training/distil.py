@@ -71,15 +71,20 @@ def _catching(
     missing = [matched.layer for matched in layers if matched.layer not in modules]
     if missing:
         raise UsageError(f"layers to match must be in both networks, {missing[0]} is not in {type(net).__name__}")
-    watched = {matched.layer: modules[matched.layer] for matched in layers} or {"": _last_linear(net)}
+    watched = {matched.layer: modules[matched.layer] for matched in layers} or {"": last_linear(net)}
     for path, module in watched.items():
         yield module.register_forward_pre_hook(lambda _m, inputs, path=path: seen.__setitem__(path, inputs[0]))
 
 
-def _last_linear(net: nn.Module) -> nn.Linear:
+def last_linear(net: nn.Module) -> nn.Linear:
+    """The network's head.
+
+    Raises:
+        UsageError: it has no linear layer.
+    """
     linears = [module for module in net.modules() if isinstance(module, nn.Linear)]
     if not linears:
-        raise UsageError(f"features can be matched of networks that end in an nn.Linear, got {type(net).__name__}")
+        raise UsageError(f"a network must end in an nn.Linear to have a head, got {type(net).__name__}")
     return linears[-1]
 
 

@@ -8,21 +8,26 @@ from contextlib import contextmanager
 from torch import nn
 from torch.nn import functional
 
+from hawklet_trainer.training.distil import last_linear
+
 
 @contextmanager
-def hiding_features(net: nn.Module, head: nn.Linear, share: float | None) -> Iterator[None]:
-    """Hide this share of what reaches ``head`` while the network learns, instead of what its own dropout hides.
+def hiding_features(net: nn.Module, share: float | None) -> Iterator[None]:
+    """Hide this share of what reaches the head while the network learns, instead of what its own dropout hides.
 
     Nothing of the network's structure changes.
 
     Args:
         net: The network.
-        head: Its last layer.
         share: 0..1; None leaves all as it is.
+
+    Raises:
+        UsageError: it has no linear layer.
     """
     if share is None:
         yield
         return
+    head = last_linear(net)
     own = {module: module.p for module in net.modules() if isinstance(module, nn.Dropout)}
     for module in own:
         module.p = 0.0

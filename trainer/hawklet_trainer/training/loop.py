@@ -27,6 +27,7 @@ from hawklet_trainer.training.class_balance import class_weights
 from hawklet_trainer.training.distil import MatchedLayer, catching_features
 from hawklet_trainer.training.epoch_plan import EpochPlan, plan_epoch, steps_of
 from hawklet_trainer.training.freed_memory import keep_freed_memory
+from hawklet_trainer.training.head_dropout import hiding_features
 from hawklet_trainer.training.inputs import as_input
 from hawklet_trainer.training.judging import Judge, Verdict
 from hawklet_trainer.training.kept_speeds import fastest_way
@@ -132,7 +133,11 @@ def fine_tune(
             execution.processes.world,
         )
         matched = (net, teacher.net, config.match_features, teacher.matched) if teacher else (net, None, 0.0)
-        with telling_of_killed_workers(), catching_features(*matched) as features:
+        with (
+            telling_of_killed_workers(),
+            hiding_features(net, config.dropout),
+            catching_features(*matched) as features,
+        ):
             loss = TrainingLoss(config, _weights(photos, config, execution.processes.device), features)
             course = _Course(net, photos, spec, (zp, scale), config, blocks, teacher, loss, progress, execution)
             return course.run(Checkpoint(execution.checkpoint, conditions, execution.processes.is_first))

@@ -120,7 +120,10 @@ class Together(Processes):
         return self._of_each(padded).transpose(0, 1).flatten(0, 1)[:count]
 
     def _of_each(self, tensor: torch.Tensor) -> torch.Tensor:
-        return cast("torch.Tensor", self._fabric.all_gather(tensor.to(self.device)))
+        mine = tensor.to(self.device)
+        gathered = [torch.empty_like(mine) for _ in range(self.world)]
+        torch.distributed.all_gather(gathered, mine)
+        return torch.stack(gathered)
 
     def share_buffers(self, net: nn.Module) -> None:
         for buffer in net.buffers():

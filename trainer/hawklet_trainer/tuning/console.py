@@ -103,7 +103,8 @@ def _table(outcome: Outcome) -> Table:
         tested = outcome.tests.get(record.number)
         cells = [str(record.number), f"{record.top1:.1f} %", f"{tested['top1']:.1f} %" if tested else "-"]
         cells += [f"{record.latency_ms:.3g}"] if record.latency_ms is not None else []
-        table.add_row(*cells, str(outcome.folder / run_of(record.number)) if tested else f"on {record.host}")
+        here = record.number in outcome.here
+        table.add_row(*cells, str(outcome.folder / run_of(record.number)) if here else f"on {record.host}")
     return table
 
 
@@ -122,8 +123,5 @@ def _lines(outcome: Outcome) -> list[str]:
 
 
 def _next(outcome: Outcome) -> list[str]:
-    if not outcome.best or not outcome.tests:
-        return []
-    best = next(record for record in outcome.best if record.number in outcome.tests)
-    model = str(best.params.get("model", outcome.beginning.conditions["model"]))
-    return [convert_command(outcome.folder / run_of(best.number), model)]
+    here = [record.number for record in outcome.best if record.number in outcome.here]
+    return [convert_command(outcome.folder / run_of(number), outcome.model_of(number)) for number in here[:1]]

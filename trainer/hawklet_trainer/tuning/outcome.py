@@ -154,8 +154,10 @@ class Outcome:
     """See :func:`best_of`."""
     importance: Mapping[str, float] = field(default_factory=dict)
     """See :func:`importance_of`."""
+    here: frozenset[int] = frozenset()
+    """Numbers of the best trials whose runs are on this machine."""
     tests: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
-    """``top1`` and ``macro_f1`` on the test pictures, percent, by number of the trial: of the best that are here."""
+    """Their ``top1`` and ``macro_f1`` on the test pictures, percent; empty where there are no such pictures."""
     ended: str = ""
     """``trials``, ``time`` or ``request``; empty while it goes on."""
 
@@ -168,6 +170,11 @@ class Outcome:
     def seconds(self) -> float:
         """What all trials took."""
         return sum(record.seconds or 0.0 for record in self.records)
+
+    def model_of(self, number: int) -> str:
+        """The network of a trial."""
+        searched = self.records[number].params.get("model")
+        return str(self.beginning.conditions["model"] if searched is None else searched)
 
     def counts(self) -> dict[str, int]:
         """Trials by state."""
@@ -190,7 +197,7 @@ def write_outcome(outcome: Outcome) -> None:
             "space": outcome.space.plain(),
             "conditions": beginning.conditions,
             "data": {"path": str(photos.folder), "digest": photos.digest, "counts": photos.counts()},
-            "latency": {"how": HOW, "machine": beginning.measured_on, "ms": beginning.latencies},
+            "latency": _latency(beginning),
             "trials": [record.to_dict() for record in outcome.records],
             "best": [record.number for record in outcome.best],
             "importance": dict(outcome.importance),
@@ -198,3 +205,9 @@ def write_outcome(outcome: Outcome) -> None:
             "versions": {**versions(), "optuna": version("optuna")},
         },
     )
+
+
+def _latency(beginning: Beginning) -> dict[str, Any] | None:
+    if not beginning.latencies:
+        return None
+    return {"how": HOW, "machine": beginning.measured_on, "ms": beginning.latencies}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -120,7 +121,8 @@ def _trained(trial: Trial, params: Mapping[str, Value], plan: Plan, watcher: Pro
 def _worth(trial: Trial, result: TrainResult, plan: Plan) -> tuple[float, ...]:
     history = result.history
     best = next(record for record in history.records if record.epoch == history.best_epoch)
-    trial.set_user_attr("val_loss", best.val_loss)
+    if math.isfinite(best.val_loss):
+        trial.set_user_attr("val_loss", best.val_loss)
     trial.set_user_attr("epochs", history.records[-1].epoch)
     if plan.objective is Objective.ACCURACY:
         return (result.val.top1,)

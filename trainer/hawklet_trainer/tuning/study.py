@@ -16,6 +16,7 @@ from hawklet_trainer.conditions import require_same
 
 if TYPE_CHECKING:
     from optuna import Study
+    from optuna.samplers import TPESampler
     from optuna.storages import RDBStorage
 
 _ATTRIBUTE = "hawklet"
@@ -23,7 +24,8 @@ _ATTRIBUTE = "hawklet"
 _SCHEMA = "hawklet-study/1"
 _RANDOM_TRIALS = 10
 """So many are drawn without regard to the earlier ones; a third of the trials, where those are few."""
-_WARM_UP_TENTHS = 2
+_SPARED_TRIALS, _SPARED_TENTHS = 5, 2
+"""The first trials, and the first tenths of every trial's training, in which none is given up."""
 DEFAULTS, FAILED, BROKEN_OFF = "defaults", "failed", "broken_off"
 """User attributes of trials."""
 
@@ -56,43 +58,46 @@ class Beginning:
     """The machine of these."""
 
 
-def open_study(storage: RDBStorage, name: str, objective: Objective, seed: int, trials: int, alone: bool) -> Study:
+def open_study(storage: RDBStorage, name: str, objective: Objective) -> Study:
     """A study by its name, a new one where there is none.
 
-    The sampler is TPE (J. Bergstra et al., "Algorithms for hyper-parameter optimization", 2011; S. Watanabe, "Tree-
-    structured Parzen estimator", 2023), which takes trials that run elsewhere for bad ones, so that machines do not try
-    the same. A trial is given up by the median of the others at the same share of its training.
-
-    Args:
-        storage: Where it is.
-        name: Of the study.
-        objective: What it is after.
-        seed: Of the sampler, for whoever is alone with it; others draw their own way.
-        trials: How many there are to be.
-        alone: Whether no other machine can know the storage.
+    A trial is given up by the median of the others at the same share of its training.
     """
     import optuna
 
-    study = optuna.create_study(storage=storage, study_name=name, directions=objective.directions, load_if_exists=True)
-    study.sampler = optuna.samplers.TPESampler(
-        n_startup_trials=min(_RANDOM_TRIALS, max(3, trials // 3)),
-        constant_liar=True,
-        seed=_seed(seed, len(study.get_trials(deepcopy=False)), alone),
-    )
     # A tenth of the training is a step, since trials may have different numbers of epochs.
-    study.pruner = optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=_WARM_UP_TENTHS)
-    return study
+    pruner = optuna.pruners.MedianPruner(n_startup_trials=_SPARED_TRIALS, n_warmup_steps=_SPARED_TENTHS)
+    return optuna.create_study(
+        storage=storage, study_name=name, directions=objective.directions, pruner=pruner, load_if_exists=True
+    )
+
+
+def make_sampler(study: Study, seed: int, trials: int, alone: bool) -> TPESampler:
+    """What chooses a trial's values by what the earlier ones came to: TPE (J. Bergstra et al., "Algorithms for
+    hyper-parameter optimization", 2011; S. Watanabe, "Tree-structured Parzen estimator", 2023).
+
+    Trials that run elsewhere count as bad ones (constant liar), so that machines do not try the same.
+
+    Args:
+        study: Whose trials it is for.
+        seed: For whoever is alone with the study; others draw their own way.
+        trials: How many there are to be.
+        alone: Whether no other machine can know the storage.
+    """
+    from optuna.samplers import TPESampler
+    from optuna.trial import TrialState
+
+    there = study.get_trials(deepcopy=False)
+    alone = alone and all(trial.state is not TrialState.RUNNING for trial in there)
+    mine = 0 if alone else zlib.crc32(f"{host()}/{os.getpid()}".encode())
+    # What goes on, or joins, must not draw what was drawn before.
+    own = (seed + len(there) + mine) % 2**32
+    return TPESampler(n_startup_trials=min(_RANDOM_TRIALS, max(3, trials // 3)), constant_liar=True, seed=own)
 
 
 def host() -> str:
     """This machine's name."""
     return platform.node() or "unnamed"
-
-
-def _seed(seed: int, trials: int, alone: bool) -> int:
-    """A search that goes on, or is joined, must not draw what it drew before."""
-    mine = 0 if alone else zlib.crc32(f"{host()}/{os.getpid()}".encode())
-    return (seed + trials + mine) % 2**32
 
 
 def beginning_of(study: Study) -> Beginning | None:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from hawklet.errors import RunError
 from hawklet_trainer.conditions import conditions_of, digest_of
-from hawklet_trainer.data import SPLITS, PhotoSet, read_photos
-from hawklet_trainer.data.importing import for_training
+from hawklet_trainer.data import SPLITS, PhotoSet
 from hawklet_trainer.models.latency import conditions as machine
 from hawklet_trainer.run import run_name
+from hawklet_trainer.source_photos import read_source
 from hawklet_trainer.train import TrainOptions
 from hawklet_trainer.train_options import changed
 from hawklet_trainer.training.terms import SILENT, Progress
@@ -39,6 +39,7 @@ from hawklet_trainer.tuning.study import (
     Objective,
     begin,
     beginning_of,
+    make_sampler,
     open_study,
     require_same_beginning,
 )
@@ -93,11 +94,12 @@ def tune(options: TuneOptions, progress: Progress = SILENT, say: _Say = lambda l
     _require_free(folder)
     url = storage_url(options.storage, folder)
     options = _settled(options, say)
-    photos = _read(options.training, say)
+    training = options.training
+    _, photos = read_source(training.photos, training.out, training.config.seed, say)
     folder.mkdir(parents=True, exist_ok=True)
     with naming_failures(url):
-        seed, alone = options.training.config.seed, options.storage is None
-        study = open_study(open_storage(url), name, options.objective, seed, options.trials, alone)
+        study = open_study(open_storage(url), name, options.objective)
+        study.sampler = make_sampler(study, training.config.seed, options.trials, alone=options.storage is None)
         beginning = _begin_or_join(study, options, photos, say)
         _require_own_folder(folder, beginning)
         outcome = Outcome(name, folder, beginning, options.objective, options.space, photos, tuple(records_of(study)))
@@ -123,15 +125,6 @@ def _settled(options: TuneOptions, say: _Say) -> TuneOptions:
     training = changed(options.training, options.space.fixed)
     require_networks(options.space, training)
     return replace(options, training=training, space=with_weights(options.space, training, say))
-
-
-def _read(training: TrainOptions, say: _Say) -> PhotoSet:
-    source = for_training(training.photos, training.out, say)
-    say(f"checking the pictures in {source}")
-    photos = read_photos(source, training.config.seed)
-    for warning in photos.warnings:
-        say(f"warning: {warning}")
-    return photos
 
 
 def _begin_or_join(study: Study, options: TuneOptions, photos: PhotoSet, say: _Say) -> Beginning:
@@ -178,11 +171,12 @@ def _require_own_folder(folder: Path, beginning: Beginning) -> None:
 def _lines(outcome: Outcome) -> list[str]:
     counts = outcome.photos.counts()
     searched = [f"searched: {name}, {values_text(dimension)}" for name, dimension in outcome.space.dimensions.items()]
-    return [
-        *searched,
-        f"chosen by val ({counts['val']} pictures, one is {100 / counts['val']:.1f} points); the {counts['test']} test "
-        "pictures are not looked at before the search is over",
-    ]
+    test = (
+        f"the {counts['test']} test pictures are not looked at before the search is over"
+        if counts["test"]
+        else "there are no test pictures, so the best one's accuracy will be flattered"
+    )
+    return [*searched, f"chosen by val ({counts['val']} pictures, one is {100 / counts['val']:.1f} points); {test}"]
 
 
 def _plan(outcome: Outcome, options: TuneOptions) -> Plan:
@@ -203,24 +197,20 @@ def _plan(outcome: Outcome, options: TuneOptions) -> Plan:
 def _concluded(study: Study, outcome: Outcome, say: _Say) -> Outcome:
     records = tuple(records_of(study))
     best = tuple(best_of(records, outcome.objective))
-    outcome = replace(outcome, records=records, best=best, importance=importance_of(study))
-    outcome = replace(outcome, tests=_tested(outcome, say))
+    here = frozenset(record.number for record in best if is_here(outcome.folder, record.number))
+    for record in best:
+        if record.number not in here:
+            say(f"the run of trial {record.number} is in the study's folder on {record.host}")
+    outcome = replace(outcome, records=records, best=best, here=here, importance=importance_of(study))
+    if outcome.photos.items("test"):
+        outcome = replace(outcome, tests={number: _tested(outcome, number, say) for number in sorted(here)})
     write_outcome(outcome)
     write_report(outcome)
     return outcome
 
 
-def _tested(outcome: Outcome, say: _Say) -> dict[int, dict[str, float]]:
-    """Figures on test of the best trials whose runs are on this machine."""
-    found = {}
-    for record in outcome.best:
-        if not is_here(outcome.folder, record.number):
-            say(f"the run of trial {record.number} is in the study's folder on {record.host}")
-            continue
-        if not outcome.photos.items("test"):
-            continue
-        model = str(record.params.get("model", outcome.beginning.conditions["model"]))
-        run = measure_on_test(outcome.folder / run_of(record.number), model, outcome.photos, say)
-        test = run.manifest["metrics"]["test"]
-        found[record.number] = {"top1": test["top1"], "macro_f1": test["macro_f1"]}
-    return found
+def _tested(outcome: Outcome, number: int, say: _Say) -> dict[str, float]:
+    """Figures on test of a trial whose run is on this machine."""
+    run = measure_on_test(outcome.folder / run_of(number), outcome.model_of(number), outcome.photos, say)
+    test = run.manifest["metrics"]["test"]
+    return {"top1": test["top1"], "macro_f1": test["macro_f1"]}
