@@ -3,6 +3,9 @@
 ========================  ==============================================================================
 ``train_command``         ``hawklet train``
 ``evaluate_command``      ``hawklet evaluate``
+``crossval_command``      ``hawklet crossval``
+``tune_command``          ``hawklet tune``
+``train_options``         the options of a training, which three commands take
 ``model_commands``        ``hawklet models`` and ``hawklet weights``
 ``model_table``           how ``hawklet models`` looks
 ``data_commands``         ``hawklet data``
@@ -21,6 +24,10 @@
 ``machine``               this machine: its processor, and where what was measured on it is kept
 ``training``              the head, the loop, and what they are made of (a package)
 ``evaluation``            how good a classifier is, and the report (a package)
+``crossval``              every picture tested once, by a network trained without it (a package)
+``tuning``                the search for options that train best (a package)
+``conditions``            what a work of many trainings began with, and goes on with
+``source_photos``         the photos that a command names, brought in, checked and split
 ``console``               what a terminal shows of a training
 ``available_memory``      how much memory may be taken
 ``threads``               how torch's threads wait beside a busy neighbour

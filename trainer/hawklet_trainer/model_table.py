@@ -39,7 +39,8 @@ def _row(facts: ModelFacts) -> tuple[str, ...]:
 
 
 def _weights(weights: Weights) -> str:
-    return "here" if weights.here else f"from {' or '.join(source.split()[0] for source in weights.sources)}"
+    """Where the file is, or the kind of place that is asked first; ``hawklet weights list`` names them all."""
+    return "here" if weights.here else f"from {weights.sources[0].split()[0]}"
 
 
 def _notes(facts: Sequence[ModelFacts]) -> list[str]:

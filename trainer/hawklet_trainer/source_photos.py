@@ -26,8 +26,17 @@ def read_source(photos: Path, runs: Path, seed: int, say: Callable[[str], None])
         UsageError: runs would be written among them.
     """
     source = for_training(photos, runs, say)
+    return source, checked_photos(source, seed, say)
+
+
+def checked_photos(source: Path, seed: int, say: Callable[[str], None]) -> PhotoSet:
+    """Check and split photos of a layout of ours; what is wrong with them is said.
+
+    Raises:
+        DataError: nothing can be trained on these.
+    """
     say(f"checking the pictures in {source}")
     found = read_photos(source, seed)
     for warning in found.warnings:
         say(f"warning: {warning}")
-    return source, found
+    return found

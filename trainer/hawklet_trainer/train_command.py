@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hawklet.errors import UsageError
+from hawklet.errors import TrainingError, UsageError
 from hawklet_trainer.train_options import COMPUTING, TRAINING, WATCHING, asked_for, folder_options, given, means_of
 
 if TYPE_CHECKING:
@@ -62,7 +62,10 @@ def _help_silently(start: Any) -> None:
     from hawklet_trainer.training.terms import Progress
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    start(Progress(), lambda line: None)  # comes back by ending this process
+    try:
+        start(Progress(), lambda line: None)  # comes back by ending this process
+    except (UsageError, TrainingError) as error:
+        raise SystemExit(error.exit_code) from error  # the first process says the same
 
 
 def _start(

@@ -154,6 +154,17 @@ def test_what_cannot_be_divided_is_refused_before_anything_is_trained(options: C
     assert not (tmp_path / "cv").exists()
 
 
+@pytest.mark.parametrize("option", ["teacher", "weights"])
+def test_what_has_learned_from_the_pictures_before_is_refused(
+    options: CrossvalOptions, finished: CrossvalResult, option: str
+) -> None:
+    run = finished.folder / "fold-1"
+    value = run if option == "teacher" else str(run / BEST)
+    asked = replace(options, training=replace(options.training, **{option: value}))
+    with pytest.raises(UsageError, match=rf"24 of the 36 pictures were learned from by .*fold-1 \(--{option}\)"):
+        cross_validate(asked)
+
+
 def test_the_command_prints_mean_spread_and_where_the_report_is(
     colour_photos: Path, tmp_path: Path, small_network: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

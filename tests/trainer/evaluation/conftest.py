@@ -31,16 +31,16 @@ NOTE = "train and validation part ways since epoch 2; try <more pictures>"
 @pytest.fixture(scope="session", autouse=True)
 def _small_model() -> Iterator[None]:
     """TinyNet, as a model of the registry."""
-    MODELS["small"] = replace(
+    MODELS["colours"] = replace(
         MODELS["resnet18"],
-        name="small",
+        name="colours",
         build=lambda classes, height, width: TinyNet(classes),
         head="head",
         stem=None,
         weights=None,
     )
     yield
-    del MODELS["small"]
+    del MODELS["colours"]
 
 
 @pytest.fixture(scope="session")
@@ -51,7 +51,7 @@ def trained(colour_photos: Path) -> Trained:
     net = train_tiny(as_input(pixels, ZERO_POINT, SCALE), torch.from_numpy(truth))
     history, loaded = History(RECORDS, notes=[NOTE]), LoadedWeights("none", "")
     return Trained(
-        net, Architecture("small"), photos, SPEC, ZERO_POINT, SCALE, TrainConfig(), history, RECORDS, {}, loaded
+        net, Architecture("colours"), photos, SPEC, ZERO_POINT, SCALE, TrainConfig(), history, RECORDS, {}, loaded
     )
 
 

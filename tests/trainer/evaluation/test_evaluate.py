@@ -146,7 +146,7 @@ def test_a_bundle_without_photos_is_measured_on_its_runs(small_run: Path, tiny_b
         (("{run}", "nowhere", "--split", "val"), 1, "say where they are now: hawklet evaluate RUN PHOTOS --split"),
         (("{run}", "{run}"), 1, "must be named by the model's labels, got 'weights'"),
         (("{run}", "--split", "all"), 2, "'all' is not one of"),
-        (("{run}", "--model", "mobilenet_v2"), 2, "--model must be the run's own, which is 'small'"),
+        (("{run}", "--model", "mobilenet_v2"), 2, "--model must be the run's own, which is 'colours'"),
         (("{run}", "--variant", "int8-tflite"), 2, "--variant picks a model of a bundle"),
         (("{bundle}",), 2, "a bundle carries no labelled pictures"),
         (("{bundle}", "--variant", "int8-tflite"), 2, "got --variant int8-tflite"),

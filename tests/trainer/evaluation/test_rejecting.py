@@ -64,6 +64,15 @@ def test_scores_that_promise_it_are_not_believed_against_the_pictures() -> None:
     assert fitted.precision == pytest.approx(200 / 3)
 
 
+def test_one_sure_mistake_does_not_silence_a_class_of_few_pictures_and_many_do_silence_it() -> None:
+    """A wrong label among the pictures scores high, too; a network that is too sure of a class is so throughout."""
+    scores = [0.999, 0.995, *np.linspace(0.99, 0.96, 14).tolist()]
+    once = _fit(scores, [True, False] + [True] * 14, 0.95)
+    assert (once.ground, once.least, once.accepted) == (Ground.SCORE, 0.95, 16)
+    often = _fit(scores, [True, False] + [True, False] * 7, 0.95)
+    assert (often.ground, often.accepted) == (Ground.MEASURED, 1)
+
+
 def test_nothing_below_the_lowest_score_that_was_seen_is_accepted() -> None:
     assert 0.96 < _fit([0.97] * 80, [True] * 80, 0.95).least < 0.97
 

@@ -55,6 +55,27 @@ def test_a_file_that_is_no_database_is_refused_by_name(tmp_path: Path) -> None:
         open_storage(storage_url(None, tmp_path))
 
 
+def test_a_machine_that_begins_at_the_same_moment_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sqlalchemy.exc import IntegrityError
+
+    from hawklet_trainer.tuning import storage
+
+    tries, opened = [], storage._open
+
+    def beaten_once(url: object) -> object:
+        tries.append(url)
+        if len(tries) == 1:
+            raise IntegrityError("insert", {}, Exception("UNIQUE constraint failed: alembic_version.version_num"))
+        return opened(url)
+
+    monkeypatch.setattr(storage, "_open", beaten_once)
+    monkeypatch.setattr(storage, "_PAUSE_S", 0.0)
+    open_storage(storage_url(None, tmp_path))
+    assert len(tries) == 2
+
+
 def test_secrets_in_what_a_database_says_are_blanked_out() -> None:
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import OperationalError

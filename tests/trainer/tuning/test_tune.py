@@ -25,7 +25,7 @@ from hawklet_trainer.tuning.console import SearchConsole
 from hawklet_trainer.tuning.dimension import Choice, Range
 from hawklet_trainer.tuning.outcome import Outcome
 from hawklet_trainer.tuning.space import Space, default_space
-from hawklet_trainer.tuning.study import Objective
+from hawklet_trainer.tuning.study import Objective, beginning_of
 from hawklet_trainer.tuning.tune import TuneOptions, tune
 
 CONFIG = TrainConfig(epochs=1, head_epochs=1, batch=16, augment=Augment.NONE)
@@ -318,12 +318,43 @@ def test_a_trial_whose_process_died_is_tried_once_more(options: TuneOptions, mon
         }
     )
     kept.record_heartbeat(dead._trial_id)
+    (folder / "trial-1" / "weights").mkdir(parents=True)
     import time
 
     time.sleep(2.1)
     outcome = tune(options)
     assert [record.state for record in outcome.records] == ["complete", "broken off", "complete"]
     assert dict(outcome.records[2].params) == dead.params
+    assert not (folder / "trial-1").exists()
+
+
+def test_of_two_that_begin_at_once_one_beginning_counts_and_the_usual_is_tried_once(
+    options: TuneOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"sqlite:///{tmp_path / 'shared.db'}"
+    other = replace(options, storage=url, trials=1, training=replace(options.training, out=tmp_path / "other"))
+    others: list[Outcome] = []
+
+    def settle(seconds: float) -> None:
+        monkeypatch.setattr("hawklet_trainer.tuning.tune.time.sleep", lambda seconds: None)
+        others.append(tune(other))
+
+    monkeypatch.setattr("hawklet_trainer.tuning.tune.time.sleep", settle)
+    monkeypatch.setattr("hawklet_trainer.tuning.tune.beginning_of", _blind_once())
+    outcome = tune(replace(options, storage=url))
+    assert others[0].beginning == outcome.beginning
+    assert [record.defaults for record in outcome.records] == [True, False]
+
+
+def _blind_once() -> Callable[[optuna.Study], Any]:
+    """Sees no beginning at its first two looks, which are those of two machines that begin at once."""
+    looks: list[int] = []
+
+    def look(study: optuna.Study) -> Any:
+        looks.append(1)
+        return None if len(looks) <= 2 else beginning_of(study)
+
+    return look
 
 
 def test_machines_join_by_storage_and_name_each_with_a_folder_of_its_own(options: TuneOptions, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from hawklet_trainer.crossval.record import (
 )
 from hawklet_trainer.crossval.report import Content, write_report
 from hawklet_trainer.crossval.spread import Spread, spread_of
+from hawklet_trainer.crossval.unseen import require_unseen
 from hawklet_trainer.data import PhotoSet
 from hawklet_trainer.evaluation.analysis import Analysis, analyse
 from hawklet_trainer.evaluation.answers import Answers
@@ -118,6 +119,7 @@ def _name(training: TrainOptions) -> str:
 def _read(training: TrainOptions, say: Callable[[str], None]) -> Pool:
     source, photos = read_source(training.photos, training.out, training.config.seed, say)
     pool = pool_of(source, photos)
+    require_unseen(training, pool.photos)
     if pool.held_out:
         say(f"the {pool.held_out} test pictures of {source} are in no fold and are not looked at")
     return pool

@@ -27,6 +27,7 @@ from hawklet.safefiles import atomic_file
 from hawklet.spec import Pixels, PreprocessSpec
 from hawklet_trainer.data.photo_set import Photo
 from hawklet_trainer.data.pixels import load_pixels
+from hawklet_trainer.machine import kept_folder
 
 LIMIT = 64 << 30
 """Most bytes of the whole folder."""
@@ -37,7 +38,7 @@ _FORMAT = "hawklet-pixels/2"
 
 def pixel_folder() -> Path:
     """Where decoded pictures are kept: ``$XDG_CACHE_HOME/hawklet/pixels``, by default below ``~/.cache``."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hawklet" / "pixels"
+    return kept_folder() / "pixels"
 
 
 def bytes_of(photos: Sequence[Photo], spec: PreprocessSpec) -> int:

@@ -4,13 +4,14 @@ Fitted on validation pictures, on the scores of the very file that will answer, 
 pictures the plain share of right answers lies: the lowest threshold at which it *happens* to be high enough is the
 luckiest of many. So a class gets the lowest threshold at which the pictures show the wanted precision with 95 %
 confidence; where they are too few for that, the lowest at which both the share of right answers and the mean of their
-scores, which is what calibrated scores promise, reach it (docs/decisions/0123-when-to-say-nothing.md has the figures).
+scores, which is what calibrated scores promise, reach it; and where that fails, or would be stricter, the wanted
+precision as a score, unless the pictures speak against it (docs/decisions/0123-when-to-say-nothing.md has the figures).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Any
@@ -35,7 +36,7 @@ class Ground(str, Enum):
     MEASURED = "measured"
     """They are too few to show it; it was measured on them, and their scores promise it."""
     SCORE = "score"
-    """No threshold did either: only answers are accepted whose own score is the wanted precision."""
+    """Answers are accepted whose own score is the wanted precision: no threshold that accepts more did either."""
 
 
 @dataclass(frozen=True)
@@ -82,22 +83,43 @@ def fit_thresholds(
 def _fit(label: str, scores: _Scores, right: _Flags, wanted: float) -> ClassThreshold:
     order = np.argsort(-scores, kind="stable")
     scores, right = scores[order], right[order]
-    for ground, reached in _grounds(scores, right, wanted):
-        if len(reached):
-            count = int(reached[-1]) + 1
-            return ClassThreshold(label, _least(scores, count), ground, len(scores), count, int(right[:count].sum()))
-    accepted = scores >= wanted
-    return ClassThreshold(label, wanted, Ground.SCORE, len(scores), int(accepted.sum()), int(right[accepted].sum()))
+    shown, measured = _reached(scores, right, wanted)
+    if len(shown):
+        return _accepting(label, scores, right, int(shown[-1]) + 1, Ground.SHOWN)
+    by_score = _by_score(label, scores, right, wanted)
+    if not len(measured):
+        return by_score
+    by_share = _accepting(label, scores, right, int(measured[-1]) + 1, Ground.MEASURED)
+    # Stricter than the score itself, for one mistake among few perhaps: only if the pictures speak against the score.
+    stricter = by_share.accepted < by_score.accepted
+    return by_score if stricter and not _is_refuted(by_score, wanted) else by_share
 
 
-def _grounds(scores: _Scores, right: _Flags, wanted: float) -> Iterator[tuple[Ground, npt.NDArray[np.int64]]]:
-    """The positions in descending ``scores`` down to which a class could be accepted, by what speaks for it."""
+def _reached(scores: _Scores, right: _Flags, wanted: float) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The positions in descending ``scores`` down to which the precision is shown, and to which it is measured."""
     counts, rights = np.arange(1, len(scores) + 1), np.cumsum(right, dtype=np.int64)
     parts = scores > np.append(scores[1:], -np.inf)  # equal scores are accepted together or not at all
     measured = rights >= wanted * counts - 1e-9
     promised = np.cumsum(scores) >= wanted * counts - 1e-9
-    yield Ground.SHOWN, np.flatnonzero(parts & is_shown(rights, counts, wanted))
-    yield Ground.MEASURED, np.flatnonzero(parts & measured & promised)
+    return np.flatnonzero(parts & is_shown(rights, counts, wanted)), np.flatnonzero(parts & measured & promised)
+
+
+def _accepting(label: str, scores: _Scores, right: _Flags, count: int, ground: Ground) -> ClassThreshold:
+    return ClassThreshold(label, _least(scores, count), ground, len(scores), count, int(right[:count].sum()))
+
+
+def _by_score(label: str, scores: _Scores, right: _Flags, wanted: float) -> ClassThreshold:
+    accepted = scores >= wanted
+    counts = (len(scores), int(accepted.sum()), int(right[accepted].sum()))
+    return ClassThreshold(label, wanted, Ground.SCORE, *counts)
+
+
+def _is_refuted(fitted: ClassThreshold, wanted: float) -> bool:
+    """Whether so many mistakes as a threshold accepts would be chance in one of twenty cases at most."""
+    from scipy.special import bdtrc
+
+    mistakes = fitted.accepted - fitted.right
+    return mistakes > 0 and bool(bdtrc(mistakes - 1, fitted.accepted, 1 - wanted) <= _DOUBT)
 
 
 def is_shown(right: npt.NDArray[np.int64], count: npt.NDArray[np.int64], wanted: float) -> _Flags:

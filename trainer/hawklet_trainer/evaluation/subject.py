@@ -16,6 +16,7 @@ from hawklet_trainer.evaluation.answers import Model, network_model
 from hawklet_trainer.evaluation.bundle_origin import named_run
 from hawklet_trainer.evaluation.explaining import Explain, network_explainer, unexplained
 from hawklet_trainer.run import Run, load_run
+from hawklet_trainer.training.freed_memory import keep_freed_memory
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ def _is_bundle(path: Path) -> bool:
 
 
 def _of_run(run: Run) -> Subject:
+    keep_freed_memory()
     net, pixel = run.build(), (run.pixel_zero_point, run.pixel_scale)
     kept = run.manifest.get("scaling")
     return Subject(

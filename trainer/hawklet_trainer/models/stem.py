@@ -4,8 +4,8 @@ One channel: the weights of the three are summed. Grey pictures have three equal
 what they were, at the border of the picture too. Normalization must be folded in before, since it differs between the
 colours: see :mod:`~hawklet_trainer.models.folding`.
 
-Four channels: the weights of the fourth begin at zero, so that the answers stay what they were whatever that plane
-holds, and it is learned from there (docs/decisions/0121).
+Four channels: those of the colours stay, and the weights of the fourth begin as the mean of theirs, so that its edges
+are seen from the start; where it is at the zero point the answers stay what they were (docs/decisions/0121).
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def _fitted(weight: torch.Tensor, channels: int) -> torch.Tensor:
     """``float [out, 3, height, width]`` for one channel or four."""
     if channels == 1:
         return weight.sum(dim=1, keepdim=True)
-    return torch.cat([weight, torch.zeros_like(weight[:, :1])], dim=1)
+    return torch.cat([weight, weight.mean(dim=1, keepdim=True)], dim=1)
 
 
 def _give_weights(stem: nn.Conv2d, weight: torch.Tensor) -> None:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import platform
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ import torch
 from torch import nn
 
 from hawklet.safefiles import write_json
+from hawklet_trainer.machine import kept_folder, processor_name
 from hawklet_trainer.training.speed import Compile, Speed, choose_speed
 
 _DTYPES = {str(dtype): dtype for dtype in (torch.float32, torch.bfloat16)}
@@ -24,7 +23,7 @@ _DTYPES = {str(dtype): dtype for dtype in (torch.float32, torch.bfloat16)}
 
 def folder() -> Path:
     """``$XDG_CACHE_HOME/hawklet/speeds``, by default below ``~/.cache``."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hawklet" / "speeds"
+    return kept_folder() / "speeds"
 
 
 def fastest_way(net: nn.Module, x: torch.Tensor, steps: int, compiling: Compile) -> tuple[Speed, str]:
@@ -63,15 +62,6 @@ def _read(path: Path) -> tuple[Speed, str] | None:
 
 def _key(net: nn.Module, x: torch.Tensor, compiling: Compile) -> str:
     shapes = [(name, list(tensor.shape)) for name, tensor in net.state_dict().items()]
-    device = torch.cuda.get_device_name(x.device) if x.is_cuda else _processor()
+    device = torch.cuda.get_device_name(x.device) if x.is_cuda else processor_name()
     where = (device, torch.get_num_threads(), torch.__version__, list(x.shape), compiling.value, shapes)
     return hashlib.sha256(json.dumps(where).encode()).hexdigest()[:24]
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith(("model name", "CPU part"))]
-    return f"{platform.machine()} {names[0] if names else platform.processor()}"

@@ -18,7 +18,7 @@ from hawklet_trainer.models.latency import HOW
 from hawklet_trainer.run import versions
 from hawklet_trainer.tuning.dimension import Value
 from hawklet_trainer.tuning.space import Space
-from hawklet_trainer.tuning.study import BROKEN_OFF, DEFAULTS, FAILED, Beginning, Objective
+from hawklet_trainer.tuning.study import DEFAULTS, FAILED, Beginning, Objective
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 SCHEMA = "hawklet-tune/1"
 RECORD = "tune.json"
-COMPLETE, PRUNED = "complete", "pruned"
+COMPLETE, PRUNED, GONE = "complete", "pruned", "broken off"
+CAME_TO_NOTHING = (PRUNED, FAILED, GONE)
+"""States of trials of which nothing is kept."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def _state(trial: FrozenTrial) -> str:
     name = trial.state.name.lower()
     if name != "fail":
         return str(name)
-    return FAILED if FAILED in trial.user_attrs else BROKEN_OFF.replace("_", " ")
+    return FAILED if FAILED in trial.user_attrs else GONE
 
 
 def best_of(records: Sequence[TrialRecord], objective: Objective) -> list[TrialRecord]:

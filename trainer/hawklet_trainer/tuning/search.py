@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -20,10 +20,10 @@ from hawklet_trainer.train_options import changed
 from hawklet_trainer.training.terms import Progress
 from hawklet_trainer.tuning.dimension import Value, value_text
 from hawklet_trainer.tuning.latency import network_of
-from hawklet_trainer.tuning.outcome import COMPLETE, best_of, line_of, records_of
+from hawklet_trainer.tuning.outcome import CAME_TO_NOTHING, COMPLETE, PRUNED, TrialRecord, best_of, line_of, records_of
 from hawklet_trainer.tuning.space import Space
 from hawklet_trainer.tuning.study import BROKEN_OFF, FAILED, Objective, counted, host
-from hawklet_trainer.tuning.trial_runs import delete_run, delete_weights, is_here, run_of
+from hawklet_trainer.tuning.trial_runs import delete_runs, delete_weights, is_here, run_of
 from hawklet_trainer.tuning.trial_watch import TrialWatch
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def _trained(trial: Trial, params: Mapping[str, Value], plan: Plan, watcher: Pro
     try:
         return train_on(plan.photos, asked, watch)
     except BaseException:
-        delete_run(plan.folder, trial.number)
+        delete_runs(plan.folder, [trial.number])
         raise
 
 
@@ -153,16 +153,22 @@ def _after(study: Study, trial: FrozenTrial, plan: Plan, say: Callable[[str], No
     say(line_of(records[trial.number]))
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+    _tidy(records, plan)
     _require_hope(records)
+
+
+def _tidy(records: Sequence[TrialRecord], plan: Plan) -> None:
+    """Delete what came to nothing, such as of a killed process, and what is not to be kept."""
+    delete_runs(plan.folder, (record.number for record in records if record.state in CAME_TO_NOTHING))
     if not plan.keep_runs:
         here = [record for record in records if record.state == COMPLETE and is_here(plan.folder, record.number)]
-        keep = [record.number for record in best_of(here, plan.objective)]
-        delete_weights(plan.folder, [record.number for record in here], keep)
+        keep = best_of(here, plan.objective)
+        delete_weights(plan.folder, (record.number for record in here if record not in keep))
 
 
-def _require_hope(records: list[Any]) -> None:
+def _require_hope(records: Sequence[TrialRecord]) -> None:
     failed = [record for record in records if record.state == FAILED]
-    done = [record for record in records if record.state in ("complete", "pruned")]
+    done = [record for record in records if record.state in (COMPLETE, PRUNED)]
     if len(failed) >= _HOPELESS and not done:
         raise StudyError(
             f"of a search's first {_HOPELESS} trials one at least must come to something, but all failed, the last by "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 DATABASE = "study.db"
 _HEARTBEAT_S, _GRACE_S = 30, 120
 """A running trial of which nothing was heard for this long has died with its process."""
+_OPENINGS, _PAUSE_S = 5, 0.5
 
 
 def require_optuna() -> None:
@@ -74,16 +76,36 @@ def open_storage(url: Any) -> RDBStorage:
         StudyError: it cannot be reached.
         MissingDependencyError: its driver is not installed.
     """
-    from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
+    from sqlalchemy.exc import SQLAlchemyError
 
     with naming_failures(url):
-        return RDBStorage(
-            # Written anew, so that it has no braces, which Optuna would take for a template.
-            url.render_as_string(hide_password=False),
-            heartbeat_interval=_HEARTBEAT_S,
-            grace_period=_GRACE_S,
-            heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(max_retry=1),
-        )
+        for _ in range(_OPENINGS - 1):
+            try:
+                return _open(url)
+            except SQLAlchemyError as error:
+                if not _another_makes_tables(error):
+                    raise
+            time.sleep(_PAUSE_S)
+        return _open(url)
+
+
+def _open(url: Any) -> RDBStorage:
+    from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
+
+    return RDBStorage(
+        # Written anew, so that it has no braces, which Optuna would take for a template.
+        url.render_as_string(hide_password=False),
+        heartbeat_interval=_HEARTBEAT_S,
+        grace_period=_GRACE_S,
+        heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(max_retry=1),
+    )
+
+
+def _another_makes_tables(error: Exception) -> bool:
+    """Whether a machine that begins at the same moment came first, with a table or with a row."""
+    from sqlalchemy.exc import IntegrityError
+
+    return isinstance(error, IntegrityError) or "already exists" in str(error)
 
 
 @contextlib.contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -17,12 +17,13 @@ def is_here(folder: Path, number: int) -> bool:
     return (folder / run_of(number) / "weights").is_dir()
 
 
-def delete_run(folder: Path, number: int) -> None:
-    """Delete what a trial left that came to nothing."""
-    shutil.rmtree(folder / run_of(number), ignore_errors=True)
+def delete_runs(folder: Path, numbers: Iterable[int]) -> None:
+    """Delete what trials left that came to nothing."""
+    for number in numbers:
+        shutil.rmtree(folder / run_of(number), ignore_errors=True)
 
 
-def delete_weights(folder: Path, complete: Collection[int], keep: Collection[int]) -> None:
-    """Delete the weights of complete trials but for those to keep; their reports stay."""
-    for number in set(complete) - set(keep):
+def delete_weights(folder: Path, numbers: Iterable[int]) -> None:
+    """Delete the weights of trials; their reports stay."""
+    for number in numbers:
         shutil.rmtree(folder / run_of(number) / "weights", ignore_errors=True)

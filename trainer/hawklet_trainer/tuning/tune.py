@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
     from optuna import Study
 
 _Say = Callable[[str], None]
+_SETTLING_S = 1.0
+"""Of machines that begin one study within this time, it is the last one's beginning that counts for all."""
 
 
 @dataclass(frozen=True)
@@ -136,8 +139,14 @@ def _begin_or_join(study: Study, options: TuneOptions, photos: PhotoSet, say: _S
     latencies: Mapping[str, float] = {}
     if options.objective is Objective.ACCURACY_LATENCY:
         latencies = measure_networks(options.space, options.training, len(photos.labels), say)
-    _enqueue_usual(study, options)
-    return begin(study, conditions, latencies, machine())
+    mine = begin(study, conditions, latencies, machine())
+    if options.storage is not None:
+        time.sleep(_SETTLING_S)
+    beginning = beginning_of(study) or mine
+    require_same_beginning(study, beginning, conditions)
+    if beginning == mine:
+        _enqueue_usual(study, options)
+    return beginning
 
 
 def _conditions(options: TuneOptions, photos: PhotoSet) -> dict[str, str]:

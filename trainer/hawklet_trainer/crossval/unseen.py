@@ -1,0 +1,49 @@
+"""Whether what a training begins with, or learns from, has seen the pictures that it would be tested on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from hawklet.errors import UsageError
+from hawklet_trainer.data import PhotoSet
+from hawklet_trainer.data.table import read_table
+from hawklet_trainer.run import SPLIT
+from hawklet_trainer.train import TrainOptions
+
+
+def require_unseen(training: TrainOptions, photos: PhotoSet) -> None:
+    """Refuse a teacher, or weights, of a run that learned from pictures which are in a fold.
+
+    Every picture is tested, so it would be by a network that knows it, or has been told of it.
+
+    Args:
+        training: What is asked for.
+        photos: All pictures that are in a fold, as ``train``.
+
+    Raises:
+        UsageError: there are such pictures.
+    """
+    tested = {photo.sha256 for photo in photos.items("train")}
+    for option, run in _runs(training):
+        seen = _learned_from(run) & tested
+        if seen:
+            raise UsageError(
+                f"a fold must be tested by a network that knows nothing of it, but {len(seen)} of the {len(tested)} "
+                f"pictures were learned from by {run} ({option}); leave that out"
+            )
+
+
+def _runs(training: TrainOptions) -> Iterator[tuple[str, Path]]:
+    if training.teacher is not None:
+        yield "--teacher", Path(training.teacher)
+    if training.weights not in ("pretrained", "none"):
+        yield "--weights", Path(training.weights).expanduser().resolve().parent.parent
+
+
+def _learned_from(run: Path) -> set[str]:
+    """Digests of the pictures that a run trained on or was chosen by; empty where the folder is no run."""
+    split = run.expanduser() / SPLIT
+    if not split.is_file():
+        return set()
+    return {row.get("sha256", "") for row in read_table(split) if row.get("split") in ("train", "val")}
