@@ -28,7 +28,7 @@ from hawklet_converter.latency_source import LatencySource
 from hawklet_converter.load_pictures import load_pictures
 from hawklet_converter.make_candidate import CandidateMaker, Judges
 from hawklet_converter.make_plan import Evidence, PlanMaker, Planned
-from hawklet_converter.measure_rows import FileLogits, logits_by_file, doubts_of, measure_rows, notes_of, times_count
+from hawklet_converter.measure_rows import FileLogits, doubts_of, logits_by_file, measure_rows, notes_of, times_count
 from hawklet_converter.one_thread import one_thread
 from hawklet_converter.pack import Packing, VariantFile, format_of, pack
 from hawklet_converter.place_layers import held_layers

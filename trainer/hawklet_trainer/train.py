@@ -12,7 +12,7 @@ from torch import nn
 from hawklet.errors import DataError, ImageError, TrainingError, UsageError
 from hawklet.safefiles import require_writable
 from hawklet.spec import Fit, PreprocessSpec
-from hawklet_trainer.data import Loading, PhotoSet, read_photos
+from hawklet_trainer.data import Loading, PhotoSet
 from hawklet_trainer.data.importing import for_training
 from hawklet_trainer.data.planes import require_planes
 from hawklet_trainer.finish import (
@@ -34,6 +34,7 @@ from hawklet_trainer.models.registry import DEFAULT_MODEL, model_entry
 from hawklet_trainer.models.weights import LoadedWeights, load_pretrained, require_file
 from hawklet_trainer.recording import Recorder
 from hawklet_trainer.run import BEST, STATE, Run, new_run_folder, resume_command, run_name, write_photos
+from hawklet_trainer.source_photos import checked_photos
 from hawklet_trainer.teachers import require_teacher, teaching
 from hawklet_trainer.trackers import open_trackers
 from hawklet_trainer.training.find_lr import find_lr
@@ -134,11 +135,7 @@ def train_run(
     """
     require_trainable(options)
     source = _source(options, say)
-    say(f"checking the pictures in {source}")
-    photos = read_photos(source, options.config.seed)
-    for warning in photos.warnings:
-        say(f"warning: {warning}")
-    return train_on(photos, options, progress, say)
+    return train_on(checked_photos(source, options.config.seed, say), options, progress, say)
 
 
 def _source(options: TrainOptions, say: Callable[[str], None]) -> Path:
