@@ -14,7 +14,7 @@ from hawklet_converter.fake_quantized_net import with_fake_quantization, without
 from hawklet_converter.plan import QuantPlan
 from hawklet_trainer.augment import Augment, Mix
 from hawklet_trainer.data import PhotoSet
-from hawklet_trainer.training.loop import Execution, Teacher, fine_tune
+from hawklet_trainer.training.loop import DivergedError, Execution, Teacher, fine_tune
 from hawklet_trainer.training.speed import Speed
 from hawklet_trainer.training.terms import EpochRecord, History, Progress, TrainConfig
 
@@ -134,15 +134,19 @@ def train_quantized(
         return QuantizedTraining(*untrained, History(stopped_by="minutes"))
     settings = config.training(None if deadline is None else _SHARE_OF_TIME * left / 60.0)
     watch = _Watch(math.inf if deadline is None else deadline, note)
-    history = fine_tune(
-        fake,
-        photos,
-        spec,
-        pixel_zero_point,
-        pixel_scale,
-        settings,
-        teacher=Teacher(teacher),
-        progress=watch,
-        execution=Execution(Speed()),  # float32: bfloat16 would round once more
-    )
+    try:
+        history = fine_tune(
+            fake,
+            photos,
+            spec,
+            pixel_zero_point,
+            pixel_scale,
+            settings,
+            teacher=Teacher(teacher),
+            progress=watch,
+            execution=Execution(Speed()),  # float32: bfloat16 would round once more
+        )
+    except DivergedError as error:  # what it was before is no worse
+        note(str(error))
+        history = error.history
     return QuantizedTraining(*without_fake_quantization(fake, net, plan, quantized, trained), history)

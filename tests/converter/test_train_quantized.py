@@ -299,5 +299,5 @@ def test_only_the_time_that_judging_takes_is_held_back(case: Harsh, monkeypatch:
     monkeypatch.setattr(loop, "PixelSource", slow_source)
     begun = time.monotonic()
     result = case.train(case.harsh, replace(CONFIG, epochs=10_000), deadline=begun + 6.0)
-    assert result.history.precision == "float32"
+    assert result.history.precision.startswith("float32")
     assert 5.0 < time.monotonic() - begun < 7.0

@@ -16,7 +16,7 @@ from hawklet_converter.pruning.structure import Structure
 from hawklet_converter.work import Work
 from hawklet_trainer.augment import Augment, Mix
 from hawklet_trainer.training.distil import MatchedLayer
-from hawklet_trainer.training.loop import Execution, Teacher, fine_tune
+from hawklet_trainer.training.loop import DivergedError, Execution, Teacher, fine_tune
 from hawklet_trainer.training.terms import EpochRecord, History, Optimizer, Progress, Schedule, TrainConfig
 
 _LEAST_MINUTES = 1e-3
@@ -114,18 +114,14 @@ def recover(
         seed=work.request.seed,
     )
     net.requires_grad_(True)
+    subject = (work.photos, spec, run.pixel_zero_point, run.pixel_scale)
+    teacher, execution = Teacher(lesson.teacher, lesson.matched), Execution(checkpoint=checkpoint)
     with _enlarging(lesson.teacher, lesson.enlarged_to):
-        history = fine_tune(
-            net,
-            work.photos,
-            spec,
-            run.pixel_zero_point,
-            run.pixel_scale,
-            config,
-            teacher=Teacher(lesson.teacher, lesson.matched),
-            progress=_Watch(work),
-            execution=Execution(checkpoint=checkpoint),
-        )
+        try:
+            history = fine_tune(net, *subject, config, teacher=teacher, progress=_Watch(work), execution=execution)
+        except DivergedError as error:  # what it was before is no worse
+            work.steps.note(str(error))
+            history = error.history
     return config, history
 
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from hawklet.errors import DataError, TrainingError, UsageError
+from hawklet.errors import DataError, UsageError
 from hawklet.spec import PreprocessSpec
 from hawklet_trainer.augment import Augment, Mix, make_augmentation
 from hawklet_trainer.data import PhotoSet, load_pixels, read_photos
@@ -20,7 +20,7 @@ from hawklet_trainer.evaluation.metrics import accuracy_of, probabilities_of
 from hawklet_trainer.training.distil import catching_features, similarity_distance
 from hawklet_trainer.training.head import train_head
 from hawklet_trainer.training.inputs import as_input
-from hawklet_trainer.training.loop import Execution, Teacher, fine_tune
+from hawklet_trainer.training.loop import DivergedError, Execution, Teacher, fine_tune
 from hawklet_trainer.training.modes import evaluation_mode
 from hawklet_trainer.training.speed import Compile, Speed, choose_speed
 from hawklet_trainer.training.terms import EpochRecord, Optimizer, Progress, Schedule, Step, TrainConfig
@@ -302,9 +302,11 @@ def test_features_of_a_network_without_a_linear_layer_are_refused(net: Small) ->
 def test_a_loss_that_is_no_number_ends_it_saying_what_to_try(net: Small, photos: PhotoSet) -> None:
     config = dataclasses.replace(QUICK, optimizer=Optimizer.SGD, lr=1e30, clip=0.0)
     expected = r"got (nan|inf) in epoch \d+ at a learning rate of .*; train with a lower --lr"
-    with pytest.raises(TrainingError, match=expected):
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    with pytest.raises(DivergedError, match=expected) as diverged:
         fine_tune(net, photos, SPEC, *PIXEL, config)
-    assert not net.training
+    assert not net.training and diverged.value.history.stopped_by == "divergence"
+    assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
 
 
 def test_an_epoch_says_how_many_training_pictures_were_named_rightly_and_how_fast(net: Small, photos: PhotoSet) -> None:

@@ -72,6 +72,15 @@ class Execution:
     """Those that train together."""
 
 
+class DivergedError(TrainingError):
+    """The loss is no number any more; the network has its best weights from before that."""
+
+    def __init__(self, message: str, history: History):
+        super().__init__(message)
+        self.history = history
+        """Of the epochs before."""
+
+
 def fine_tune(
     net: nn.Module,
     photos: PhotoSet,
@@ -109,7 +118,7 @@ def fine_tune(
     Raises:
         DataError: there are no train or no val pictures.
         RunError: the checkpoint is another training's, or damaged.
-        TrainingError: the loss is no number any more.
+        DivergedError: the loss is no number any more; the best weights so far are in ``net`` then, too.
         UsageError: features are to be matched of a network without a linear layer.
     """
     if not photos.items("train") or not photos.items("val"):
@@ -197,10 +206,12 @@ class _Course:
         self._progress.phase("fine-tune", self._config.epochs * self._steps - state.done)
         self._clock.start(state.seconds)
         asked_to_stop = False
-        while not state.ended and not asked_to_stop:
-            asked_to_stop = self._epoch(learner, checkpoint)
-        self._groups.thaw_all()
-        self._net.load_state_dict(state.best_weights)
+        try:
+            while not state.ended and not asked_to_stop:
+                asked_to_stop = self._epoch(learner, checkpoint)
+        finally:
+            self._groups.thaw_all()
+            self._net.load_state_dict(state.best_weights)
         return state.history
 
     def _begin(self) -> None:
@@ -289,9 +300,11 @@ class _Course:
         mine = torch.tensor([learned.loss, learned.right, learned.pictures], dtype=torch.float64)
         loss, right, pictures = self._processes.sum(mine).tolist()
         if not math.isfinite(loss):
-            raise TrainingError(
+            self._state.history.stopped_by = "divergence"
+            raise DivergedError(
                 f"a training's loss must stay a number, got {loss} in epoch {epoch} at a learning rate of {lr:.3g}; "
-                "train with a lower --lr"
+                "train with a lower --lr",
+                self._state.history,
             )
         sums = self._state.epoch
         sums.loss, sums.right, sums.pictures = sums.loss + loss, sums.right + right, sums.pictures + int(pictures)

@@ -188,7 +188,7 @@ class History:
     precision: str = "float32"
     """What was computed in, and why."""
     stopped_by: str = "epochs"
-    """``epochs``, ``patience``, ``minutes`` or ``request``."""
+    """``epochs``, ``patience``, ``minutes``, ``request`` or ``divergence``."""
     notes: list[str] = field(default_factory=list)
     """What its curves say that a person should know, see :mod:`hawklet_trainer.training.overfitting`."""
 
