@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hawklet.errors import BudgetError
 from hawklet_converter.measure_rows import FileLogits
 from hawklet_converter.pack import format_of
 from hawklet_converter.verify import logits_of
@@ -49,6 +50,9 @@ def fit_rejecting(
         preferred: The variant that runs where its engine is there.
         temperature: Fitted on it.
         work: The conversion.
+
+    Raises:
+        BudgetError: they accept none of the pictures that they are measured on.
     """
     val, test = work.photos.items("val"), work.photos.items("test")
     labels = work.run.labels
@@ -63,8 +67,21 @@ def fit_rejecting(
         _no_class(contents[preferred], preferred, work),
         work.no_class.warnings if work.no_class else (),
     )
+    _require_answers(figures)
     files = {name: outcome(option.acceptance, found, temperature) for name, found in measured.items()}
     return Rejecting(figures, files)
+
+
+def _require_answers(figures: RejectFigures) -> None:
+    known, wanted = figures.known, figures.option.wanted
+    if known.accepted:
+        return
+    reason = f"doubtful: {known.doubtful}, unknown: {known.unknown}"
+    lower = "a larger --accept" if wanted is None else f"a --precision below {wanted:g}, a larger --accept"
+    raise BudgetError(
+        f"the bundle must accept some pictures of its classes, and by its rules for saying nothing it accepts none of "
+        f"{known.pictures} {figures.measured_on} ({reason}); nothing was written; try {lower}, or a better network"
+    )
 
 
 def _measured(work: Work, logits: FileLogits) -> Answers:

@@ -14,7 +14,7 @@ import hawklet
 from hawklet.bundle import Bundle
 from hawklet.classifier import Classifier
 from hawklet.cli import main
-from hawklet.errors import DataError
+from hawklet.errors import BudgetError, DataError
 from hawklet.images import read_image
 from hawklet.spec import Rejection
 from hawklet_converter.convert import convert
@@ -92,6 +92,17 @@ def test_what_the_conversion_measured_is_what_the_runtime_does(bundle: Bundle, o
     assert said.count(None) == figures["accepted"]
     assert said.count(Rejection.UNKNOWN) == figures["unknown"]
     assert said.count(Rejection.DOUBTFUL) == figures["doubtful"]
+
+
+def test_a_bundle_that_would_accept_nothing_is_not_written(tiny_run: Path, tmp_path: Path) -> None:
+    output = tmp_path / "mute.hawklet"
+    rules = RejectRequest(precision=0.9999999999)
+    request = ConvertRequest(
+        tiny_run, output, recipe="int8", calibration=48, max_drop=20.0, budget_s=0, rejecting=rules
+    )
+    with pytest.raises(BudgetError, match=r"accepts none of 18 test pictures \(doubtful: .*; nothing was written"):
+        convert(request, Steps(silent=True))
+    assert not output.exists()
 
 
 def test_every_file_is_tried_with_the_same_rules(bundle: Bundle) -> None:

@@ -214,8 +214,26 @@ def test_a_split_of_pictures_of_no_run_is_refused(converted: Conversion, new_pho
 
 
 def test_a_bundle_that_names_no_run_needs_pictures(tiny_bundle: Path) -> None:
-    with pytest.raises(UsageError, match=r"it names no run; .*--run RUNFOLDER.*--photos FOLDER"):
+    with pytest.raises(UsageError, match=r"\(the bundle names none\); .*--run RUNFOLDER.*--photos FOLDER"):
         _verify(tiny_bundle)
+
+
+def test_a_run_that_is_gone_or_another_by_now_is_said_to_be(
+    converted: Conversion, tiny_run: Path, photo_folder: Path, tmp_path: Path
+) -> None:
+    def naming(folder: str) -> Path:
+        run = {**converted.manifest.provenance["run"], "folder": folder}
+        provenance = {**converted.manifest.provenance, "run": run, "data": {"digest": "of others"}}
+        return _rewritten(
+            converted.path, tmp_path / "x.hawklet", lambda manifest: replace(manifest, provenance=provenance)
+        )
+
+    with pytest.raises(UsageError, match=r"is not at hand \(there is no folder runs/gone\); name the run with --run"):
+        _verify(naming("runs/gone"))
+    found = _verify(naming(str(tiny_run)), photos=photo_folder)
+    assert any(
+        "without its run (the run must be the one" in note and "digest is of others" in note for note in found.notes
+    )
 
 
 def test_a_run_of_other_labels_is_refused(tiny_bundle: Path, tiny_run: Path) -> None:

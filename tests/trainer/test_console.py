@@ -180,7 +180,13 @@ def heeding() -> Iterator[ConsoleProgress]:
         yield progress
 
 
+def test_an_interrupt_before_anything_was_learned_breaks_off(heeding: ConsoleProgress) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGINT)
+
+
 def test_the_first_interrupt_asks_to_stop_and_the_second_breaks_off(heeding: ConsoleProgress) -> None:
+    heeding.epoch(_record(0), nn.Linear(1, 1), True)
     assert not heeding.should_stop()
     os.kill(os.getpid(), signal.SIGINT)
     assert heeding.should_stop()

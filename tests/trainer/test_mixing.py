@@ -43,7 +43,6 @@ def test_a_mixed_picture_counts_as_each_label_by_how_much_of_it_there_is(mix: Mi
         pictures, shares = mixing(*_batch())
         assert shares.shape == (4, 4) and torch.allclose(shares.sum(1), torch.ones(4))
         assert torch.allclose(pictures.mean((1, 2, 3)), shares @ torch.arange(4.0), atol=1e-5)
-        assert pictures.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_mixup_shows_one_through_the_other_and_cutmix_beside_it() -> None:

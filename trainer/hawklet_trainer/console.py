@@ -39,6 +39,8 @@ class ConsoleProgress(Progress):
     def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic):
         self.console = console
         self.stop = False
+        self._learned = False
+        """Whether there is anything to keep."""
         self._standing = Standing(clock)
         self._rows = 0
         self._view = LiveView(self._standing)
@@ -59,9 +61,11 @@ class ConsoleProgress(Progress):
         self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def begun(self, config: TrainConfig) -> None:
+        self._learned = False
         self._standing.begun(config)
 
     def resumed(self, records: list[EpochRecord]) -> None:
+        self._learned = True
         self._standing.resumed(records)
         self.say(f"epochs done before: {records[-1].epoch}")
 
@@ -72,6 +76,7 @@ class ConsoleProgress(Progress):
         self._standing.step(step)
 
     def epoch(self, record: EpochRecord, net: nn.Module, best: bool) -> None:
+        self._learned = True
         self._standing.epoch(record, best)
         if record.epoch == 0:  # its accuracy is said, and it has hardly anything else
             return
@@ -94,14 +99,15 @@ class ConsoleProgress(Progress):
 
     @contextmanager
     def heeding_signals(self) -> Iterator[None]:
-        """The first SIGINT asks the training to end and to keep what it has; a second one breaks off, as SIGTERM does.
+        """The first SIGINT asks the training to end and to keep what it has, where it has anything; a second one breaks
+        off, as SIGTERM does.
 
         Broken off is by an exception, KeyboardInterrupt or SystemExit, so that half-written files are cleared away.
         """
 
         def ask(number: int, frame: FrameType | None) -> None:
-            if self.stop:
-                raise KeyboardInterrupt
+            if self.stop or not self._learned:
+                raise KeyboardInterrupt  # or nothing has been learned yet that could be kept
             self.stop = True
             self.say("stopping after this step and keeping the best so far (press again to break off)")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import click
@@ -9,6 +10,12 @@ import click
 from hawklet.option_types import NumberRange
 
 AUTO: Final = "auto"
+
+
+def settled(values: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
+    """Options of a loop with ``lr`` as it takes it, and whether it is to be found."""
+    finds = values.get("lr") == AUTO
+    return ({**values, "lr": None} if finds else dict(values)), finds
 
 
 class LearningRate(NumberRange):

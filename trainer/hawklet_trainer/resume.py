@@ -13,7 +13,8 @@ from hawklet.errors import HawkletError, RunError, UsageError
 from hawklet.safefiles import sha256_of
 from hawklet.spec import PreprocessSpec
 from hawklet_trainer.data import PhotoSet
-from hawklet_trainer.finish import STARTED_WITH, TrainResult
+from hawklet_trainer.finish import STARTED_WITH, TrainResult, plain
+from hawklet_trainer.lr_option import settled
 from hawklet_trainer.means import Means
 from hawklet_trainer.models.architecture import Architecture
 from hawklet_trainer.models.weights import LoadedWeights
@@ -25,19 +26,18 @@ from hawklet_trainer.run import (
     STATE,
     Run,
     load_run,
-    new_run_folder,
     photos_of,
     require_model,
     run_name,
 )
 from hawklet_trainer.teachers import require_teacher
-from hawklet_trainer.train import Training, first_network, require_batch, run_training
+from hawklet_trainer.train import Training, first_network, require_batch, run_training, shared_run_folder
 from hawklet_trainer.training.freed_memory import keep_freed_memory
 from hawklet_trainer.training.seeds import seed_everything
 from hawklet_trainer.training.terms import Progress, TrainConfig
 
 _OF_LOOP = {f.name for f in fields(TrainConfig)}
-_WHERE = {"model", "out", "name"}
+_WHERE = {"model", "out", "name", "teacher"}
 """Options besides the loop's that training on from a finished run takes."""
 _WAY_OUT = "say where they are now: hawklet train --resume RUN PHOTOS"
 
@@ -88,8 +88,10 @@ def _train_on(folder: Path, options: ResumeOptions, progress: Progress, say: Cal
     _refuse(given.keys() - _OF_LOOP - _WHERE, "the network and its input stay a finished run's own")
     run = load_run(folder, given.get("model"))
     # The head was trained; on its own again it would only drift from where fine-tuning has led it.
-    config = run.config(**{"head_epochs": 0, **{key: given[key] for key in given.keys() & _OF_LOOP}})
-    require_batch(config)
+    looped, finds = settled({key: given[key] for key in given.keys() & _OF_LOOP})
+    config = run.config(**{"head_epochs": 0, **looped})
+    processes = options.means.processes
+    require_batch(config, processes.world)
     name = run_name(given.get("name", run.name), folder, run.model)
     seed_everything(config.seed)
     say(f"training on from the best weights of {folder}")
@@ -97,7 +99,9 @@ def _train_on(folder: Path, options: ResumeOptions, progress: Progress, say: Cal
     net = run.build()
     best = (folder / BEST).resolve()
     loaded = LoadedWeights(str(best), sha256_of(best))
-    asked = {"photos": str(photos.folder), "model": run.model, "resume": str(folder), "weights": str(best)}
+    asked: dict[str, Any] = {"photos": str(photos.folder), "model": run.model, "resume": str(folder)}
+    asked |= {"weights": str(best), "teacher": given.get("teacher", _taught_by(folder)), "find_lr": finds}
+    asked = plain(asked)
     training = Training(
         run.architecture,
         photos,
@@ -107,9 +111,11 @@ def _train_on(folder: Path, options: ResumeOptions, progress: Progress, say: Cal
         config,
         loaded,
         asked,
-        means=options.means,
+        _teacher(asked, photos, run.spec, run.architecture.model),
+        finds and config.epochs > 0,
+        options.means,
     )
-    new = new_run_folder(Path(given.get("out", folder.resolve().parent)), name)
+    new = shared_run_folder(Path(given.get("out", folder.resolve().parent)), name, processes)
     return run_training(new, net, training, progress, say)
 
 
@@ -163,13 +169,23 @@ def _read_begun(folder: Path, options: ResumeOptions) -> Training:
         config,
         loaded,
         asked,
-        _teacher(asked, photos, spec),
+        _teacher(asked, photos, spec, architecture.model),
         bool(asked.get("find_lr", False)),
         means=options.means,
     )
 
 
-def _teacher(asked: Mapping[str, Any], photos: PhotoSet, spec: PreprocessSpec) -> Run | None:
+def _teacher(asked: Mapping[str, Any], photos: PhotoSet, spec: PreprocessSpec, model: str) -> Run | None:
     """Who taught it, and goes on teaching it."""
     teacher = asked.get("teacher")
-    return None if teacher is None else require_teacher(Path(teacher), photos, spec, lambda line: None)
+    return None if teacher is None else require_teacher(Path(teacher), photos, spec, model, lambda line: None)
+
+
+def _taught_by(folder: Path) -> str | None:
+    """The teacher of a finished run, where it had one."""
+    try:
+        asked = yaml.safe_load((folder / ARGUMENTS).read_text(encoding="utf-8"))
+        teacher = asked.get("teacher")
+    except (OSError, AttributeError, ValueError, yaml.YAMLError):
+        return None
+    return None if teacher is None else str(teacher)

@@ -7,28 +7,33 @@ import csv
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from hawklet.errors import UsageError
+from hawklet.errors import RunError, UsageError
 from hawklet.spec import PreprocessSpec
 from hawklet_trainer.data import PhotoSet
+from hawklet_trainer.models.own import is_own
 from hawklet_trainer.run import SPLIT, Run, load_run
 from hawklet_trainer.training.loop import Teacher
 from hawklet_trainer.training.teaching import Sight, seeing
 
 
-def require_teacher(folder: Path, photos: PhotoSet, spec: PreprocessSpec, say: Callable[[str], None]) -> Run:
+def require_teacher(
+    folder: Path, photos: PhotoSet, spec: PreprocessSpec, model: str, say: Callable[[str], None]
+) -> Run:
     """Read the run that is to teach these photos' classes.
 
     Args:
         folder: The run's.
         photos: Those of the student.
         spec: The student's.
+        model: The student's ``--model`` as the user typed it: a teacher of the same network of the user's own may be
+            built too.
         say: Told where the teacher has learned from what the student is judged by.
 
     Raises:
         RunError: it is no finished run.
         UsageError: it tells other classes apart, or takes other channels.
     """
-    run = load_run(folder)
+    run = _load(folder, model)
     if sorted(run.labels) != sorted(photos.labels):
         other = sorted(set(run.labels) ^ set(photos.labels))
         raise UsageError(
@@ -47,6 +52,15 @@ def require_teacher(folder: Path, photos: PhotoSet, spec: PreprocessSpec, say: C
             "makes the student look better than it is; train both with the same --seed and photos"
         )
     return run
+
+
+def _load(folder: Path, model: str) -> Run:
+    try:
+        return load_run(folder)
+    except RunError:
+        if not is_own(model):
+            raise
+        return load_run(folder, model)
 
 
 def _learned_from(run: Run) -> set[str]:

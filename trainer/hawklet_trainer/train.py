@@ -41,6 +41,7 @@ from hawklet_trainer.training.find_lr import find_lr
 from hawklet_trainer.training.freed_memory import keep_freed_memory
 from hawklet_trainer.training.head import train_head
 from hawklet_trainer.training.loop import Execution, fine_tune
+from hawklet_trainer.training.processes import Processes
 from hawklet_trainer.training.seeds import seed_everything
 from hawklet_trainer.training.terms import EpochRecord, History, Progress, TrainConfig
 
@@ -175,13 +176,15 @@ def train_on(
     spec = _proposed(_spec(options, entry), options, entry, photos, say)
     require_planes(photos, spec)
     name = run_name(options.name, options.photos, entry.name)
-    teacher = None if options.teacher is None else require_teacher(options.teacher, photos, spec, say)
+    teacher = None if options.teacher is None else require_teacher(options.teacher, photos, spec, options.model, say)
     seed_everything(options.config.seed)
     keep_freed_memory()
     architecture = Architecture(options.model, options.width)
     net, loaded = first_network(architecture, photos, spec, options.weights, say)
     config = _settled(options, loaded, photos)
     asked = plain({key: value for key, value in vars(options).items() if key not in ("config", "means")})
+    if options.teacher is not None:
+        asked["teacher"] = str(options.teacher.expanduser().resolve())
     training = Training(
         architecture,
         photos,
@@ -195,9 +198,13 @@ def train_on(
         options.find_lr and config.epochs > 0,
         options.means,
     )
-    processes = options.means.processes
-    folder = processes.same(new_run_folder(options.out, name) if processes.is_first else options.out)
+    folder = shared_run_folder(options.out, name, options.means.processes)
     return run_training(folder, net, training, progress or Progress(), say)
+
+
+def shared_run_folder(out: Path, name: str, processes: Processes) -> Path:
+    """A new run folder, the same for all processes that train together."""
+    return processes.same(new_run_folder(out, name) if processes.is_first else out)
 
 
 def first_network(
@@ -233,17 +240,22 @@ def run_training(
     except TrainingError:
         if (folder / BEST).is_file():
             say(f"the best weights before that are kept; train on from them with --weights {folder / BEST}")
+        _forget_state(folder)  # it would diverge again
         raise
     except (KeyboardInterrupt, SystemExit, OSError, DataError, ImageError):
-        say(f"broken off; go on with: {resume_command(folder, training.architecture.model)}")
+        say(f"broken off; go on with: {resume_command(folder, training.architecture.model)}{_with(training.means)}")
         raise
     finally:
         recorder.close(result)
+    _forget_state(folder)
+    training.means.processes.wait()
+    return result
+
+
+def _forget_state(folder: Path) -> None:
     state = folder / STATE
     for path in (state, *state.parent.glob(f".{state.name}.*")):  # and what a kill left of a write
         path.unlink(missing_ok=True)
-    training.means.processes.wait()
-    return result
 
 
 def _assist(folder: Path, net: nn.Module, training: Training) -> NoReturn:
@@ -251,6 +263,12 @@ def _assist(folder: Path, net: nn.Module, training: Training) -> NoReturn:
     _train(folder, net, training, Progress(), lambda line: None)
     training.means.processes.wait()
     raise SystemExit(0)
+
+
+def _with(means: Means) -> str:
+    """What to type besides to go on with as many processes."""
+    devices, nodes = means.processes.devices, means.processes.nodes
+    return (f" --devices {devices}" if devices > 1 else "") + (f" --nodes {nodes}" if nodes > 1 else "")
 
 
 def _finish(
@@ -356,7 +374,10 @@ def _train(
     if config.head_epochs and not state.is_file():  # a state is fine-tuning's, which the head comes before
         history = train_head(net, head_of(net, entry), *subject, config, progress, loading, means.processes)
         say(f"head on cached features: val {history.best_val_top1:.1f} %")
-    if not config.epochs or means.processes.same(progress.should_stop()):
+    if means.processes.same(progress.should_stop()):
+        history.stopped_by = "request"
+        return training, history
+    if not config.epochs:
         return training, history
     if training.find_lr and not state.is_file():
         training = _with_found_lr(folder, net, training, loading, say)

@@ -15,7 +15,7 @@ import click
 
 from hawklet.option_types import SEED, NumberRange
 from hawklet_trainer.imgsz_option import HOST, TARGET_NAMES, InputSide
-from hawklet_trainer.lr_option import AUTO, LearningRate
+from hawklet_trainer.lr_option import LearningRate, settled
 
 if TYPE_CHECKING:
     from hawklet_trainer.means import Means
@@ -352,10 +352,7 @@ def changed(asked: TrainOptions, values: Mapping[str, Any]) -> TrainOptions:
     from hawklet_trainer.training.terms import TrainConfig
 
     of_loop = {field.name for field in fields(TrainConfig)}
-    looped = {key: value for key, value in values.items() if key in of_loop}
-    finds = looped.get("lr") == AUTO
-    if finds:
-        looped["lr"] = None
+    looped, finds = settled({key: value for key, value in values.items() if key in of_loop})
     rest = {key: value for key, value in values.items() if key not in of_loop}
     if "lr" in looped:
         rest["find_lr"] = finds

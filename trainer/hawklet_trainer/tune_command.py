@@ -88,9 +88,9 @@ def tune(
 
     require_optuna()
     said = given(context, options)
-    searched = default_space(said) if space is None else read_space(space, said)
     means = means_of(options)
     training = asked_for(photos, options, means)
+    searched = default_space(said, training) if space is None else read_space(space, said)
     asked = TuneOptions(training, searched, trials, seconds, Objective(objective), storage, keep_runs)
     console = Console()
     with SearchConsole(console) as progress, progress.heeding_signals():

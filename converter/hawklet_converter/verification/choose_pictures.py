@@ -15,7 +15,7 @@ from hawklet.errors import DataError, UsageError
 from hawklet_converter.verification.request import VerifyRequest
 from hawklet_trainer.data import Photo, read_labelled
 from hawklet_trainer.evaluation.bundle_origin import (
-    facts,
+    NamedRun,
     given_run,
     named_run,
     some_labels,
@@ -53,21 +53,23 @@ def choose_pictures(request: VerifyRequest, bundle: Bundle) -> Pictures:
         RunError: the run is not the one that the bundle was converted from.
         DataError: the photos are missing, carry foreign labels, or were trained on.
     """
-    run = given_run(request.run, bundle, request.model) if request.run else named_run(bundle, request.model)
+    origin = _origin(request, bundle)
+    run = origin.run
     if request.photos and not (run and _holds_photos_of(run, request.photos)):
-        return _labelled(request, request.photos, bundle, run)
+        return _labelled(request, request.photos, bundle, origin)
     if run is None:
-        raise UsageError(_nothing_to_verify_on(bundle))
+        raise UsageError(
+            "a bundle is verified on labelled pictures, which it does not carry, and the run that it was converted "
+            f"from is not at hand ({origin.absent}); name the run with --run RUNFOLDER, or pictures in one folder per "
+            "class with --photos FOLDER"
+        )
     return _of_run(request, run)
 
 
-def _nothing_to_verify_on(bundle: Bundle) -> str:
-    named = facts(bundle, "run").get("folder")
-    seen = f"the run it names ({named}) is not there, or is another by now" if named else "it names no run"
-    return (
-        f"a bundle is verified on labelled pictures, which it does not carry, and {seen}; name the run with "
-        "--run RUNFOLDER, or pictures in one folder per class with --photos FOLDER"
-    )
+def _origin(request: VerifyRequest, bundle: Bundle) -> NamedRun:
+    if request.run:
+        return NamedRun(given_run(request.run, bundle, request.model))
+    return named_run(bundle, request.model)
 
 
 def _of_run(request: VerifyRequest, run: Run) -> Pictures:
@@ -92,7 +94,7 @@ _SPLIT_NOTES = {
 }
 
 
-def _labelled(request: VerifyRequest, folder: Path, bundle: Bundle, run: Run | None) -> Pictures:
+def _labelled(request: VerifyRequest, folder: Path, bundle: Bundle, origin: NamedRun) -> Pictures:
     if request.split:
         raise UsageError(
             f"--split picks pictures of the run, got --split {request.split} with {folder}, which holds others; "
@@ -101,8 +103,9 @@ def _labelled(request: VerifyRequest, folder: Path, bundle: Bundle, run: Run | N
     measured = read_labelled(folder, bundle.manifest.labels)
     photos, warnings = measured.photos, measured.warnings
     described = f"{len(photos)} pictures in {folder}"
-    pictures = Pictures(photos, measured.folder, described, None, run=run)
-    return replace(pictures, notes=(*warnings, *_coverage(pictures, bundle), *_overlap(pictures, request)))
+    pictures = Pictures(photos, measured.folder, described, None, run=origin.run)
+    overlap = _overlap(pictures, request, origin)
+    return replace(pictures, notes=(*warnings, *_coverage(pictures, bundle), *overlap))
 
 
 def _coverage(pictures: Pictures, bundle: Bundle) -> tuple[str, ...]:
@@ -113,15 +116,16 @@ def _coverage(pictures: Pictures, bundle: Bundle) -> tuple[str, ...]:
     return (f"{len(absent)} of {len(bundle.manifest.labels)} classes have no picture here: {some_labels(absent)}",)
 
 
-def _overlap(pictures: Pictures, request: VerifyRequest) -> tuple[str, ...]:
+def _overlap(pictures: Pictures, request: VerifyRequest, origin: NamedRun) -> tuple[str, ...]:
     """What is known of these pictures' part in training.
 
     Raises:
         DataError: some were trained on, and nobody said that this is meant.
     """
-    if pictures.run is None:
-        return ("whether the network was trained on some of these pictures cannot be told without its run: --run",)
-    splits = splits_by_digest(pictures.run)
+    if origin.run is None:
+        unknown = "whether the network was trained on some of these pictures cannot be told without its run"
+        return (f"{unknown} ({origin.absent}): --run",)
+    splits = splits_by_digest(origin.run)
     trained = [photo for photo in pictures.photos if splits.get(photo.sha256) == "train"]
     judged = sum(splits.get(photo.sha256) == "val" for photo in pictures.photos)
     if trained and not request.anyway:
@@ -132,7 +136,7 @@ def _overlap(pictures: Pictures, request: VerifyRequest) -> tuple[str, ...]:
         )
     flattered = f"the network was trained on {len(trained)} of these pictures, which flatters it" if trained else ""
     chosen = f"{judged} of these pictures are the run's validation pictures, which chose the plan" if judged else ""
-    clean = "" if trained else f"none of these pictures, byte for byte, was trained on in {pictures.run.folder}"
+    clean = "" if trained else f"none of these pictures, byte for byte, was trained on in {origin.run.folder}"
     return tuple(note for note in (flattered, chosen, clean) if note)
 
 

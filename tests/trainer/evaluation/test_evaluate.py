@@ -64,14 +64,30 @@ def test_the_temperature_is_fitted_on_val_and_never_shown_on_val(small_run: Path
     assert evaluate(EvaluateRequest(small_run, split="val")).analysis.scaling is None
 
 
-def test_a_run_of_before_there_were_temperatures_gets_one_of_its_val_pictures(small_run: Path, tmp_path: Path) -> None:
+def test_a_run_of_before_there_were_temperatures_gets_one_of_its_val_pictures(
+    small_run: Path, draw_photos: Callable[..., Path], tmp_path: Path
+) -> None:
     old = tmp_path / "old"
     shutil.copytree(small_run, old)
     manifest = json.loads((old / "manifest.json").read_text())
     kept = manifest.pop("scaling")
     (old / "manifest.json").write_text(json.dumps(manifest))
-    scaling = evaluate(EvaluateRequest(old)).analysis.scaling
-    assert scaling is not None and scaling.temperature == pytest.approx(kept["temperature"])
+    for photos in (None, draw_photos(4, first=7000)):
+        scaling = evaluate(EvaluateRequest(old, photos)).analysis.scaling
+        assert scaling is not None and scaling.temperature == pytest.approx(kept["temperature"])
+        assert scaling.fitted_on == "6 validation pictures"
+
+
+def test_a_run_without_temperature_whose_photos_are_gone_is_measured_on_others_without(
+    small_run: Path, draw_photos: Callable[..., Path], tmp_path: Path
+) -> None:
+    old = tmp_path / "old"
+    shutil.copytree(small_run, old)
+    manifest = json.loads((old / "manifest.json").read_text())
+    del manifest["scaling"]
+    manifest["data"]["path"] = str(tmp_path / "gone")
+    (old / "manifest.json").write_text(json.dumps(manifest))
+    assert evaluate(EvaluateRequest(old, draw_photos(4, first=7000))).analysis.scaling is None
 
 
 def test_other_photos_are_measured_by_their_folders(
@@ -136,6 +152,25 @@ def test_a_bundle_without_photos_is_measured_on_its_runs(small_run: Path, tiny_b
     assert found.pictures.title == "test" and len(found.pictures.photos) == 6
     assert found.analysis.scaling is not None and found.analysis.scaling.temperature == 0.5
     assert evaluate(EvaluateRequest(tmp_path / "named.hawklet", split="val")).analysis.scaling is None
+
+
+def test_a_bundle_whose_run_needs_your_own_network_says_so(
+    small_run: Path,
+    tiny_bundle: Path,
+    colour_photos: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run = json.loads((small_run / "manifest.json").read_text())
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "manifest.json").write_text(json.dumps({**run, "model": "nets:build"}))
+    bundle = Bundle.open(tiny_bundle)
+    manifest = replace(bundle.manifest, provenance={"run": {"folder": "own"}})  # as seen from beside the bundle
+    models = {"models/float32-tflite.tflite": colour_tflite(), "models/float32-onnx.onnx": colour_onnx()}
+    write_bundle(tmp_path / "named.hawklet", manifest, models, bundle.golden(), "# named\n")
+    for more, code in (((), 2), ((str(colour_photos), "--precision", "0.9"), 2), ((str(colour_photos),), 0)):
+        assert _call("evaluate", str(tmp_path / "named.hawklet"), *more) == code
+        assert "by giving the same again: --model nets:build" in " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -55,6 +57,34 @@ def test_pictures_of_a_group_that_fail_together_say_less() -> None:
 
 def test_a_single_group_is_no_group() -> None:
     assert bootstrap(TRUTH, NAMED, 3, groups=["all"] * len(TRUTH)) == bootstrap(TRUTH, NAMED, 3)
+
+
+def test_groups_of_one_picture_each_are_pictures_that_stand_alone() -> None:
+    found, alone = bootstrap(TRUTH, NAMED, 3, groups=range(len(TRUTH))), bootstrap(TRUTH, NAMED, 3)
+    assert found.grouped and found.resampled == alone.resampled == len(TRUTH)
+    assert (found.macro_f1, found.recall, found.top1) == (alone.macro_f1, alone.recall, alone.top1)
+
+
+def test_lone_pictures_and_groups_are_drawn_together_as_if_one_by_one() -> None:
+    groups = [n // 10 if n < 60 else 1000 + n for n in range(len(TRUTH))]
+    members = [np.flatnonzero(np.array(groups) == group) for group in dict.fromkeys(groups)]
+    accuracies = []
+    for _ in range(2000):
+        chosen = np.concatenate([members[n] for n in RANDOM.integers(0, len(members), len(members))])
+        accuracies.append(100 * (TRUTH[chosen] == NAMED[chosen]).mean())
+    found = bootstrap(TRUTH, NAMED, 3, groups=groups)
+    assert found.resampled == len(members) == 66
+    assert (found.top1.low, found.top1.high) == pytest.approx(np.percentile(accuracies, (2.5, 97.5)), abs=1.5)
+
+
+def test_memory_is_of_the_pictures_and_not_of_groups_times_cells() -> None:
+    truth = RANDOM.integers(0, 200, 6000)
+    named = np.where(RANDOM.random(6000) < 0.3, truth, RANDOM.integers(0, 200, 6000))
+    tracemalloc.start()
+    bootstrap(truth, named, 200, groups=[n // 2 for n in range(6000)])
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 200e6  # counts of 3,000 groups by some 5,500 cells alone would be 130 MB, twice over as floats
 
 
 def test_many_classes_and_pictures_are_drawn_in_blocks() -> None:

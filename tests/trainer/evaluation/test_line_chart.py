@@ -30,6 +30,14 @@ def test_names_of_lines_are_escaped() -> None:
     assert "<b>" not in drawn.replace("<b>&amp;</b>", "") and "&lt;b&gt;" in drawn
 
 
+def test_a_flat_line_has_room_of_its_own_size_and_nothing_is_below_zero_where_no_value_is() -> None:
+    flat = Axis.over("ms", [0.02, 0.02])
+    assert (flat.low, flat.high) == (pytest.approx(0.019), pytest.approx(0.021))
+    assert Axis.over("ms", [0.0, 0.0]).low == 0.0
+    assert Axis.over("loss", [0.01, 2.0]).low == 0.0
+    assert Axis.over("loss", [-1.0, -1.0]).low == pytest.approx(-1.05)
+
+
 def test_a_flat_line_and_none_at_all_are_drawn() -> None:
     flat = Line("flat", [(0, 5.0), (1, 5.0)], "s0")
     assert "polyline" in line_chart("t", Axis.over("x", [0, 1], whole=True), Axis.over("y", [5.0, 5.0]), [flat])

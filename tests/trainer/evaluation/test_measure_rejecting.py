@@ -84,7 +84,7 @@ def test_pictures_of_no_class_are_tried_on_a_bundles_own_rules(
 
 
 def test_rules_cannot_be_fitted_without_the_run_and_its_validation_pictures(tiny_bundle: Path, solids: Path) -> None:
-    with pytest.raises(UsageError, match="the run that colours was converted from is not here"):
+    with pytest.raises(UsageError, match="the run that colours was converted from is not at hand"):
         _measure(RejectRequest(precision=0.9), tiny_bundle, solids)
 
 

@@ -117,6 +117,14 @@ def test_what_could_not_be_shown_is_said_with_what_it_would_take() -> None:
     assert any("was not tried on pictures of no class; --unknown FOLDER" in line for line in said)
 
 
+def test_a_class_that_no_picture_was_named_has_a_sentence_of_its_own() -> None:
+    validation = _answers([0] * 30 + [1] * 30, np.eye(3)[[0] * 30 + [1] * 30] * 6)
+    option = fit_reject_option(RejectRequest(precision=0.9), validation, 1.0)
+    said = list(sentences(measure_reject_option(option, validation, ("them", validation))))
+    assert any(line.startswith("owl: none of 60 validation pictures was named so; accepted from") for line in said)
+    assert not any("0 pictures named so" in line for line in said)
+
+
 def test_what_is_shown_for_every_class_is_said_too(figures: RejectFigures) -> None:
     assert any("0.95 is shown for every class" in line for line in sentences(figures))
 

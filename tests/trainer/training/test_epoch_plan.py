@@ -75,6 +75,32 @@ def test_a_balanced_epoch_is_as_long_as_one_that_is_not(source: PixelSource) -> 
     assert sum(len(batch) for plan in _plans(source, 2, config) for batch in plan.batches) == 27
 
 
-def test_a_process_without_pictures_is_refused(source: PixelSource) -> None:
+def test_a_step_is_of_the_same_pictures_however_many_processes_share_it(source: PixelSource) -> None:
+    config = TrainConfig(batch=8)
+    [alone] = _plans(source, 1, config)
+    shared = _plans(source, 3, config)
+    for number, batch in enumerate(alone.batches):
+        assert sorted(batch) == sorted(np.concatenate([plan.batches[number] for plan in shared]))
+
+
+def test_fewer_pictures_than_processes_are_refused(source: PixelSource) -> None:
+    with pytest.raises(UsageError, match="use fewer"):
+        plan_epoch(source, 3, TrainConfig(batch=8), _OneOf(0, 28, []))
+
+
+def test_processes_with_shards_of_their_own_take_as_many_steps(
+    source: PixelSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shares = (torch.arange(12), torch.arange(12, 27))
+    monkeypatch.setattr(PixelSource, "in_shards", True)
+    monkeypatch.setattr(PixelSource, "shuffled", lambda _, rank, world: shares[rank])
+    config = TrainConfig(batch=8, freeze_batch_norm=True)
+    plans = [plan_epoch(source, 3, config, _OneOf(rank, 2, [12, 15])) for rank in (0, 1)]
+    assert plans[0].steps == plans[1].steps == 4
+    assert sorted(np.concatenate([part for plan in plans for part in plan.batches])) == list(range(27))
+
+
+def test_a_process_without_shards_is_refused(source: PixelSource, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PixelSource, "in_shards", True)
     with pytest.raises(UsageError, match="use fewer"):
         plan_epoch(source, 3, TrainConfig(batch=8), _OneOf(0, 2, [14, 0]))

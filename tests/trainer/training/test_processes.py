@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -29,7 +30,8 @@ from hawklet_trainer.data import PixelSource, read_photos
 from hawklet_trainer.training.loop import Execution, fine_tune
 from hawklet_trainer.training.processes import start
 from hawklet_trainer.training.speed import Speed
-from hawklet_trainer.training.terms import TrainConfig
+from hawklet_trainer.training.checkpoint import Checkpoint
+from hawklet_trainer.training.terms import Progress, TrainConfig
 from tiny_networks import SCALE, SPEC, ZERO_POINT, TinyNet
 
 folder, out = Path(sys.argv[2]), Path(sys.argv[3])
@@ -45,8 +47,22 @@ PixelSource.batches = batches
 torch.manual_seed(0)
 net = TinyNet(3)
 config = TrainConfig.from_plain({**json.loads(sys.argv[4]), "augment": "none", "flip": False})
-history = fine_tune(net, read_photos(folder), SPEC, ZERO_POINT, SCALE, config,
-                    execution=Execution(Speed(), processes=processes))
+class Breaks(Progress):
+    steps = 0
+    def step(self, step):
+        self.steps += 1
+        if self.steps == int(sys.argv[5]):
+            raise KeyboardInterrupt
+
+Checkpoint.save_now_and_then = Checkpoint.save
+how = Execution(Speed(), checkpoint=out / "state.safetensors", processes=processes)
+photos = read_photos(folder)
+try:
+    history = fine_tune(net, photos, SPEC, ZERO_POINT, SCALE, config, progress=Breaks(), execution=how)
+except KeyboardInterrupt:
+    torch.manual_seed(9)
+    net = TinyNet(3)
+    history = fine_tune(net, photos, SPEC, ZERO_POINT, SCALE, config, execution=how)
 record = history.records[-1]
 facts = {"seen": seen, "weights": {name: tensor.flatten().tolist() for name, tensor in net.state_dict().items()},
          "curve": [record.train_loss, record.train_top1, record.val_loss, record.val_top1]}
@@ -58,14 +74,9 @@ facts = {"seen": seen, "weights": {name: tensor.flatten().tolist() for name, ten
 def test_two_processes_learn_what_one_does_and_see_every_picture_once(
     colour_photos: Path, tmp_path: Path, accumulate: int
 ) -> None:
-    program = tmp_path / "program.py"
-    program.write_text(_PROGRAM)
     options = {"epochs": 2, "batch": 8, "accumulate": accumulate, "optimizer": "sgd", "lr": 0.05}
     options |= {"freeze_batch_norm": True, "dropout": 0.0}  # what is hidden is each process's own chance
-    told = [json.dumps(sys.path), str(colour_photos), str(tmp_path), json.dumps(options)]
-    # It starts the second process by itself, as the command would.
-    subprocess.run([sys.executable, str(program), *told], check=True, timeout=300, env=_alone())
-    first, second = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1))
+    first, second = _run_two(colour_photos, tmp_path, options)
     assert sorted(first["seen"] + second["seen"]) == sorted(2 * list(range(24)))
     assert first["weights"] == second["weights"] and first["curve"] == second["curve"]
 
@@ -80,6 +91,27 @@ def test_two_processes_learn_what_one_does_and_see_every_picture_once(
     record = history.records[-1]
     alone = [record.train_loss, record.train_top1, record.val_loss, record.val_top1]
     assert first["curve"] == pytest.approx(alone, rel=1e-3)
+
+
+def test_two_processes_that_broke_off_within_an_epoch_go_on_to_the_same_bits(
+    colour_photos: Path, tmp_path: Path
+) -> None:
+    """Whole batches of seven are shared unevenly, and what dropout hides is each process's own chance."""
+    options = {"epochs": 2, "batch": 7, "lr": 0.01}
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "broken").mkdir()
+    whole, _ = _run_two(colour_photos, tmp_path / "whole", options)
+    broken, _ = _run_two(colour_photos, tmp_path / "broken", options, breaks_at=6)
+    assert broken["weights"] == whole["weights"] and broken["curve"] == whole["curve"]
+
+
+def _run_two(photos: Path, out: Path, options: dict[str, object], breaks_at: int = 0) -> tuple[dict[str, Any], ...]:
+    """What each of two processes came to; the first starts the second by itself, as the command would."""
+    program = out / "program.py"
+    program.write_text(_PROGRAM)
+    told = [json.dumps(sys.path), str(photos), str(out), json.dumps(options), str(breaks_at)]
+    subprocess.run([sys.executable, str(program), *told], check=True, timeout=300, env=_alone())
+    return tuple(json.loads((out / f"{rank}.json").read_text()) for rank in (0, 1))
 
 
 def _alone() -> dict[str, str]:

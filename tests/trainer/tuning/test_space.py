@@ -9,9 +9,17 @@ import pytest
 import yaml
 
 from hawklet.errors import UsageError
+from hawklet_trainer.augment import Augment
 from hawklet_trainer.models.registry import MODELS
+from hawklet_trainer.train import TrainOptions
+from hawklet_trainer.train_options import changed
+from hawklet_trainer.training.terms import Optimizer
 from hawklet_trainer.tuning.dimension import Choice, Dimension, Range
-from hawklet_trainer.tuning.space import DEFAULT, SEARCHABLE, Space, default_space, read_space
+from hawklet_trainer.tuning.networks import require_networks, usual_values
+from hawklet_trainer.tuning.space import NETWORKS, SEARCHABLE, Space, default_space, read_space
+
+TRAINING = TrainOptions(Path("photos"))
+DEFAULT = default_space({}, TRAINING).dimensions
 
 
 def _read(tmp_path: Path, text: str, **given: object) -> Space:
@@ -83,7 +91,8 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_what_the_command_line_gives_is_not_searched_by_default_and_refused_in_a_file(tmp_path: Path) -> None:
-    assert default_space({"model": "resnet18", "lr": 1e-3}).dimensions.keys() == DEFAULT.keys() - {"model", "lr"}
+    left = default_space({"model": "resnet18", "lr": 1e-3}, TRAINING).dimensions
+    assert left.keys() == DEFAULT.keys() - {"model", "lr"}
     with pytest.raises(UsageError, match=r"either searched or given, got --label-smoothing and label_smoothing in"):
         _read(tmp_path, "label_smoothing: [0.0, 0.1]", label_smoothing=0.1)
 
@@ -94,6 +103,35 @@ def test_the_default_space_names_options_and_networks_that_there_are_within_what
     for name, dimension in DEFAULT.items():
         for value in dimension.listed():
             assert SEARCHABLE[name].type.convert(str(value), SEARCHABLE[name], None) == value
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        *({"optimizer": optimizer.value} for optimizer in Optimizer),
+        *({"model": model} for model in MODELS),
+        *({"augment": augment.value} for augment in Augment),
+    ],
+    ids=lambda given: next(iter(given.values()), "nothing given"),
+)
+def test_the_default_space_holds_what_a_training_does_by_itself_whatever_is_given(given: dict[str, str]) -> None:
+    training = changed(TRAINING, given)
+    space = default_space(given, training)
+    assert usual_values(space, training).keys() == space.dimensions.keys()
+    require_networks(space, training)
+
+
+def test_the_default_ranges_are_around_what_the_optimizer_and_the_network_have() -> None:
+    space = default_space({}, changed(TRAINING, {"optimizer": "sgd", "model": "inception_v3"}))
+    assert space.dimensions["lr"] == Range(0.00167, 0.1, log=True)
+    assert space.dimensions["weight_decay"] == Range(5e-6, 1e-3, log=True)
+    assert space.dimensions["imgsz"] == Choice((224, 256, 288, 299))
+    assert "weight_decay" not in default_space({}, changed(TRAINING, {"optimizer": "adam"})).dimensions
+
+
+def test_the_networks_of_the_default_space_have_one_native_side() -> None:
+    assert len({MODELS[str(name)].side for name in NETWORKS.values}) == 1
 
 
 def test_the_guide_shows_the_default_space_as_it_is(repository: Path, tmp_path: Path) -> None:

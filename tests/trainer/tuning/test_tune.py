@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from hawklet import cli
-from hawklet.errors import RunError, StudyError, TrainingError, UsageError, WeightsError
+from hawklet.errors import DataError, HawkletError, RunError, StudyError, TrainingError, UsageError, WeightsError
 from hawklet_trainer.augment import Augment
 from hawklet_trainer.run import load_run
 from hawklet_trainer.train import TrainOptions, train_on
@@ -129,7 +129,6 @@ def test_a_study_goes_on_with_what_it_has(options: TuneOptions) -> None:
     [
         ({"space": Space({"lr": Range(1e-4, 1e-2, log=True)})}, "space"),
         ({"training": {"imgsz": 64}}, r"imgsz \(32 there, 64 now\)"),
-        ({"objective": Objective.ACCURACY_LATENCY}, "objective"),
     ],
 )
 def test_other_options_or_another_space_than_it_began_with_are_refused(
@@ -140,6 +139,14 @@ def test_other_options_or_another_space_than_it_began_with_are_refused(
         change = {"training": replace(options.training, **change["training"])}
     with pytest.raises((RunError, StudyError), match=rf"{differs}.*--name another"):
         tune(replace(options, **change))
+
+
+def test_another_objective_than_it_began_with_is_refused(options: TuneOptions) -> None:
+    sides = Space({"imgsz": Choice((32, 64))})
+    options = replace(options, space=sides, training=replace(options.training, imgsz=None), trials=1)
+    tune(options)
+    with pytest.raises((RunError, StudyError), match=r"objective.*--name another"):
+        tune(replace(options, objective=Objective.ACCURACY_LATENCY))
 
 
 def test_other_pictures_are_refused(options: TuneOptions, draw_photos: Callable[..., Path]) -> None:
@@ -174,6 +181,41 @@ def test_a_trial_that_fails_is_said_and_is_not_the_end(
     assert outcome.records[1].reason.startswith(type(error).__name__)
     assert any(line.startswith(f"trial 1 failed: {type(error).__name__}") for line in said)
     assert not (outcome.folder / "trial-1").exists()
+
+
+def test_a_search_over_heads_alone_comes_to_a_best(options: TuneOptions) -> None:
+    heads = replace(options.training, config=replace(CONFIG, epochs=0))
+    outcome = tune(replace(options, training=heads))
+    assert [(record.state, record.epochs) for record in outcome.records] == [("complete", 0), ("complete", 0)]
+    assert outcome.best and outcome.tests.keys() == {outcome.best[0].number}
+
+
+@pytest.mark.parametrize("error", [DataError("a picture is gone"), RunError("no teacher"), WeightsError("none")])
+def test_what_no_option_can_cause_ends_the_search_and_the_trial_is_tried_again(
+    options: TuneOptions, monkeypatch: pytest.MonkeyPatch, error: HawkletError
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(search, "train_on", _failing((0,), error))
+        with pytest.raises(type(error)):
+            tune(replace(options, trials=9))
+    outcome = tune(replace(options, trials=1))
+    assert [record.state for record in outcome.records] == ["broken off", "complete"]
+    assert outcome.usual is outcome.records[1]
+
+
+def test_what_was_found_is_kept_where_the_test_pictures_are_gone(
+    options: TuneOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: Any) -> None:
+        raise DataError("a picture is gone")
+
+    monkeypatch.setattr("hawklet_trainer.tuning.tune.measure_on_test", gone)
+    with pytest.raises(DataError):
+        tune(options)
+    folder = options.training.out / "study"
+    record = json.loads((folder / "tune.json").read_text())
+    assert record["ended"] == "trials" and len(record["best"]) == 1 and record["test"] == {}
+    assert (folder / "report.html").is_file()
 
 
 def test_a_search_whose_first_trials_all_fail_ends_and_says_why(
@@ -223,6 +265,33 @@ def test_a_search_that_is_broken_off_tries_the_trial_again(options: TuneOptions,
     assert [record.state for record in outcome.records] == ["complete", "broken off", "complete"]
     assert outcome.records[2].params == outcome.records[1].params
     assert not (outcome.folder / "trial-1").exists()
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(143)])
+@pytest.mark.parametrize("place", ["asked for", "given values", "said"])
+def test_a_search_that_is_broken_off_between_trials_leaves_none_running(
+    options: TuneOptions, monkeypatch: pytest.MonkeyPatch, error: BaseException, place: str
+) -> None:
+    ask = optuna.Study.ask
+
+    def ask_and_end(study: optuna.Study, *more: Any) -> Any:
+        ask(study, *more)
+        raise error
+
+    def end(line: str) -> None:
+        if line.startswith("trial 0: "):
+            raise error
+
+    with monkeypatch.context() as patch:
+        if place == "asked for":
+            patch.setattr(optuna.Study, "ask", ask_and_end)
+        if place == "given values":
+            patch.setattr(Choice, "suggest", lambda *_: _raise(error))
+        with pytest.raises(type(error)):
+            tune(options, say=end)
+    outcome = tune(replace(options, trials=1))
+    assert [record.state for record in outcome.records] == ["broken off", "complete"]
+    assert outcome.usual is outcome.records[1] and outcome.records[1].params == {"lr": 3e-4, "batch": 16}
 
 
 def test_the_first_interrupt_ends_the_search_after_the_trial_and_the_report_is_written(options: TuneOptions) -> None:
@@ -279,6 +348,12 @@ def test_networks_without_number_cannot_be_measured(options: TuneOptions) -> Non
         tune(replace(options, space=space, objective=Objective.ACCURACY_LATENCY))
 
 
+def test_latency_is_no_objective_where_there_is_one_network(options: TuneOptions) -> None:
+    with pytest.raises(UsageError, match=r"the space has one network \(.*32 px\); search model, imgsz or width too"):
+        tune(replace(options, objective=Objective.ACCURACY_LATENCY))
+    assert not (options.training.out / "study").exists()
+
+
 def test_a_network_that_cannot_be_meant_is_refused_before_the_first_is_trained(
     options: TuneOptions, tmp_path: Path
 ) -> None:
@@ -297,7 +372,7 @@ def test_networks_of_the_default_space_without_weights_are_left_out_and_asked_fo
 
     monkeypatch.setattr(networks, "fetch", fetch)
     said: list[str] = []
-    space = networks.with_weights(default_space({}), options.training, said.append)
+    space = networks.with_weights(default_space({}, options.training), options.training, said.append)
     assert space.dimensions["model"] == Choice(("efficientnet_lite0",))
     assert [line.split()[0] for line in said] == ["mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large"]
     with pytest.raises(WeightsError):

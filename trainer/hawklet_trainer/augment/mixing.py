@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
+from typing import cast
 
 import torch
 from torchvision.transforms import v2
@@ -44,11 +45,7 @@ def make_mixing(mix: Mix, classes: int) -> Mixing:
     }
     chosen = v2.RandomChoice(list(made.values())) if mix is Mix.BOTH else made[mix]
 
-    def mixed(pictures: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        x, y = chosen(pictures, labels)
-        return x.contiguous(memory_format=torch.channels_last), y
-
-    return mixed
+    return cast("Mixing", chosen)
 
 
 def _unmixed(pictures: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

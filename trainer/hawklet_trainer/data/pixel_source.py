@@ -84,6 +84,11 @@ class PixelSource:
     def __len__(self) -> int:
         return len(self.photos)
 
+    @property
+    def in_shards(self) -> bool:
+        """Whether pictures lie within larger files, which processes share as wholes."""
+        return bool(self.photos) and all(photo.place.span is not None for photo in self.photos)
+
     def batch(self, indices: Sequence[int] | Indices) -> Pixels:
         """As they are, ``uint8 [len(indices), H, W, C]``, RGB, 0..255."""
         return self._reader.batch(np.asarray(indices, np.int64))

@@ -62,6 +62,8 @@ class Reader:
             return chosen
         if self.disk is not None:
             return self.disk.rows(indices)
+        if not len(indices):
+            return np.empty((0, self.spec.height, self.spec.width, self.spec.channels), np.uint8)
         photos = [self.photos[index] for index in indices]
         self._announce_shards(photos)
         if self.threads:
@@ -76,7 +78,7 @@ class Reader:
         import torch
 
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(job.seed)
+            torch.default_generator.manual_seed(job.seed)  # torch.manual_seed would seed GPUs too
             varied = self.augment(torch.from_numpy(pixels).permute(0, 3, 1, 2))
         made: Pixels = varied.permute(0, 2, 3, 1).contiguous().numpy()
         return made

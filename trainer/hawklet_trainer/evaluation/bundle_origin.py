@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,15 @@ if TYPE_CHECKING:
     from hawklet_trainer.run import Run
 
 _SPLIT = "split.csv"
+
+
+@dataclass(frozen=True)
+class NamedRun:
+    """The run that a bundle names, or why there is none."""
+
+    run: Run | None
+    absent: str = ""
+    """Why it is not taken, in words; empty where it is."""
 
 
 def given_run(folder: Path, bundle: Bundle, model: str | None) -> Run:
@@ -36,16 +46,18 @@ def given_run(folder: Path, bundle: Bundle, model: str | None) -> Run:
     return run
 
 
-def named_run(bundle: Bundle, model: str | None) -> Run | None:
-    """The run that the bundle names, as seen from here or from beside the bundle; None where there is no such run."""
+def named_run(bundle: Bundle, model: str | None) -> NamedRun:
+    """The run that the bundle names, as seen from here or from beside the bundle."""
     named = facts(bundle, "run").get("folder")
-    places = [Path(named), bundle.path.parent / named] if isinstance(named, str) else []
-    for place in places:
+    if not isinstance(named, str):
+        return NamedRun(None, "the bundle names none")
+    reasons = []
+    for place in filter(Path.is_dir, (Path(named), bundle.path.parent / named)):
         try:
-            return given_run(place, bundle, model)
-        except HawkletError:  # a hint: what stands there by that name today may be anything
-            continue
-    return None
+            return NamedRun(given_run(place, bundle, model))
+        except HawkletError as error:  # a hint: what stands there by that name today may be anything
+            reasons.append(str(error))
+    return NamedRun(None, reasons[0] if reasons else f"there is no folder {named}")
 
 
 def facts(bundle: Bundle, group: str) -> Mapping[str, Any]:
@@ -94,18 +106,19 @@ def _require_origin(run: Run, bundle: Bundle) -> None:
     digest = facts(bundle, "data").get("digest")
     if run.labels != bundle.manifest.labels:
         raise RunError(
-            f"--run must be the run that the bundle was converted from: the bundle's labels are "
+            f"the run must be the one that the bundle was converted from: the bundle's labels are "
             f"{some_labels(bundle.manifest.labels)}, the run's are {some_labels(run.labels)}; name that run"
         )
     if digest is None:
         raise RunError(
-            f"--run must be the run that the bundle was converted from, and {bundle.path.name} names no data it was "
+            f"the run must be the one that the bundle was converted from, and {bundle.path.name} names no data it was "
             "made with; verify it on labelled pictures alone: --photos FOLDER"
         )
     if digest != run.manifest["data"].get("digest"):
         raise RunError(
-            f"--run must be the run that the bundle was converted from: the bundle's data digest is {digest}, that of "
-            f"{run.folder} is {run.manifest['data'].get('digest')}; name that run, or other pictures by --photos alone"
+            f"the run must be the one that the bundle was converted from: the bundle's data digest is {digest}, that "
+            f"of {run.folder} is {run.manifest['data'].get('digest')}; name that run, or "
+            "other pictures by --photos alone"
         )
     _require_network(run, bundle)
 
@@ -116,7 +129,7 @@ def _require_network(run: Run, bundle: Bundle) -> None:
     architecture, weights = bundle.manifest.provenance.get("architecture"), facts(bundle, "run").get("weights_sha256")
     if architecture != run.architecture.describe():
         raise RunError(
-            f"--run must be the run that the bundle was converted from: the bundle's network is {architecture}, the "
+            f"the run must be the one that the bundle was converted from: the bundle's network is {architecture}, the "
             f"run's is {run.architecture.describe()}; name that run"
         )
     if weights is None or not (run.folder / BEST).is_file():
@@ -124,12 +137,12 @@ def _require_network(run: Run, bundle: Bundle) -> None:
     found = sha256_of(run.folder / BEST)
     if found == (unpruned_origin(bundle) or {}).get("weights_sha256"):
         raise RunError(
-            "--run must be the run that the bundle was converted from, which is the pruned one "
+            "the run must be the one that the bundle was converted from, which is the pruned one "
             f"({facts(bundle, 'run').get('folder')}); {run.folder} is the one it was cut from, and is found by itself"
         )
     if weights != found:
         raise RunError(
-            f"--run must be the run that the bundle was converted from, and the weights in {run.folder} are others "
+            f"the run must be the one that the bundle was converted from, and the weights in {run.folder} are others "
             "(sha256 differs), though of the same data; name that run, or convert this one anew"
         )
 

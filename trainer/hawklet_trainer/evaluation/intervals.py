@@ -81,38 +81,58 @@ def bootstrap(
     """
     groups = groups if groups is not None and len(set(groups)) > 1 else None
     cells, cell_of = np.unique(truth * classes + named, return_inverse=True)
-    sources = _sources(cell_of, len(cells), groups)
+    sources = _sources(cell_of, groups)
     random = np.random.default_rng(seed)
-    block = max(1, _AT_A_TIME // max(sources.shape))
+    block = max(1, _AT_A_TIME // max(len(sources.copies), len(cells)))
     figures = [
-        _figures(_resampled(random, sources, min(block, RESAMPLES - begin)), cells, classes)
+        _figures(sources.resampled(random, min(block, RESAMPLES - begin)), cells, classes)
         for begin in range(0, RESAMPLES, block)
     ]
     lows, highs = _bounds(np.concatenate(figures))
     every = [Interval(float(low), float(high)) for low, high in zip(lows, highs, strict=True)]
     support = np.bincount(truth, minlength=classes)
     recall = tuple(interval if count else None for interval, count in zip(every[2:], support, strict=True))
-    return Intervals(every[0], every[1], recall, len(truth) if groups is None else len(sources), groups is not None)
+    return Intervals(every[0], every[1], recall, sources.drawn, groups is not None)
 
 
-def _sources(cell_of: _Counts, cells: int, groups: Sequence[Hashable] | None) -> _Counts:
-    """What is drawn from: ``int64 [1, cells]``, the pictures of each cell; or ``[groups, cells]``, those of a group."""
-    if groups is None:
-        return np.bincount(cell_of, minlength=cells)[None]
+@dataclass(frozen=True)
+class _Sources:
+    """What is drawn from: groups of several pictures, and for each cell the pictures that stand alone."""
+
+    pictures: Any
+    """Pictures of each cell in each source, ``scipy.sparse.csr_array [sources, cells]``: a group is of few cells."""
+    copies: _Counts
+    """How many alike a source stands for, ``int64 [sources]``: 1 of a group, all lone pictures of a cell."""
+
+    @property
+    def drawn(self) -> int:
+        """How many are drawn for a resample."""
+        return int(self.copies.sum())
+
+    def resampled(self, random: np.random.Generator, resamples: int) -> npt.NDArray[np.float64]:
+        """Pictures of each cell in each resample, ``float64 [resamples, cells]``."""
+        drawn = random.multinomial(self.drawn, self.copies / self.drawn, resamples)
+        product: npt.NDArray[np.float64] = drawn.astype(np.float64) @ self.pictures
+        return product
+
+
+def _sources(cell_of: _Counts, groups: Sequence[Hashable] | None) -> _Sources:
+    from scipy.sparse import csr_array
+
+    source_of = _numbers(groups) if groups is not None else np.arange(len(cell_of))
+    sizes = np.bincount(source_of)
+    lone = sizes[source_of] == 1
+    source_of = np.where(lone, cell_of, source_of + len(cell_of))  # lone pictures of a cell are all alike
+    _, first, source_of = np.unique(source_of, return_index=True, return_inverse=True)
+    copies = np.where(lone[first], np.bincount(source_of), 1)
+    kept = ~lone
+    kept[first] = True
+    return _Sources(csr_array((np.ones(kept.sum()), (source_of[kept], cell_of[kept]))), copies)
+
+
+def _numbers(groups: Sequence[Hashable]) -> _Counts:
     number_of = {group: number for number, group in enumerate(dict.fromkeys(groups))}
-    counts = np.zeros((len(number_of), cells), dtype=np.int64)
-    np.add.at(counts, (np.array([number_of[group] for group in groups]), cell_of), 1)
-    return counts
-
-
-def _resampled(random: np.random.Generator, sources: _Counts, resamples: int) -> npt.NDArray[np.float64]:
-    """Pictures of each cell in each resample, ``float64 [resamples, cells]``."""
-    if len(sources) == 1:
-        pictures = int(sources.sum())
-        return random.multinomial(pictures, sources[0] / pictures, resamples).astype(np.float64)
-    drawn = random.multinomial(len(sources), np.full(len(sources), 1 / len(sources)), resamples)
-    product: npt.NDArray[np.float64] = drawn.astype(np.float64) @ sources.astype(np.float64)
-    return product
+    return np.array([number_of[group] for group in groups], dtype=np.int64)
 
 
 def _figures(counts: npt.NDArray[np.float64], cells: _Counts, classes: int) -> npt.NDArray[np.float64]:

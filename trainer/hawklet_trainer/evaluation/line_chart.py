@@ -49,6 +49,8 @@ class Axis:
     def over(cls, title: str, values: Sequence[float], whole: bool = False) -> Axis:
         """From a little below the least value to a little above the greatest, with ticks at round numbers.
 
+        Not below zero, where no value is.
+
         Args:
             title: What it measures.
             values: What is drawn; may be empty.
@@ -58,8 +60,9 @@ class Axis:
         if whole:
             high = max(high, low + 1)
             return cls(title, low, high, [tick for tick in round_ticks(low, high) if tick == round(tick)])
-        room = 0.05 * (high - low) or 0.5  # a flat line stands in the middle
-        return cls(title, low - room, high + room, round_ticks(low - room, high + room))
+        room = 0.05 * (high - low) or 0.05 * abs(low) or 0.5  # a flat line stands in the middle
+        bottom, top = low - room if low < 0 else max(0.0, low - room), high + room
+        return cls(title, bottom, top, round_ticks(bottom, top))
 
     @classmethod
     def of_shares(cls, title: str) -> Axis:

@@ -75,7 +75,8 @@ def _fitted(request: RejectRequest, subject: Subject) -> tuple[RejectOption, Ans
     if subject.run is None:
         raise UsageError(
             f"when to say nothing is fitted on validation pictures, and the run that {subject.name} was converted from "
-            "is not here; leave --precision, --accept and --unknown out, or convert it anew with them"
+            f"is not at hand ({subject.run_absent}); leave --precision, --accept and --unknown out, or convert it anew "
+            "with them"
         )
     photos = tuple(subject.run.photos().items("val"))
     validation = answer(subject.answers, photos, subject.spec, subject.labels, subject.output)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hawklet.errors import DataError, UsageError
+from hawklet.spec import OutputKind
 from hawklet_trainer.data import Photo, PhotoSet, read_labelled
 from hawklet_trainer.evaluation.bundle_origin import splits_by_digest
 from hawklet_trainer.evaluation.subject import Subject
@@ -26,7 +27,7 @@ class Pictures:
     notes: tuple[str, ...] = ()
     """What a reader of the figures must know."""
     validation: tuple[Photo, ...] = ()
-    """The run's validation pictures, where they are at hand."""
+    """The run's validation pictures, where they are at hand: what a model without a temperature gets one of."""
     hold_validation: bool = False
     """Whether validation pictures are among them, on which a temperature is fitted."""
 
@@ -48,8 +49,9 @@ def choose_pictures(subject: Subject, photos: Path | None, split: str | None) ->
         return _labelled(subject, photos)
     if subject.run is None:
         raise UsageError(
-            f"a bundle carries no labelled pictures, and the run that {subject.name} was converted from is not here; "
-            "name a folder with one folder of pictures per class: hawklet evaluate BUNDLE PHOTOS"
+            f"a bundle carries no labelled pictures, and the run that {subject.name} was converted from is not at hand "
+            f"({subject.run_absent}); name a folder with one folder of pictures per class: hawklet evaluate "
+            "BUNDLE PHOTOS"
         )
     return _of_run(subject.run, photos, split)
 
@@ -57,7 +59,10 @@ def choose_pictures(subject: Subject, photos: Path | None, split: str | None) ->
 def _labelled(subject: Subject, folder: Path) -> Pictures:
     found = read_labelled(folder, subject.labels)
     if subject.run is None:
-        unknown = "whether the model was made with some of these pictures cannot be told without its run"
+        unknown = (
+            "whether the model was made with some of these pictures cannot be told without its run "
+            f"({subject.run_absent})"
+        )
         return Pictures(str(folder), found.photos, found.warnings, (unknown,))
     split_of = splits_by_digest(subject.run)
     splits = [split_of.get(photo.sha256) for photo in found.photos]
@@ -66,7 +71,19 @@ def _labelled(subject: Subject, folder: Path) -> Pictures:
         for split, part in (("train", "trained on"), ("val", "its validation pictures"))
         if split in splits
     ]
-    return Pictures(str(folder), found.photos, found.warnings, tuple(notes), hold_validation="val" in splits)
+    held = "val" in splits
+    validation = () if held else _validation(subject, subject.run)
+    return Pictures(str(folder), found.photos, found.warnings, tuple(notes), validation, hold_validation=held)
+
+
+def _validation(subject: Subject, run: Run) -> tuple[Photo, ...]:
+    """What a temperature can be fitted on, where the model needs one and the run's photos are still as they were."""
+    if subject.scaling is not None or subject.output is not OutputKind.LOGITS:
+        return ()
+    try:
+        return tuple(run.photos().items("val"))
+    except DataError:  # other pictures were asked for: these would only have added to their figures
+        return ()
 
 
 def _of_run(run: Run, place: Path | None, split: str | None) -> Pictures:

@@ -48,7 +48,13 @@ def _of_classes(option: RejectOption) -> Iterator[str]:
         )
     else:
         yield f"a precision of {wanted:g} is shown for every class, with 95 % confidence, on {option.fitted_on}"
-    unreached = [one for one in of if one.ground is Ground.SCORE]
+    unnamed = [one for one in of if not one.named]
+    if unnamed:
+        yield (
+            f"{_counted(unnamed, of)}: none of {option.fitted_on} was named so; accepted from a score of {wanted:g}, "
+            "which was tried on no picture"
+        )
+    unreached = [one for one in of if one.named and one.ground is Ground.SCORE]
     for one in unreached[:_NAMED]:
         yield f"{one.label}: {wanted:g} was not reached on {_pictures(one.named)} named so; {_only_by_score(one)}"
     if len(unreached) > _NAMED:

@@ -40,6 +40,8 @@ class Subject:
     """The temperature that it comes with."""
     run: Run | None
     """The run, or that of the bundle where it is here: whose photos are at hand."""
+    run_absent: str = ""
+    """Why a bundle's run is not taken, in words; empty where it is."""
     acceptance: Acceptance = field(default_factory=Acceptance)
     """Which answers a bundle accepts."""
 
@@ -97,7 +99,7 @@ def _of_bundle(bundle: Bundle, model: str | None, variant: str | None) -> Subjec
     classifier = Classifier.from_bundle(bundle, variant=variant)
     chosen = classifier.variant
     assert chosen is not None, "a classifier from a bundle knows its variant"  # noqa: S101 -- narrows the type
-    manifest = bundle.manifest
+    manifest, origin = bundle.manifest, named_run(bundle, model)
     fitted = manifest.temperature != 1.0 and chosen.output is OutputKind.LOGITS
     return Subject(
         kind="bundle",
@@ -109,6 +111,7 @@ def _of_bundle(bundle: Bundle, model: str | None, variant: str | None) -> Subjec
         output=chosen.output,
         explain=unexplained("A bundle's files give no gradients, so what they saw (Grad-CAM) is shown of runs alone."),
         scaling=Scaling(manifest.temperature, "the validation pictures of its conversion") if fitted else None,
-        run=named_run(bundle, model),
+        run=origin.run,
+        run_absent=origin.absent,
         acceptance=manifest.acceptance,
     )

@@ -52,6 +52,8 @@ class EpochSums:
     pictures: int = 0
     learning: float = 0.0
     """Seconds of its steps."""
+    lr: float = 0.0
+    """Of its latest step."""
 
 
 @dataclass
@@ -161,7 +163,7 @@ class Checkpoint:
         if differing:
             raise RunError(
                 f"a training goes on only as it began, but that in {self.path} differs in {'; '.join(differing)}; ask "
-                "for the same, or delete that file to begin anew"
+                "for the same (processes: --devices and --nodes), or delete that file to begin anew"
             )
 
 

@@ -24,17 +24,15 @@ def class_weights(label_indices: Indices, classes: int) -> torch.Tensor:
     return torch.from_numpy(weights.astype(np.float32))
 
 
-def balanced_order(label_indices: Indices, classes: int, rank: int = 0, world: int = 1) -> torch.Tensor:
+def balanced_order(label_indices: Indices, classes: int) -> torch.Tensor:
     """As many pictures as there are, drawn with replacement by torch's random numbers, every class as often.
 
     Args:
         label_indices: Of the training pictures, ``int64 [N]``.
         classes: C.
-        rank: Number of this process among ``world`` that train together, each with the same random numbers.
-        world: How many processes there are.
 
     Returns:
-        ``int64 [n]``, positions in ``label_indices``; of N, those of this process.
+        ``int64 [N]``, positions in ``label_indices``.
     """
     of_picture = class_weights(label_indices, classes)[torch.from_numpy(label_indices)]
-    return torch.multinomial(of_picture, len(label_indices), replacement=True)[rank::world]
+    return torch.multinomial(of_picture, len(label_indices), replacement=True)

@@ -57,35 +57,49 @@ def plan_epoch(source: PixelSource, classes: int, config: TrainConfig, processes
     Raises:
         UsageError: there are fewer shards than processes.
     """
-    order = _order(source, classes, config, processes.rank, processes.world).numpy()
-    lengths = processes.gather(len(order))
-    count = _batches(lengths, config)
-    sizes = np.array([_sizes(length, count) for length in lengths])
-    batches = np.array_split(order, count)
-    plan = EpochPlan(batches, [0.0] * count, config.accumulate)
+    if config.balance is Balance.SAMPLING:
+        batches, sizes = _of_one_order(balanced_order(source.label_indices, classes), config, processes)
+    elif source.in_shards:
+        batches, sizes = _of_shares(source.shuffled(processes.rank, processes.world), config, processes)
+    else:
+        batches, sizes = _of_one_order(source.shuffled(), config, processes)
+    plan = EpochPlan(batches, [0.0] * len(batches), config.accumulate)
     for step in range(plan.steps):
         numbers = plan.of_step(step)
-        whole = int(sizes[:, numbers].sum())
+        whole = sum(sizes[number] for number in numbers)
         for number in numbers:
             plan.shares[number] = processes.world * len(batches[number]) / whole
     return plan
 
 
-def _batches(lengths: list[int], config: TrainConfig) -> int:
-    """Into how many parts every process cuts its pictures: none is empty, or of one picture where batch norms learn."""
+def _of_one_order(order: torch.Tensor, config: TrainConfig, processes: Processes) -> tuple[list[Indices], list[int]]:
+    """This process's part of every batch, and the sizes of whole batches, the same however many share them."""
+    least = _least(config) * processes.world
+    if len(order) < processes.world:
+        raise _too_many(processes.world)
+    batches = np.array_split(order.numpy(), max(1, min(-(-len(order) // config.batch), len(order) // least)))
+    return [batch[processes.rank :: processes.world] for batch in batches], [len(batch) for batch in batches]
+
+
+def _of_shares(share: torch.Tensor, config: TrainConfig, processes: Processes) -> tuple[list[Indices], list[int]]:
+    """Likewise, where every process has shards of its own: each cuts its share into as many batches."""
+    lengths = processes.gather(len(share))
     if min(lengths) == 0:
-        raise UsageError(
-            f"{len(lengths)} processes (--devices, --nodes) need as many pictures, or shards, but one gets none; use "
-            "fewer"
-        )
-    least = 1 if config.freeze_batch_norm else 2
-    return max(1, min(-(-sum(lengths) // config.batch), min(lengths) // least))
+        raise _too_many(len(lengths))
+    count = max(1, min(-(-sum(lengths) // config.batch), min(lengths) // _least(config)))
+    sizes = np.array([_sizes(length, count) for length in lengths]).sum(axis=0)
+    return np.array_split(share.numpy(), count), sizes.tolist()
 
 
-def _order(source: PixelSource, classes: int, config: TrainConfig, rank: int, world: int) -> torch.Tensor:
-    if config.balance is Balance.SAMPLING:
-        return balanced_order(source.label_indices, classes, rank, world)
-    return source.shuffled(rank, world)
+def _least(config: TrainConfig) -> int:
+    """Pictures of a batch in one process: batch norms that learn must have two."""
+    return 1 if config.freeze_batch_norm else 2
+
+
+def _too_many(processes: int) -> UsageError:
+    return UsageError(
+        f"{processes} processes (--devices, --nodes) need as many pictures, or shards, but one gets none; use fewer"
+    )
 
 
 def _sizes(length: int, count: int) -> list[int]:

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from hawklet.errors import TrainingError
 from hawklet.spec import PreprocessSpec
 from hawklet_trainer.augment import make_augmentation, make_mixing, source_spec
 from hawklet_trainer.data import Loading, PhotoSet, PixelSource
@@ -109,5 +110,9 @@ def _rising(learner: Learner, batches: Iterator[Batch], optimizer: Optimizer) ->
         lowest = min(lowest, loss)
         points.append((lr, loss))
         learner.step(lr)
+    if not points:
+        raise TrainingError(
+            "a training's first loss must be a number, got nan; look at the pictures and weights, or set --lr yourself"
+        )
     best = min(points, key=lambda point: point[1])[0]
     return FoundRate(best / _BELOW, tuple(points))

@@ -77,4 +77,5 @@ class Judge:
                 answers.log_softmax(1), self._taught.log_softmax(1), log_target=True, reduction="batchmean"
             )
             lacking = (1.0 - self._config.distil) * loss + self._config.distil * float(distance)
-        return Verdict(top1, loss, (top1 if self._config.accuracy_first else 0.0, -lacking))
+        worth = -lacking if math.isfinite(lacking) else -math.inf  # nothing compares with nan
+        return Verdict(top1, loss, (top1 if self._config.accuracy_first else 0.0, worth))

@@ -31,7 +31,9 @@ def fastest_way(net: nn.Module, x: torch.Tensor, steps: int, compiling: Compile)
 
     Random numbers go on as if nothing had been measured, so that they are the same the second time.
     """
-    path = folder() / f"{_key(net, x, compiling)}.json"
+    # Whether compiling pays depends on the training's length; trainings of about the same length share what was found.
+    length = steps.bit_length() if compiling is Compile.AUTO else 0
+    path = folder() / f"{_key(net, x, length, compiling)}.json"
     kept = _read(path)
     if kept is not None:
         return kept
@@ -60,8 +62,8 @@ def _read(path: Path) -> tuple[Speed, str] | None:
         return None
 
 
-def _key(net: nn.Module, x: torch.Tensor, compiling: Compile) -> str:
+def _key(net: nn.Module, x: torch.Tensor, length: int, compiling: Compile) -> str:
     shapes = [(name, list(tensor.shape)) for name, tensor in net.state_dict().items()]
     device = torch.cuda.get_device_name(x.device) if x.is_cuda else processor_name()
-    where = (device, torch.get_num_threads(), torch.__version__, list(x.shape), compiling.value, shapes)
+    where = (device, torch.get_num_threads(), torch.__version__, list(x.shape), length, compiling.value, shapes)
     return hashlib.sha256(json.dumps(where).encode()).hexdigest()[:24]

@@ -98,9 +98,9 @@ class Learner:
 
     def _add(self, net: nn.Module, batch: Batch, learned: Learned) -> None:
         device = self._processes.device
-        x = as_input(batch.pixels, *self._pixel, device).contiguous(memory_format=self._speed.memory_format)
         labels = batch.label_indices.to(device)
-        x, y = self._mix(x, labels)
+        x, y = self._mix(as_input(batch.pixels, *self._pixel, device), labels)
+        x = x.contiguous(memory_format=self._speed.memory_format)
         with self._speed.autocast(device):
             answers = net(x)
             taught = answers_of(self._teacher, x)

@@ -38,7 +38,7 @@ from hawklet_trainer.training.parameter_groups import ParameterGroups
 from hawklet_trainer.training.processes import ALONE, Processes
 from hawklet_trainer.training.running_average import move_toward, share_of_newest
 from hawklet_trainer.training.schedule import share_of_highest
-from hawklet_trainer.training.seeds import random_numbers_of, seed_everything
+from hawklet_trainer.training.seeds import random_numbers_of, seed_everything, seed_step
 from hawklet_trainer.training.speed import Compile, Speed
 from hawklet_trainer.training.terms import SILENT, Balance, EpochRecord, History, Progress, Step, TrainConfig
 
@@ -267,12 +267,15 @@ class _Course:
         training_mode(self._net, self._config.freeze_batch_norm)
         with random_numbers_of(self._config.seed, number):
             plan = plan_epoch(self._train, self._classes, self._config, self._processes)
+        with random_numbers_of(self._config.seed, number, self._processes.rank):
             batches = self._train.batches(plan.batches, begin=plan.of_step(state.epoch.steps).start)
-        asked_to_stop, lr = False, 0.0
+        asked_to_stop = False
         while state.epoch.steps < plan.steps:
             lr = self._lr(number, plan)
             start = time.perf_counter()
-            learned = learner.gradients([self._next(batches, plan, n) for n in plan.of_step(state.epoch.steps)])
+            together = [self._next(batches, plan, n) for n in plan.of_step(state.epoch.steps)]
+            seed_step(self._config.seed, state.done, self._processes.rank)
+            learned = learner.gradients(together)
             self._count(learned, lr, number)
             learner.step(lr)
             self._after_step(time.perf_counter() - start)
@@ -280,7 +283,7 @@ class _Course:
             asked_to_stop = self._agree_to_stop()
             if asked_to_stop or self._clock.is_over:
                 break
-        self._close_epoch(number, lr, asked_to_stop)
+        self._close_epoch(number, asked_to_stop)
         if not asked_to_stop:  # a broken epoch is not kept, so that going on is going on as if it had not been asked
             checkpoint.save(state)
         return asked_to_stop
@@ -307,6 +310,7 @@ class _Course:
                 self._state.history,
             )
         sums = self._state.epoch
+        sums.lr = lr
         sums.loss, sums.right, sums.pictures = sums.loss + loss, sums.right + right, sums.pictures + int(pictures)
         self._latest = Step(loss / pictures, 100.0 * right / pictures, lr, int(pictures))
 
@@ -328,7 +332,7 @@ class _Course:
         asked, self._clock.share = self._processes.sum(mine).tolist()
         return bool(asked)
 
-    def _close_epoch(self, number: int, lr: float, asked_to_stop: bool) -> None:
+    def _close_epoch(self, number: int, asked_to_stop: bool) -> None:
         state, history, sums = self._state, self._state.history, self._state.epoch
         start = time.perf_counter()
         verdict = self._judge(state.averaged)
@@ -336,7 +340,7 @@ class _Course:
         if is_best:
             state.best, history.best_epoch, history.best_val_top1 = verdict.worth, number, verdict.top1
             state.best_weights = _copy_state(state.averaged)
-        history.records.append(_record(number, lr, sums, verdict, time.perf_counter() - start))
+        history.records.append(_record(number, sums, verdict, time.perf_counter() - start))
         self._progress.epoch(history.records[-1], state.averaged, is_best)
         if asked_to_stop:
             history.stopped_by = "request"
@@ -349,11 +353,11 @@ class _Course:
         state.epoch, state.seconds = EpochSums(), self._clock.seconds
 
 
-def _record(number: int, lr: float, sums: EpochSums, verdict: Verdict, judging: float) -> EpochRecord:
+def _record(number: int, sums: EpochSums, verdict: Verdict, judging: float) -> EpochRecord:
     return EpochRecord(
         number,
         "fine-tune",
-        lr,
+        sums.lr,
         sums.loss / sums.pictures,
         verdict.loss,
         verdict.top1,

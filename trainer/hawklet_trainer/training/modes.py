@@ -22,9 +22,13 @@ def evaluation_mode(net: nn.Module) -> Iterator[None]:
 
 
 def training_mode(net: nn.Module, freeze_batch_norm: bool) -> None:
-    """Put ``net`` into training mode, its batch norms into evaluation mode where their statistics are to stay."""
+    """Put ``net`` into training mode, but for batch norms whose statistics are to stay: all, or the frozen ones."""
     net.train()
-    if freeze_batch_norm:
-        for module in net.modules():
-            if isinstance(module, _BatchNorm):
-                module.eval()
+    for module in net.modules():
+        if isinstance(module, _BatchNorm) and (freeze_batch_norm or _is_frozen(module)):
+            module.eval()
+
+
+def _is_frozen(module: nn.Module) -> bool:
+    parameters = list(module.parameters())
+    return bool(parameters) and not any(parameter.requires_grad for parameter in parameters)

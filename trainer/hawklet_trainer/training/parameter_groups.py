@@ -18,7 +18,7 @@ class ParameterGroups:
     Args:
         net: The network.
         blocks: Parameters of its blocks, from the stem to the head; those that are in none are one block before them
-            all. Without any the whole network is one.
+            all. Without any the whole network is one. Parameters that do not require gradients are left alone.
         config: ``optimizer``, ``weight_decay``, ``layer_decay`` and ``unfreeze`` are used.
     """
 
@@ -72,9 +72,9 @@ class ParameterGroups:
 
 
 def _whole(net: nn.Module, blocks: Sequence[Iterable[nn.Parameter]]) -> list[list[nn.Parameter]]:
-    found = [list(block) for block in blocks]
+    found = [[parameter for parameter in block if parameter.requires_grad] for block in blocks]
     named = {id(parameter) for block in found for parameter in block}
-    others = [parameter for parameter in net.parameters() if id(parameter) not in named]
+    others = [parameter for parameter in net.parameters() if parameter.requires_grad and id(parameter) not in named]
     return [block for block in (others, *found) if block]
 
 

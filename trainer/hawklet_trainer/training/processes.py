@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 from contextlib import AbstractContextManager, nullcontext
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import torch
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 
 _T = TypeVar("_T")
+_PATIENCE = timedelta(days=2)
+"""For one process, while the others wait: it may have a set to bring in, or a report to write."""
 
 
 def training_device() -> torch.device:
@@ -36,6 +39,10 @@ class Processes:
     """Number of this process."""
     world = 1
     """How many there are."""
+    devices = 1
+    """How many there are on each machine."""
+    nodes = 1
+    """Machines."""
 
     @property
     def is_first(self) -> bool:
@@ -89,8 +96,8 @@ ALONE = Processes()
 class Together(Processes):
     """One of several processes, each with a device of its own."""
 
-    def __init__(self, fabric: Fabric):
-        self._fabric = fabric
+    def __init__(self, fabric: Fabric, devices: int, nodes: int):
+        self._fabric, self.devices, self.nodes = fabric, devices, nodes
         self.rank, self.world = fabric.global_rank, fabric.world_size
 
     @property
@@ -155,11 +162,13 @@ def start(devices: int, nodes: int) -> Processes:
     if gpus and devices > gpus:
         raise UsageError(f"--devices must be at most the {gpus} GPU(s) of this machine, got {devices}")
     from lightning_fabric import Fabric
+    from lightning_fabric.strategies.ddp import DDPStrategy
 
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it would announce itself
-    fabric = Fabric(accelerator="cuda" if gpus else "cpu", devices=devices, num_nodes=nodes, strategy="ddp")
+    strategy = DDPStrategy(timeout=_PATIENCE)
+    fabric = Fabric(accelerator="cuda" if gpus else "cpu", devices=devices, num_nodes=nodes, strategy=strategy)
     fabric.launch()
-    return Together(fabric)
+    return Together(fabric, devices, nodes)
 
 
 def _require_agreement(devices: int, nodes: int) -> None:

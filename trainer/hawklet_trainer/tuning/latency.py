@@ -26,17 +26,15 @@ def network_of(options: TrainOptions) -> str:
     return f"{options.model}{width}, {_side(options)} px{planes}"
 
 
-def measure_networks(space: Space, options: TrainOptions, classes: int, say: Callable[[str], None]) -> dict[str, float]:
-    """Milliseconds by :func:`network_of`, as ``hawklet models`` measures them, for every network of a space.
+def require_measurable(space: Space, options: TrainOptions) -> None:
+    """Refuse a space whose networks cannot be measured, or that has nothing to choose by latency.
 
     Args:
         space: What is searched.
         options: What every trial has in common.
-        classes: Number of outputs.
-        say: Called with one line for each network.
 
     Raises:
-        UsageError: the space has networks without number, or one whose input is not known before.
+        UsageError: the space has networks without number, one whose input is not known before, or one network only.
     """
     if AUTO in (options.imgsz, *(space.dimensions["imgsz"].listed() if "imgsz" in space.dimensions else ())):
         raise UsageError("with --objective accuracy,latency every network is measured before; give --imgsz in pixels")
@@ -46,6 +44,23 @@ def measure_networks(space: Space, options: TrainOptions, classes: int, say: Cal
             f"with --objective accuracy,latency every network is measured, but {endless[0]} may be any number of the "
             "space's range; give it a list, or a step"
         )
+    names = {network_of(changed(options, values)) for values in space.networks()}
+    if len(names) == 1:
+        raise UsageError(
+            f"with --objective accuracy,latency networks are chosen among, but the space has one network ({names.pop()})"
+            "; search model, imgsz or width too, or leave --objective out"
+        )
+
+
+def measure_networks(space: Space, options: TrainOptions, classes: int, say: Callable[[str], None]) -> dict[str, float]:
+    """Milliseconds by :func:`network_of`, as ``hawklet models`` measures them, for every network of a space.
+
+    Args:
+        space: What is searched, see :func:`require_measurable`.
+        options: What every trial has in common.
+        classes: Number of outputs.
+        say: Called with one line for each network.
+    """
     found: dict[str, float] = {}
     for values in space.networks():
         trial = changed(options, values)

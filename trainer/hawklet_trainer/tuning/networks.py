@@ -12,7 +12,7 @@ from hawklet_trainer.models.weights import fetch
 from hawklet_trainer.train import TrainOptions, require_trainable
 from hawklet_trainer.train_options import changed
 from hawklet_trainer.tuning.dimension import Choice, Value
-from hawklet_trainer.tuning.space import DEFAULT, Space
+from hawklet_trainer.tuning.space import NETWORKS, Space
 
 _Say = Callable[[str], None]
 
@@ -46,7 +46,7 @@ def with_weights(space: Space, training: TrainOptions, say: _Say) -> Space:
     if training.weights != "pretrained" or "weights" in space.dimensions:
         return space
     models = space.dimensions.get("model")
-    if models is None or models is not DEFAULT["model"]:
+    if models is None or models is not NETWORKS:
         for model in models.listed() if models else (training.model,):
             _fetch(model, say)
         return space

@@ -27,6 +27,8 @@ import yaml
 
 from hawklet.errors import HawkletError, UsageError
 from hawklet_trainer.models.own import is_own
+from hawklet_trainer.models.registry import model_entry
+from hawklet_trainer.train import TrainOptions
 from hawklet_trainer.train_options import LOOP, NETWORK
 from hawklet_trainer.tuning.dimension import Choice, Dimension, Range, Value
 
@@ -38,18 +40,13 @@ SEARCHABLE: dict[str, click.Parameter] = {
     str(option.name): option for option in (*NETWORK, *LOOP) if option.name not in _NOT_SEARCHED
 }
 """Options that can be searched, by name."""
-DEFAULT: dict[str, Dimension] = {
-    "model": Choice(("mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large", "efficientnet_lite0")),
-    "imgsz": Range(160, 224, step=32),
-    "lr": Range(5e-5, 3e-3, log=True),
-    "weight_decay": Range(1e-3, 0.2, log=True),
-    "label_smoothing": Range(0.0, 0.2),
-    "augment": Choice(("light", "default", "strong")),
-    "mix": Choice(("none", "mixup", "cutmix")),
-    "batch": Choice((16, 32, 64)),
-}
-"""What is searched unless told otherwise. Not the epochs: more of them are hardly ever worse, so what a search of them
-would find is patience."""
+NETWORKS = Choice(("mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large", "efficientnet_lite0"))
+"""Of the default space; all of one native side."""
+_LR_AROUND, _DECAY_AROUND = (1 / 6, 10.0), (1 / 20, 10.0)
+"""The ends of the default space's ranges, by what a training has unless told otherwise."""
+_LEAST_SIDE = 5 / 7
+"""Of the default space, by the network's native side."""
+_SIDE_STEP = 32
 _KEYS = {"low", "high", "log", "step"}
 _MOST_NETWORKS = 1000
 
@@ -83,13 +80,43 @@ class Space:
             yield dict(zip(names, values, strict=True))
 
 
-def default_space(given: Mapping[str, Any]) -> Space:
-    """The default space, less the options that the user gave.
+def default_space(given: Mapping[str, Any], training: TrainOptions) -> Space:
+    """What is searched unless told otherwise, around what the training does by itself.
+
+    Not the epochs: more of them are hardly ever worse, so what a search of them would find is patience.
+
+    Args:
+        given: Options of the command line, by name, which are left out.
+        training: What they, and the defaults of the rest, come to.
 
     Raises:
-        UsageError: nothing is left to search.
+        UsageError: nothing is left to search, or the network cannot be meant.
     """
-    return Space(_required({name: dimension for name, dimension in DEFAULT.items() if name not in given}))
+    config = training.config
+    dimensions: dict[str, Dimension] = {
+        "model": NETWORKS,
+        "imgsz": _sides(model_entry(training.model).side),
+        "lr": _around(config.highest_lr, _LR_AROUND),
+        **({"weight_decay": _around(config.decay, _DECAY_AROUND)} if config.decay else {}),
+        "label_smoothing": Range(0.0, 0.2),
+        "augment": Choice(("light", "default", "strong")),
+        "mix": Choice(("none", "mixup", "cutmix", "both")),
+        "batch": Choice((16, 32, 64)),
+    }
+    return Space(_required({name: dimension for name, dimension in dimensions.items() if name not in given}))
+
+
+def _sides(native: int) -> Dimension:
+    """A network's native side and smaller ones."""
+    least = math.ceil(native * _LEAST_SIDE / _SIDE_STEP) * _SIDE_STEP
+    if native % _SIDE_STEP == 0:
+        return Range(least, native, step=_SIDE_STEP)
+    return Choice((*range(least, native, _SIDE_STEP), native))
+
+
+def _around(value: float, ends: tuple[float, float]) -> Range:
+    low, high = (float(f"{value * end:.3g}") for end in ends)
+    return Range(low, high, log=True)
 
 
 def read_space(path: Path, given: Mapping[str, Any]) -> Space:

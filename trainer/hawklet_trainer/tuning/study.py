@@ -26,7 +26,7 @@ _RANDOM_TRIALS = 10
 """So many are drawn without regard to the earlier ones; a third of the trials, where those are few."""
 _SPARED_TRIALS, _SPARED_TENTHS = 5, 2
 """The first trials, and the first tenths of every trial's training, in which none is given up."""
-DEFAULTS, FAILED, BROKEN_OFF = "defaults", "failed", "broken_off"
+DEFAULTS, FAILED = "defaults", "failed"
 """User attributes of trials."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,12 +20,12 @@ from hawklet_trainer.train_options import changed
 from hawklet_trainer.training.terms import SILENT, Progress
 from hawklet_trainer.tuning.dimension import values_text
 from hawklet_trainer.tuning.final_test import measure_on_test
-from hawklet_trainer.tuning.latency import measure_networks
+from hawklet_trainer.tuning.latency import measure_networks, require_measurable
 from hawklet_trainer.tuning.networks import require_networks, usual_values, with_weights
 from hawklet_trainer.tuning.outcome import RECORD, Outcome, best_of, importance_of, records_of, write_outcome
 from hawklet_trainer.tuning.report import write_report
 from hawklet_trainer.tuning.search import Plan, search
-from hawklet_trainer.tuning.space import DEFAULT, Space
+from hawklet_trainer.tuning.space import Space
 from hawklet_trainer.tuning.storage import (
     DATABASE,
     described,
@@ -60,7 +60,7 @@ class TuneOptions:
 
     training: TrainOptions
     """Of every trial, but for what is searched; ``out`` and ``name`` are the study's."""
-    space: Space = field(default_factory=lambda: Space(DEFAULT))
+    space: Space
     trials: int = 30
     """In the study, of all machines that share it."""
     seconds: float | None = None
@@ -127,7 +127,10 @@ def _settled(options: TuneOptions, say: _Say) -> TuneOptions:
     """With what the space fixes, and with weights for every network."""
     training = changed(options.training, options.space.fixed)
     require_networks(options.space, training)
-    return replace(options, training=training, space=with_weights(options.space, training, say))
+    space = with_weights(options.space, training, say)
+    if options.objective is Objective.ACCURACY_LATENCY:
+        require_measurable(space, training)
+    return replace(options, training=training, space=space)
 
 
 def _begin_or_join(study: Study, options: TuneOptions, photos: PhotoSet, say: _Say) -> Beginning:
@@ -211,11 +214,16 @@ def _concluded(study: Study, outcome: Outcome, say: _Say) -> Outcome:
         if record.number not in here:
             say(f"the run of trial {record.number} is in the study's folder on {record.host}")
     outcome = replace(outcome, records=records, best=best, here=here, importance=importance_of(study))
+    _write(outcome)  # what was found is kept, whatever becomes of the test pictures
     if outcome.photos.items("test"):
         outcome = replace(outcome, tests={number: _tested(outcome, number, say) for number in sorted(here)})
+        _write(outcome)
+    return outcome
+
+
+def _write(outcome: Outcome) -> None:
     write_outcome(outcome)
     write_report(outcome)
-    return outcome
 
 
 def _tested(outcome: Outcome, number: int, say: _Say) -> dict[str, float]:
