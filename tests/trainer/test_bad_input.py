@@ -70,6 +70,28 @@ def _files(folder: Path) -> set[Path]:
     return {path for path in folder.rglob("*") if path.is_file()}
 
 
+# Options that would not be heard
+
+
+@pytest.mark.parametrize(
+    ("words", "rule"),
+    [
+        (("--distil", "0.5"), "--distil says how a teacher is learned from"),
+        (("--temperature", "3"), "--temperature says how a teacher is learned from"),
+        (("--epochs", "0", "--teacher", "big"), "--teacher is of fine-tuning"),
+        (("--unfreeze", "3"), "must leave an epoch in which all blocks learn"),
+        (("--weights", "none"), "--head-epochs trains the head alone"),
+        (("--lr", "soon"), "--lr"),
+    ],
+)
+def test_options_that_would_not_be_heard_are_refused_before_anything_is_read(
+    words: tuple[str, ...], rule: str, tmp_path: Path, capsys: Printed
+) -> None:
+    assert _train(tmp_path / "nowhere", tmp_path / "runs", *words) == 2
+    assert rule in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
 # The photos
 
 

@@ -7,7 +7,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -123,6 +123,56 @@ def test_training_on_that_was_broken_off_goes_on_too(colour_photos: Path, tmp_pa
     for folder in (tmp_path / "cut", tmp_path / "cut-2"):
         resume_run(ResumeOptions(folder))
         _require_equal(whole, folder)
+
+
+def test_a_rate_that_is_to_be_found_is_found_once_and_kept_for_who_goes_on(colour_photos: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    options = replace(_options(colour_photos, tmp_path), find_lr=True)
+    with pytest.raises(KeyboardInterrupt):
+        train_run(options, _BreaksOff(10), said.append)
+    [line] = [line for line in said if line.startswith("learning rate:")]
+    said.clear()
+    run = resume_run(ResumeOptions(tmp_path / "run"), say=said.append).run
+    assert not [line for line in said if line.startswith("learning rate:")]
+    assert f"{run.config().highest_lr:.2g}" in line and run.config().lr is not None
+    found = resume_run(ResumeOptions(run.folder, given={"epochs": 1, "lr": "auto"}), say=said.append).run
+    assert any(line.startswith("learning rate:") for line in said) and found.config().lr is not None
+
+
+def test_a_taught_training_goes_on_and_is_trained_on_with_its_teacher(
+    colour_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    teacher = train_run(_options(colour_photos, tmp_path, "teacher")).run.folder
+    monkeypatch.chdir(tmp_path)
+    options = replace(_options(colour_photos, tmp_path, "taught"), teacher=Path("teacher"))
+    whole = train_run(options).run.folder
+    with pytest.raises(KeyboardInterrupt):
+        train_run(replace(options, name="cut"), _BreaksOff(10))
+    monkeypatch.chdir("/")
+    resume_run(ResumeOptions(tmp_path / "cut"))
+    _require_equal(whole, tmp_path / "cut")
+    again = resume_run(ResumeOptions(whole, given={"epochs": 1})).run.folder
+    assert yaml.safe_load((again / "args.yaml").read_text())["teacher"] == str(teacher)
+
+
+def test_a_teacher_that_has_learned_from_what_judges_its_student_is_told_of(
+    colour_photos: Path, tmp_path: Path
+) -> None:
+    other_split = replace(_options(colour_photos, tmp_path, "teacher"), config=replace(CONFIG, seed=5))
+    teacher = train_run(other_split).run.folder
+    said: list[str] = []
+    train_run(replace(_options(colour_photos, tmp_path), teacher=teacher), say=said.append)
+    assert any(line.startswith("warning: the teacher has learned from") for line in said)
+
+
+def test_a_teacher_of_other_classes_is_refused_naming_them(
+    colour_photos: Path, tmp_path: Path, draw_photos: Callable[..., Path]
+) -> None:
+    teacher = train_run(_options(colour_photos, tmp_path, "teacher")).run.folder
+    others = draw_photos(6)
+    (others / "red").rename(others / "crimson")
+    with pytest.raises(UsageError, match="differs in crimson, red"):
+        train_run(replace(_options(others, tmp_path), teacher=teacher))
 
 
 @pytest.fixture

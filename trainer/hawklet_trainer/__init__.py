@@ -30,6 +30,7 @@
 ``source_photos``         the photos that a command names, brought in, checked and split
 ``console``               what a terminal shows of a training
 ``available_memory``      how much memory may be taken
+``signals``               what SIGINT and SIGTERM do to what takes long
 ``threads``               how torch's threads wait beside a busy neighbour
 ``thumbnail``             small pictures within a report's page
 ========================  ==============================================================================

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from types import FrameType, TracebackType
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from types import TracebackType
 
 from rich.console import Console
 from rich.live import Live
@@ -15,6 +14,7 @@ from torch import nn
 
 from hawklet_trainer.finish import TrainResult
 from hawklet_trainer.models.own import is_own
+from hawklet_trainer.signals import StopRequest
 from hawklet_trainer.training.terms import EpochRecord, Progress, Step, TrainConfig
 from hawklet_trainer.watching.epoch_table import epoch_line, epoch_row, titles
 from hawklet_trainer.watching.live_view import LiveView
@@ -38,7 +38,7 @@ class ConsoleProgress(Progress):
 
     def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic):
         self.console = console
-        self.stop = False
+        self._stop = StopRequest(self._say_stopping, lambda: self._learned)
         self._learned = False
         """Whether there is anything to keep."""
         self._standing = Standing(clock)
@@ -95,32 +95,16 @@ class ConsoleProgress(Progress):
         self.console.print(*lines, sep="\n", highlight=False)
 
     def should_stop(self) -> bool:
-        return self.stop
+        return self._stop.asked
 
-    @contextmanager
-    def heeding_signals(self) -> Iterator[None]:
-        """The first SIGINT asks the training to end and to keep what it has, where it has anything; a second one breaks
-        off, as SIGTERM does.
-
-        Broken off is by an exception, KeyboardInterrupt or SystemExit, so that half-written files are cleared away.
+    def heeding_signals(self) -> AbstractContextManager[None]:
+        """The first SIGINT asks the training to end and to keep what it has, where it has anything; see
+        :class:`StopRequest`.
         """
+        return self._stop.heeding_signals()
 
-        def ask(number: int, frame: FrameType | None) -> None:
-            if self.stop or not self._learned:
-                raise KeyboardInterrupt  # or nothing has been learned yet that could be kept
-            self.stop = True
-            self.say("stopping after this step and keeping the best so far (press again to break off)")
-
-        def break_off(number: int, frame: FrameType | None) -> None:
-            raise SystemExit(128 + number)
-
-        handlers = {signal.SIGINT: ask, signal.SIGTERM: break_off}
-        before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+    def _say_stopping(self) -> None:
+        self.say("stopping after this step and keeping the best so far (press again to break off)")
 
 
 def _live(console: Console, view: LiveView) -> Live:

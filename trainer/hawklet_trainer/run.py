@@ -151,9 +151,7 @@ def load_run(folder: Path | str, model: str | None = None) -> Run:
     if not folder.is_dir():
         raise RunError(f"a run is a folder that hawklet train wrote; there is no folder {folder}")
     if not path.is_file():
-        begun = (folder / ARGUMENTS).is_file() and (folder / SPLIT).is_file()
-        hint = f"go on with: {resume_command(folder)}" if begun else "train again with hawklet train"
-        raise RunError(f"a finished run has a {MANIFEST}, there is none in {folder}; {hint}")
+        raise RunError(f"a finished run has a {MANIFEST}, there is none in {folder}; {_instead_of(folder)}")
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         return _from_manifest(folder, manifest, model)
@@ -161,6 +159,14 @@ def load_run(folder: Path | str, model: str | None = None) -> Run:
         if isinstance(error, HawkletError):
             raise
         raise RunError(f"{path} must be a run's manifest: {type(error).__name__}: {error}") from error
+
+
+def _instead_of(folder: Path) -> str:
+    """What to do with a folder that is no finished run."""
+    if (folder / ARGUMENTS).is_file() and (folder / SPLIT).is_file():
+        return f"go on with: {resume_command(folder)}"
+    first = next((place.parent for place in sorted(folder.glob(f"*/{MANIFEST}"))), None)
+    return "train again with hawklet train" if first is None else f"name one of the runs in it, as {first}"
 
 
 def _from_manifest(folder: Path, manifest: Any, model: str | None) -> Run:

@@ -162,6 +162,11 @@ def require_trainable(options: TrainOptions) -> None:
     _spec(options, entry)
     run_name(options.name, options.photos, entry.name)
     _require_weights(options, entry)
+    if options.config.unfreeze >= options.config.epochs > 0:
+        raise UsageError(
+            f"--unfreeze must leave an epoch in which all blocks learn, got {options.config.unfreeze} with --epochs "
+            f"{options.config.epochs}; give more epochs, or unfreeze in fewer"
+        )
     require_writable(options.out.expanduser() / ".hawklet")
 
 

@@ -68,6 +68,21 @@ def _help_silently(start: Any) -> None:
         raise SystemExit(error.exit_code) from error  # the first process says the same
 
 
+def _require_heard(said: dict[str, Any], options: dict[str, Any]) -> None:
+    """Refuse what was said and would not be heard."""
+    for name in ("distil", "temperature"):
+        if name in said and options["teacher"] is None:
+            raise UsageError(f"--{name} says how a teacher is learned from; name one (--teacher RUN), or leave it out")
+    if options["epochs"] == 0:
+        for name in ("teacher", "unfreeze", "minutes"):
+            if name in said:
+                raise UsageError(f"--{name} is of fine-tuning, which --epochs 0 leaves out; leave one of them out")
+    if options["weights"] == "none" and said.get("head_epochs"):
+        raise UsageError(
+            "--head-epochs trains the head alone, on pretrained features, got --weights none too; leave one of them out"
+        )
+
+
 def _start(
     context: click.Context, photos: Path | None, resume: Path | None, options: dict[str, Any], means: Means
 ) -> Any:
@@ -82,4 +97,5 @@ def _start(
         raise UsageError("hawklet train needs PHOTOS, a folder with one folder of pictures per class, or --resume RUN")
     from hawklet_trainer.train import train_run
 
+    _require_heard(given(context, options), options)
     return partial(train_run, asked_for(photos, options, means))

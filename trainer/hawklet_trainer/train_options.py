@@ -302,14 +302,16 @@ def means_of(options: dict[str, Any]) -> Means:
         MissingDependencyError: the package that tells a server is not installed.
     """
     from hawklet_trainer.data import Cache, Loading
+    from hawklet_trainer.data.pixel_source import most_memory
     from hawklet_trainer.means import Means
     from hawklet_trainer.training.processes import start
     from hawklet_trainer.training.speed import Compile
 
-    loading = Loading(Cache(options.pop("cache")), options.pop("workers"))
+    devices, nodes = options.pop("devices", 1), options.pop("nodes", 1)
+    loading = Loading(Cache(options.pop("cache")), options.pop("workers"), most_memory(sharers=devices))
     tracking = _tracking_of(options)
     compiling = Compile(options.pop("compile", "no"))
-    return Means(loading, tracking, compiling, start(options.pop("devices", 1), options.pop("nodes", 1)))
+    return Means(loading, tracking, compiling, start(devices, nodes))
 
 
 def _tracking_of(options: dict[str, Any]) -> Tracking:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,20 @@ import click
 
 from hawklet.option_types import Duration
 from hawklet_trainer.train_options import TRAINING, asked_for, folder_options, given, means_of
+
+# The names of the default space, whose module --help does not import: a test holds both together.
+SEARCHED = ("model", "imgsz", "lr", "weight_decay", "label_smoothing", "augment", "mix", "batch")
+"""Options that are searched unless told otherwise."""
+
+
+def _searched(option: click.Parameter) -> click.Parameter:
+    """An option of a training as ``--help`` shows it here: what is searched has no other default."""
+    if option.name not in SEARCHED or not isinstance(option, click.Option):
+        return option
+    shown = copy.copy(option)
+    shown.show_default = False
+    shown.help = re.sub(r"\s*\[default: .*\]$", "", option.help or "") + "  [default: searched]"
+    return shown
 
 
 @click.command(
@@ -53,7 +69,7 @@ from hawklet_trainer.train_options import TRAINING, asked_for, folder_options, g
             help="Keep every trial's weights; reports are kept in any case.",
         ),
         *folder_options("studies", "Name of the study; machines share one by it  [default: the folder's name, -tune]"),
-        *TRAINING,
+        *map(_searched, TRAINING),
     ]
 )
 @click.pass_context

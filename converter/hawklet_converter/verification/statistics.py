@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from hawklet_trainer.evaluation.calibration import Bin, equally_wide, expected_error
-from hawklet_trainer.evaluation.intervals import Interval
 
 Labels = npt.NDArray[np.int64]
 """True classes, ``int64 [N]``."""
@@ -21,21 +20,6 @@ Logs = npt.NDArray[np.float64]
 
 BINS = 10
 """Bins of confidence, equally wide."""
-_Z = 1.959963984540054  # the normal distribution's 97.5 % quantile
-
-
-def wilson(right: int, count: int) -> Interval:
-    """Where the true share lies, by Wilson's score interval (1927): unlike the textbook's, it stays within 0..100 and
-    keeps its promise for few pictures and for shares near 100 %.
-
-    Args:
-        right: Pictures named rightly.
-        count: Pictures; at least one.
-    """
-    share, squared = right / count, _Z**2
-    middle = (share + squared / (2 * count)) / (1 + squared / count)
-    half = _Z / (1 + squared / count) * math.sqrt(share * (1 - share) / count + squared / (4 * count**2))
-    return Interval(100 * max(0.0, middle - half), 100 * min(1.0, middle + half))
 
 
 def mcnemar(lost: int, gained: int) -> float:

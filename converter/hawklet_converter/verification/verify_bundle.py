@@ -32,6 +32,7 @@ from hawklet_converter.verification.verification import (
 )
 from hawklet_trainer.evaluation.answers import Answers as LabelledAnswers
 from hawklet_trainer.evaluation.bundle_origin import unpruned_origin
+from hawklet_trainer.evaluation.intervals import wilson
 from hawklet_trainer.evaluation.reject_option import Outcome, outcome
 
 NETWORK = "network"
@@ -199,7 +200,7 @@ def _measure(bundle: Bundle, one: Answers, reference: Answers | None, truth: sta
         precision=variant.precision if variant else Precision.FLOAT32,
         bytes=variant.bytes if variant else None,
         top1=100 * float(right.mean()),
-        interval=statistics.wilson(int(right.sum()), len(truth)),
+        interval=wilson(int(right.sum()), len(truth)),
         uncalibrated=statistics.calibration(one.logs(1.0), truth),
         calibrated=statistics.calibration(one.logs(temperature), truth),
         against=None

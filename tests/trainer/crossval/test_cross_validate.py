@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from hawklet import cli
 from hawklet.errors import DataError, RunError, UsageError
 from hawklet_trainer.crossval.cross_validate import CrossvalOptions, CrossvalResult, cross_validate
+from hawklet_trainer.evaluation.evaluate import EvaluateRequest, evaluate
 from hawklet_trainer.models.weights import read_tensors
 from hawklet_trainer.run import BEST, load_run
 from hawklet_trainer.train import TrainOptions
@@ -79,6 +82,17 @@ def test_the_figures_of_a_fold_are_those_of_its_run_on_its_test_pictures(finishe
         manifest = load_run(finished.folder / fold.run).manifest
         assert fold.top1 == pytest.approx(manifest["metrics"]["test"]["top1"])
         assert (fold.train, fold.val, fold.test) == tuple(manifest["data"]["counts"].values())
+
+
+def test_answers_are_pooled_at_the_temperature_of_their_own_run(finished: CrossvalResult) -> None:
+    rows = _rows(finished.folder)
+    for fold in finished.folds:
+        own = evaluate(EvaluateRequest(finished.folder / fold.run, split="test")).analysis
+        assert own.scaling is not None
+        scores = np.exp(own.answers.logs(own.scaling.temperature)).max(axis=1)
+        said = [float(row["score"]) for row in rows if row["fold"] == str(fold.fold)]
+        assert sorted(said) == pytest.approx(sorted(scores), abs=1e-3)
+    assert "as if all answers were one network" in (finished.folder / "report.html").read_text()
 
 
 def test_the_record_says_what_was_done_and_the_report_shows_it(finished: CrossvalResult) -> None:
@@ -163,6 +177,19 @@ def test_what_has_learned_from_the_pictures_before_is_refused(
     asked = replace(options, training=replace(options.training, **{option: value}))
     with pytest.raises(UsageError, match=rf"24 of the 36 pictures were learned from by .*fold-1 \(--{option}\)"):
         cross_validate(asked)
+
+
+def test_weights_of_a_run_that_lie_elsewhere_are_warned_of(
+    options: CrossvalOptions, finished: CrossvalResult, tmp_path: Path
+) -> None:
+    copied = tmp_path / "else" / "where" / "best.safetensors"
+    copied.parent.mkdir(parents=True)
+    shutil.copy(finished.folder / "fold-1" / BEST, copied)
+    said: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        training = replace(options.training, weights=str(copied))
+        cross_validate(replace(options, training=training), _BreaksOff(1), said.append)
+    assert sum(f"{copied} was trained by hawklet, but is in no run folder" in line for line in said) == 1
 
 
 def test_the_command_prints_mean_spread_and_where_the_report_is(

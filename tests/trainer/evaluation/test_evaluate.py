@@ -177,6 +177,7 @@ def test_a_bundle_whose_run_needs_your_own_network_says_so(
     ("words", "code", "message"),
     [
         (("nowhere",), 1, "there is no folder nowhere"),
+        (("{runs}",), 1, "name one of the runs in it, as {run}"),
         (("{run}", "nowhere"), 1, "photos to measure on must be a folder"),
         (("{run}", "nowhere", "--split", "val"), 1, "say where they are now: hawklet evaluate RUN PHOTOS --split"),
         (("{run}", "{run}"), 1, "must be named by the model's labels, got 'weights'"),
@@ -198,10 +199,10 @@ def test_a_bad_request_is_one_clear_line(
     message: str,
 ) -> None:
     page = tmp_path / "page.html"
-    filled = [word.format(run=small_run, bundle=tiny_bundle) for word in words]
+    filled = [word.format(run=small_run, runs=small_run.parent, bundle=tiny_bundle) for word in words]
     assert _call("evaluate", *filled, "-o", str(page)) == code
     errors = capsys.readouterr().err
-    assert message in errors and "Traceback" not in errors and not page.exists()
+    assert message.format(run=small_run) in errors and "Traceback" not in errors and not page.exists()
 
 
 def test_a_place_that_cannot_be_written_is_refused_before_anything_is_measured(

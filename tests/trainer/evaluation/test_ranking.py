@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from hawklet_trainer.evaluation.ranking import mean_auc, mean_average_precision, rank_classes
 
@@ -22,6 +23,16 @@ def test_the_areas_of_a_case_counted_by_hand() -> None:
     (a, _) = rank_classes(logs, np.array([0, 1, 0, 1]), ("a", "b"))
     assert a.auc == pytest.approx(75)
     assert a.average_precision == pytest.approx(100 * (1 + 2 / 3) / 2)
+
+
+def test_the_areas_are_scikit_learns_with_equal_scores_too() -> None:
+    random = np.random.default_rng(1)
+    truth = random.integers(0, 3, 400)
+    logs = random.normal(size=(400, 3)).round(1)
+    for index, found in enumerate(rank_classes(logs, truth, ("a", "b", "c"))):
+        positive = truth == index
+        assert found.average_precision == pytest.approx(100 * average_precision_score(positive, logs[:, index]))
+        assert found.auc == pytest.approx(100 * roc_auc_score(positive, logs[:, index]))
 
 
 def test_a_class_without_pictures_or_without_others_is_left_out() -> None:

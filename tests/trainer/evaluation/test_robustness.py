@@ -10,7 +10,7 @@ import pytest
 from hawklet.spec import Floats, Pixels, PreprocessSpec
 from hawklet_trainer.data import PhotoSet, read_photos
 from hawklet_trainer.evaluation import robustness
-from hawklet_trainer.evaluation.robustness import measure_robustness
+from hawklet_trainer.evaluation.robustness import CorruptionCurve, Robustness, measure_robustness
 
 SPEC = PreprocessSpec(32, 32)
 
@@ -41,6 +41,13 @@ def test_what_rests_on_brightness_fails_when_it_changes(photos: PhotoSet) -> Non
     blue = [photo for photo in photos.items("train") if photos.labels[photo.label_index] == "blue"]
     curves = {curve.name: curve.top1 for curve in measure_robustness(bright_is_blue, blue, SPEC).curves}
     assert curves["brighter"][0] < curves["brighter"][-1] == 100 and max(curves["darker"]) == 0
+
+
+def test_no_more_than_all_of_the_accuracy_is_left() -> None:
+    levels = (1.0, 2.0)
+    curves = tuple(CorruptionCurve(name, "", levels, (top1, top1)) for name, top1 in (("blur", 60.0), ("noise", 50.0)))
+    found = Robustness(clean=50.0, pictures=10, out_of=10, curves=curves)
+    assert found.mean == 55.0 and found.relative == 100.0
 
 
 def test_a_model_that_is_never_right_has_nothing_to_lose(photos: PhotoSet) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from hawklet_trainer.augment import Augment
+from hawklet_trainer.evaluation.intervals import wilson
 from hawklet_trainer.training.overfitting import Finding, Val, read_curves
 from hawklet_trainer.training.terms import EpochRecord, TrainConfig
 
@@ -142,12 +143,16 @@ def test_a_limit_that_came_too_early_is_named(ended: str) -> None:
 def test_a_val_that_is_too_small_to_tell_is_named_with_what_it_leaves_open() -> None:
     (finding,) = read_curves(_learning(), Val(12, 34.0), CONFIG, "epochs")
     assert finding.kind == "small-val"
+    top1 = max(record.val_top1 for record in _learning())
+    likely = wilson(top1 / 100 * 12, 12)
+    assert f"{top1:.0f} % there may as well be {likely.low:.0f} % or {likely.high:.0f} %" in finding.text
     assert "of 12 pictures each is 8.3 points" in finding.text and "hawklet crossval" in finding.text
 
 
 def test_all_right_of_few_is_not_taken_for_certain() -> None:
-    assert Val(5, 50.0).standard_error(100.0) > 10
-    assert Val(1000, 50.0).standard_error(90.0) == pytest.approx(0.95, abs=0.02)
+    assert Val(5, 50.0).interval(100.0).low < 60
+    thousand = Val(1000, 50.0).interval(90.0)
+    assert (thousand.low, thousand.high) == pytest.approx((88.0, 91.7), abs=0.1)
 
 
 def test_the_commonest_class_is_counted() -> None:

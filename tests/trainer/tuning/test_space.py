@@ -7,13 +7,16 @@ from pathlib import Path
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from hawklet.errors import UsageError
 from hawklet_trainer.augment import Augment
 from hawklet_trainer.models.registry import MODELS
 from hawklet_trainer.train import TrainOptions
+from hawklet_trainer.train_command import train
 from hawklet_trainer.train_options import changed
 from hawklet_trainer.training.terms import Optimizer
+from hawklet_trainer.tune_command import SEARCHED, tune
 from hawklet_trainer.tuning.dimension import Choice, Dimension, Range
 from hawklet_trainer.tuning.networks import require_networks, usual_values
 from hawklet_trainer.tuning.space import NETWORKS, SEARCHABLE, Space, default_space, read_space
@@ -132,6 +135,14 @@ def test_the_default_ranges_are_around_what_the_optimizer_and_the_network_have()
 
 def test_the_networks_of_the_default_space_have_one_native_side() -> None:
     assert len({MODELS[str(name)].side for name in NETWORKS.values}) == 1
+
+
+def test_the_help_says_of_what_is_searched_by_default_that_it_is() -> None:
+    assert set(SEARCHED) == DEFAULT.keys()
+    words = " ".join(CliRunner().invoke(tune, ["--help"], terminal_width=200).output.split())
+    assert words.count("[default: searched]") == len(SEARCHED)
+    assert "mobilenet_v2" not in words and "[default: adamw]" in words
+    assert "[default: mobilenet_v2]" in CliRunner().invoke(train, ["--help"], terminal_width=200).output
 
 
 def test_the_guide_shows_the_default_space_as_it_is(repository: Path, tmp_path: Path) -> None:

@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType
 
 from rich.console import Console
 from rich.table import Table
 
 from hawklet_trainer.crossval.cross_validate import CrossvalResult
+from hawklet_trainer.signals import breaking_off
 
 
 @contextmanager
-def breaking_off(say: Callable[[str], None]) -> Iterator[None]:
+def saying_how_to_go_on(say: Callable[[str], None]) -> Iterator[None]:
     """SIGINT and SIGTERM break off at once, by an exception, and it is said how to go on.
 
     A fold is not ended early and judged: its figures would be those of another training than the other folds'.
     """
-
-    def end(number: int, frame: FrameType | None) -> None:
-        raise SystemExit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, end)
     try:
-        yield
+        with breaking_off():
+            yield
     except (KeyboardInterrupt, SystemExit):
         say("the cross-validation goes on from here with the same command")
         raise
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def print_result(console: Console, result: CrossvalResult) -> None:

@@ -119,7 +119,7 @@ def _name(training: TrainOptions) -> str:
 def _read(training: TrainOptions, say: Callable[[str], None]) -> Pool:
     source, photos = read_source(training.photos, training.out, training.config.seed, say)
     pool = pool_of(source, photos)
-    require_unseen(training, pool.photos)
+    require_unseen(training, pool.photos, say)
     if pool.held_out:
         say(f"the {pool.held_out} test pictures of {source} are in no fold and are not looked at")
     return pool

@@ -22,7 +22,8 @@ from hawklet_trainer.train import TrainOptions, train_on
 from hawklet_trainer.training.terms import Progress
 
 ANSWERS = "answers.npy"
-"""Logits of the fold's test pictures, ``float32 [N, C]``, in the order of its split.csv."""
+"""Logits of the fold's test pictures, divided by its run's temperature, so that those of all folds can be pooled;
+``float32 [N, C]``, in the order of its split.csv."""
 
 
 @dataclass(frozen=True)
@@ -79,9 +80,16 @@ def train_fold(
     answers = answer(
         network_model(run.build(), run.pixel_zero_point, run.pixel_scale), photos.items("test"), run.spec, run.labels
     )
+    answers = replace(answers, raw=(answers.raw / _temperature(run)).astype(np.float32))
     with atomic_file(run.folder / ANSWERS) as stream:
         np.save(stream, answers.raw, allow_pickle=False)
     return _figures(number, run, photos, answers)
+
+
+def _temperature(run: Run) -> float:
+    """Fitted on the fold's val pictures; its test pictures had no part in it."""
+    scaling = run.manifest.get("scaling")
+    return float(scaling["temperature"]) if scaling else 1.0
 
 
 def read_answers(folder: Path, number: int, photos: PhotoSet) -> Answers:

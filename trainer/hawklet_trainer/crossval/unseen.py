@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from hawklet.errors import UsageError
 from hawklet_trainer.data import PhotoSet
 from hawklet_trainer.data.table import read_table
+from hawklet_trainer.models.weights import FOLDED_KEY, read_tensors
 from hawklet_trainer.run import SPLIT
 from hawklet_trainer.train import TrainOptions
 
+_NO_FILE = ("pretrained", "none")
+"""Values of ``--weights`` that name no file."""
 
-def require_unseen(training: TrainOptions, photos: PhotoSet) -> None:
+
+def require_unseen(training: TrainOptions, photos: PhotoSet, say: Callable[[str], None]) -> None:
     """Refuse a teacher, or weights, of a run that learned from pictures which are in a fold.
 
     Every picture is tested, so it would be by a network that knows it, or has been told of it.
@@ -20,11 +24,17 @@ def require_unseen(training: TrainOptions, photos: PhotoSet) -> None:
     Args:
         training: What is asked for.
         photos: All pictures that are in a fold, as ``train``.
+        say: Called with a line where weights of a run do not tell what they have learned from.
 
     Raises:
         UsageError: there are such pictures.
     """
     tested = {photo.sha256 for photo in photos.items("train")}
+    if _tells_nothing(training.weights):
+        say(
+            f"warning: {training.weights} was trained by hawklet, but is in no run folder that says on which pictures; "
+            "if they are among these, every figure is too good"
+        )
     for option, run in _runs(training):
         seen = _learned_from(run) & tested
         if seen:
@@ -37,8 +47,19 @@ def require_unseen(training: TrainOptions, photos: PhotoSet) -> None:
 def _runs(training: TrainOptions) -> Iterator[tuple[str, Path]]:
     if training.teacher is not None:
         yield "--teacher", Path(training.teacher)
-    if training.weights not in ("pretrained", "none"):
-        yield "--weights", Path(training.weights).expanduser().resolve().parent.parent
+    if training.weights not in _NO_FILE:
+        yield "--weights", _run_of(training.weights)
+
+
+def _run_of(weights: str) -> Path:
+    return Path(weights).expanduser().resolve().parent.parent
+
+
+def _tells_nothing(weights: str) -> bool:
+    """Whether a file of weights is of a run, and is not in its folder."""
+    if weights in _NO_FILE or (_run_of(weights) / SPLIT).is_file():
+        return False
+    return FOLDED_KEY in read_tensors(Path(weights).expanduser())[1]
 
 
 def _learned_from(run: Path) -> set[str]:

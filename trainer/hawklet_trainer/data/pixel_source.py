@@ -137,11 +137,16 @@ class PixelSource:
             return None
 
 
+def most_memory(sharers: int = 1) -> int:
+    """Bytes of pixels that are kept in memory by themselves, in each of so many processes of this machine."""
+    return min(_MOST_MEMORY, available_memory() // 4) // sharers
+
+
 def _settled(loading: Loading, photos: Sequence[Photo], spec: PreprocessSpec) -> Cache:
     if loading.cache is not Cache.AUTO:
         return loading.cache
     size = bytes_of(photos, spec)
-    if size <= (min(_MOST_MEMORY, available_memory() // 4) if loading.memory is None else loading.memory):
+    if size <= (most_memory() if loading.memory is None else loading.memory):
         return Cache.RAM
     folder = loading.folder or pixel_folder()
     fits = size <= min(LIMIT, _DISK_SHARE * free_bytes(folder))

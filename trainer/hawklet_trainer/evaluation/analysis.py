@@ -10,7 +10,7 @@ from hawklet_trainer.evaluation.answers import Answers
 from hawklet_trainer.evaluation.calibration import Calibration, calibration
 from hawklet_trainer.evaluation.confused_pairs import ConfusedPair, confused_pairs
 from hawklet_trainer.evaluation.gallery import Named, least_certain, worst_mistakes
-from hawklet_trainer.evaluation.intervals import Intervals, bootstrap
+from hawklet_trainer.evaluation.intervals import Intervals, measure_intervals
 from hawklet_trainer.evaluation.metrics import Metrics, measure
 from hawklet_trainer.evaluation.ranking import ClassRanking, mean_auc, mean_average_precision, rank_classes
 from hawklet_trainer.evaluation.temperature import fit_temperature
@@ -103,7 +103,7 @@ def analyse(answers: Answers, scaling: Scaling | None = None) -> Analysis:
     return Analysis(
         answers=answers,
         metrics=metrics,
-        intervals=bootstrap(truth, answers.named, len(answers.labels), answers.groups),
+        intervals=measure_intervals(truth, answers.named, len(answers.labels), answers.groups),
         unscaled=calibration(answers.logs(), truth),
         scaled=calibration(logs, truth) if scaling else None,
         scaling=scaling,

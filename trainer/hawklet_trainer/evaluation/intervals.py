@@ -1,14 +1,17 @@
-"""How far figures measured on few pictures may be off: the bootstrap.
+"""How far figures measured on few pictures may be off: Wilson's interval of a share, and the bootstrap.
 
-A resample draws as many pictures as there are, with replacement, and computes the figure anew; the interval holds the
-middle 95 % of the resamples' figures (the percentile method of B. Efron and R. Tibshirani, "An Introduction to the
-Bootstrap", 1993). Pictures of one group (a person, a plant, a recording) resemble each other, so whole groups are drawn
-where there are any. A figure that no picture speaks against has an interval without width: what was never seen cannot
-be drawn.
+Top-1 and the recall of a class are shares of pictures that stand alone, which have a formula that holds for few of them
+too. Macro F1 has none, nor has anything where pictures belong together: these are bootstrapped. A resample draws as
+many pictures as there are, with replacement, and computes the figure anew; the interval holds the middle 95 % of the
+resamples' figures (the percentile method of B. Efron and R. Tibshirani, "An Introduction to the Bootstrap", 1993).
+Pictures of one group (a person, a plant, a recording) resemble each other, so whole groups are drawn where there are
+any. A bootstrapped figure that no picture speaks against has an interval without width: what was never seen cannot be
+drawn.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +24,10 @@ _PERCENTILES = (2.5, 97.5)
 _AT_A_TIME = 4_000_000
 """Numbers of a block of resamples."""
 
+_Z = 1.959963984540054  # the normal distribution's 97.5 % quantile
+
 _Counts = npt.NDArray[np.int64]
+_Indices = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -60,17 +66,24 @@ def _pair(interval: Interval | None) -> list[float] | None:
     return None if interval is None else [interval.low, interval.high]
 
 
-def bootstrap(
-    truth: npt.NDArray[np.int64],
-    named: npt.NDArray[np.int64],
-    classes: int,
-    groups: Sequence[Hashable] | None = None,
-    seed: int = 0,
+def wilson(right: float, count: int) -> Interval:
+    """Where the true share lies, by Wilson's score interval (1927): unlike the textbook's, it stays within 0..100 and
+    keeps its promise for few pictures and for shares near 100 %.
+
+    Args:
+        right: Pictures named rightly.
+        count: Pictures; at least one.
+    """
+    share, squared = right / count, _Z**2
+    middle = (share + squared / (2 * count)) / (1 + squared / count)
+    half = _Z / (1 + squared / count) * math.sqrt(share * (1 - share) / count + squared / (4 * count**2))
+    return Interval(100 * max(0.0, middle - half), 100 * min(1.0, middle + half))
+
+
+def measure_intervals(
+    truth: _Indices, named: _Indices, classes: int, groups: Sequence[Hashable] | None = None, seed: int = 0
 ) -> Intervals:
     """Intervals of top-1, macro F1 and the recall of each class.
-
-    Only how often each class was named each way matters, so resamples are drawn of these counts, all at once, and not
-    of pictures.
 
     Args:
         truth: True label indices, ``int64 [N]``, N at least 1.
@@ -82,17 +95,26 @@ def bootstrap(
     groups = groups if groups is not None and len(set(groups)) > 1 else None
     cells, cell_of = np.unique(truth * classes + named, return_inverse=True)
     sources = _sources(cell_of, groups)
+    top1, macro_f1, *recall = _bootstrap(sources, cells, classes, seed)
+    support = np.bincount(truth, minlength=classes).tolist()
+    if groups is None:
+        right = np.bincount(truth[truth == named], minlength=classes).tolist()
+        top1 = wilson(sum(right), len(truth))
+        recall = [wilson(*counts) if counts[1] else Interval(0.0, 0.0) for counts in zip(right, support, strict=True)]
+    some = tuple(interval if count else None for interval, count in zip(recall, support, strict=True))
+    return Intervals(top1, macro_f1, some, sources.drawn, groups is not None)
+
+
+def _bootstrap(sources: _Sources, cells: _Counts, classes: int, seed: int) -> list[Interval]:
+    """Of top-1, macro F1 and the recall of each class. Only how often each class was named each way matters, so
+    resamples are drawn of these counts, all at once, and not of pictures."""
     random = np.random.default_rng(seed)
     block = max(1, _AT_A_TIME // max(len(sources.copies), len(cells)))
     figures = [
         _figures(sources.resampled(random, min(block, RESAMPLES - begin)), cells, classes)
         for begin in range(0, RESAMPLES, block)
     ]
-    lows, highs = _bounds(np.concatenate(figures))
-    every = [Interval(float(low), float(high)) for low, high in zip(lows, highs, strict=True)]
-    support = np.bincount(truth, minlength=classes)
-    recall = tuple(interval if count else None for interval, count in zip(every[2:], support, strict=True))
-    return Intervals(every[0], every[1], recall, sources.drawn, groups is not None)
+    return [Interval(float(low), float(high)) for low, high in zip(*_bounds(np.concatenate(figures)), strict=True)]
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,9 @@ import numpy.typing as npt
 _MOST_POINTS = 80
 """Of a curve that is kept for drawing."""
 
+_Counts = npt.NDArray[np.float64]
+_Flags = npt.NDArray[np.bool_]
+
 Curve = tuple[tuple[float, float], ...]
 """Points (x, y), each 0..1, x ascending."""
 
@@ -49,19 +52,33 @@ def rank_classes(
 
 
 def _rank(label: str, positive: npt.NDArray[np.bool_], scores: npt.NDArray[np.float64]) -> ClassRanking:
-    from sklearn.metrics import auc, average_precision_score, precision_recall_curve, roc_curve
+    from sklearn.metrics import auc, roc_curve
 
-    precision, recall, _ = precision_recall_curve(positive, scores, drop_intermediate=True)
-    precision, recall = precision[::-1], recall[::-1]
-    found_all = int(np.argmax(recall == 1.0)) + 1  # from there on only more of the others are taken for it
-    false_rate, true_rate, _ = roc_curve(positive, scores)
+    # Both curves and both areas come from these counts: scores are sorted once a class.
+    false_rate, true_rate, _ = roc_curve(positive, scores, drop_intermediate=False)
+    found = np.rint(true_rate * positive.sum())
+    mistaken = np.rint(false_rate * (~positive).sum())
+    precision = np.divide(found, found + mistaken, out=np.ones_like(found), where=found + mistaken > 0)
+    corner, step = _corners(found, mistaken), _steps(found)
     return ClassRanking(
         label,
-        100 * float(average_precision_score(positive, scores)),
+        100 * float((np.diff(true_rate) * precision[1:]).sum()),
         100 * float(auc(false_rate, true_rate)),
-        _thinned(recall[:found_all], precision[:found_all]),
-        _thinned(false_rate, true_rate),
+        _thinned(true_rate[step], precision[step]),
+        _thinned(false_rate[corner], true_rate[corner]),
     )
+
+
+def _corners(found: _Counts, mistaken: _Counts) -> _Flags:
+    """Where a ROC curve turns, with its ends."""
+    return np.concatenate([[True], (np.diff(found, 2) != 0) | (np.diff(mistaken, 2) != 0), [True]])
+
+
+def _steps(found: _Counts) -> _Flags:
+    """Where more are found than before, or will be next; once all are, only more of the others are taken for it."""
+    more = np.diff(found) > 0
+    steps: _Flags = np.concatenate([[True], more]) | np.concatenate([more, [False]])
+    return steps
 
 
 def _thinned(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> Curve:

@@ -56,8 +56,9 @@ class Robustness:
 
     @property
     def relative(self) -> float:
-        """:attr:`mean` as a share of :attr:`clean`, percent; 0 where nothing is named rightly even so."""
-        return 100 * self.mean / self.clean if self.clean else 0.0
+        """:attr:`mean` as a share of :attr:`clean`, percent; 0 where nothing is named rightly even so, and 100 where
+        the mean is higher, which is chance."""
+        return min(100.0, 100 * self.mean / self.clean) if self.clean else 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types."""

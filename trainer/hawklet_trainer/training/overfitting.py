@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hawklet_trainer.augment import Augment
+from hawklet_trainer.evaluation.intervals import Interval, wilson
 from hawklet_trainer.training.terms import EpochRecord, TrainConfig
 
 AGREEING = 3
@@ -26,8 +27,6 @@ _PICTURE_NATS = 2.0
 """What one picture costs that was named rightly and surely and now is not; a loss on val is not known better."""
 _GAP = 10.0
 """Least distance between accuracies on train and val, points."""
-_SURE = 1.96
-"""Standard errors that chance stays within 95 times of 100."""
 _ONE_SIDED = 1.645
 """Standard errors that chance stays below 95 times of 100."""
 _FELL = 0.99
@@ -35,7 +34,7 @@ _FELL = 0.99
 _DROPOUT = 0.3
 """Share of hidden features worth trying."""
 _FEW = 50
-"""With fewer val pictures an accuracy of 90 % is known to no better than 8 points to either side."""
+"""With fewer val pictures an accuracy of 90 % may as well be one of less than 79 %."""
 
 
 @dataclass(frozen=True)
@@ -61,11 +60,9 @@ class Val:
         """From each picture's class."""
         return cls(len(label_indices), 100.0 * float(np.bincount(label_indices).max()) / len(label_indices))
 
-    def standard_error(self, top1: float) -> float:
-        """Of an accuracy in percent, points; one right and one wrong picture are added (A. Agresti and B. Coull, 1998),
-        so that all right is not taken for certain."""
-        share = (top1 / 100.0 * self.pictures + 1.0) / (self.pictures + 2.0)
-        return 100.0 * math.sqrt(share * (1.0 - share) / (self.pictures + 2.0))
+    def interval(self, top1: float) -> Interval:
+        """Where an accuracy in percent may truly lie; all right is not taken for certain."""
+        return wilson(top1 / 100.0 * self.pictures, self.pictures)
 
 
 def read_curves(
@@ -135,8 +132,7 @@ def _knowing_by_heart(curve: list[EpochRecord], val: Val, ended: bool) -> tuple[
         return None
     apart: list[EpochRecord] = []
     for record in reversed(curve):
-        gap = record.train_top1 - record.val_top1
-        if not gap > max(_GAP, _SURE * val.standard_error(record.val_top1)):  # NaN is no gap
+        if not record.train_top1 > max(record.val_top1 + _GAP, val.interval(record.val_top1).high):  # NaN is not
             break
         apart.append(record)
     if len(apart) < AGREEING:
@@ -167,7 +163,7 @@ def _nothing_learned(curve: list[EpochRecord], val: Val, ended: bool) -> Finding
         return None
     best = max(record.val_top1 for record in curve)
     trains = max((r.train_top1 for r in learning if math.isfinite(r.train_top1)), default=0.0)
-    if best > val.commonest + _SURE * val.standard_error(val.commonest) or trains > val.commonest + _GAP:
+    if best > val.interval(val.commonest).high or trains > val.commonest + _GAP:
         return None
     return Finding(
         "underfitting",
@@ -197,10 +193,10 @@ def _small(curve: list[EpochRecord], val: Val) -> Finding | None:
     if val.pictures >= _FEW:
         return None
     top1 = max(record.val_top1 for record in curve)
-    half = _SURE * val.standard_error(top1)
+    true = val.interval(top1)
     return Finding(
         "small-val",
         f"val is too small to tell: of {val.pictures} {'pictures' if val.pictures > 1 else 'picture'} each is "
-        f"{100.0 / val.pictures:.1f} points, and {top1:.0f} % there may as well be {max(0.0, top1 - half):.0f} % or "
-        f"{min(100.0, top1 + half):.0f} % of others; add pictures, or see hawklet crossval",
+        f"{100.0 / val.pictures:.1f} points, and {top1:.0f} % there may as well be {true.low:.0f} % or "
+        f"{true.high:.0f} % of others; add pictures, or see hawklet crossval",
     )

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType, TracebackType
+from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
@@ -14,6 +13,7 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 
 from hawklet_trainer.run import convert_command
+from hawklet_trainer.signals import StopRequest
 from hawklet_trainer.training.terms import Progress, Step
 from hawklet_trainer.tuning.outcome import Outcome
 from hawklet_trainer.tuning.trial_runs import run_of
@@ -24,7 +24,7 @@ class SearchConsole(Progress):
 
     def __init__(self, console: Console):
         self.console = console
-        self._stop = False
+        self._stop = StopRequest(self._say_ending)
         self._bars = Bars(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -57,34 +57,23 @@ class SearchConsole(Progress):
             self._bars.update(self._task, advance=1, loss="" if math.isnan(step.loss) else f"loss {step.loss:.3f}")
 
     def should_stop(self) -> bool:
-        return self._stop
+        return self._stop.asked
 
     @contextmanager
     def heeding_signals(self) -> Iterator[None]:
         """The first SIGINT ends the search after the current trial; a second one breaks off, as SIGTERM does.
 
-        Broken off is by an exception, so that the trial is put back to be tried again, and half-written files go.
+        Broken off is by an exception, so that the trial is put back to be tried again.
         """
-
-        def ask(number: int, frame: FrameType | None) -> None:
-            if self._stop:
-                raise KeyboardInterrupt
-            self._stop = True
-            self.say("ending the search after this trial (press again to break off)")
-
-        def break_off(number: int, frame: FrameType | None) -> None:
-            raise SystemExit(128 + number)
-
-        handlers = {signal.SIGINT: ask, signal.SIGTERM: break_off}
-        before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
         try:
-            yield
+            with self._stop.heeding_signals():
+                yield
         except (KeyboardInterrupt, SystemExit):
             self.say("broken off; the search goes on with the same command, and this trial is tried again")
             raise
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+
+    def _say_ending(self) -> None:
+        self.say("ending the search after this trial (press again to break off)")
 
 
 def print_outcome(console: Console, outcome: Outcome) -> None:

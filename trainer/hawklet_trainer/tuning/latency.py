@@ -47,8 +47,8 @@ def require_measurable(space: Space, options: TrainOptions) -> None:
     names = {network_of(changed(options, values)) for values in space.networks()}
     if len(names) == 1:
         raise UsageError(
-            f"with --objective accuracy,latency networks are chosen among, but the space has one network ({names.pop()})"
-            "; search model, imgsz or width too, or leave --objective out"
+            "with --objective accuracy,latency there must be networks to choose among, but the space has one network "
+            f"({names.pop()}); search model, imgsz or width too, or leave --objective out"
         )
 
 

@@ -1,0 +1,37 @@
+"""SIGINT and SIGTERM: asked, broken off, and as they were before."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from hawklet_trainer.signals import StopRequest, breaking_off
+
+
+def test_the_first_interrupt_asks_and_the_second_breaks_off() -> None:
+    heard: list[int] = []
+    request = StopRequest(lambda: heard.append(1))
+    with request.heeding_signals():
+        assert not request.asked
+        signal.raise_signal(signal.SIGINT)
+        assert request.asked and heard == [1]
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert heard == [1]
+
+
+def test_an_interrupt_breaks_off_at_once_where_there_is_nothing_to_keep() -> None:
+    request = StopRequest(lambda: None, worthwhile=lambda: False)
+    with request.heeding_signals(), pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    assert not request.asked
+
+
+def test_sigterm_breaks_off_with_its_exit_code_and_handlers_are_as_before() -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    for heeding in (breaking_off(), StopRequest(lambda: None).heeding_signals()):
+        with pytest.raises(SystemExit) as end, heeding:
+            signal.raise_signal(signal.SIGTERM)
+        assert end.value.code == 128 + signal.SIGTERM
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
