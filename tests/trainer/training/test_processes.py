@@ -127,6 +127,12 @@ def test_other_numbers_than_torchruns_are_refused(monkeypatch: pytest.MonkeyPatc
         start(2, 1)
 
 
+def test_several_machines_without_a_meeting_place_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MASTER_ADDR", raising=False)
+    with pytest.raises(UsageError, match="torchrun --nnodes 2"):
+        start(1, 2)
+
+
 def test_more_devices_than_gpus_are_refused_where_there_are_any(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with pytest.raises(UsageError, match=r"at most the 1 GPU"):

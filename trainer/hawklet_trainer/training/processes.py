@@ -158,6 +158,11 @@ def start(devices: int, nodes: int) -> Processes:
     _require_agreement(devices, nodes)
     if devices * nodes == 1:
         return ALONE
+    if nodes > 1 and "MASTER_ADDR" not in os.environ:
+        raise UsageError(
+            f"--nodes {nodes} needs a process on every machine that knows where the first one is; start it on each with "
+            f"torchrun --nnodes {nodes} --rdzv-endpoint HOST:29500 (see docs/train.md)"
+        )
     gpus = torch.cuda.device_count()
     if gpus and devices > gpus:
         raise UsageError(f"--devices must be at most the {gpus} GPU(s) of this machine, got {devices}")
