@@ -160,7 +160,7 @@ def start(devices: int, nodes: int) -> Processes:
         return ALONE
     if nodes > 1 and "MASTER_ADDR" not in os.environ:
         raise UsageError(
-            f"--nodes {nodes} needs a process on every machine that knows where the first one is; start it on each with "
+            f"--nodes {nodes} needs a process on every machine that knows where the first is; start it on each with "
             f"torchrun --nnodes {nodes} --rdzv-endpoint HOST:29500 (see docs/train.md)"
         )
     gpus = torch.cuda.device_count()
