@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 
-from hawklet_converter.one_thread import one_thread
+from hawklet_trainer.threads import one_thread
 from quantization_rows import ROWS, Bench
 from suite_figures import Page
 from suite_rows import parser_of, run_rows

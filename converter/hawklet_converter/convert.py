@@ -29,7 +29,6 @@ from hawklet_converter.load_pictures import load_pictures
 from hawklet_converter.make_candidate import CandidateMaker, Judges
 from hawklet_converter.make_plan import Evidence, PlanMaker, Planned
 from hawklet_converter.measure_rows import FileLogits, doubts_of, logits_by_file, measure_rows, notes_of, times_count
-from hawklet_converter.one_thread import one_thread
 from hawklet_converter.pack import Packing, VariantFile, format_of, pack
 from hawklet_converter.place_layers import held_layers
 from hawklet_converter.provenance import library_versions, provenance_of
@@ -47,6 +46,7 @@ from hawklet_trainer.data import SPLITS, PhotoSet
 from hawklet_trainer.evaluation.temperature import fit_temperature
 from hawklet_trainer.evaluation.unknown import UnknownPictures, read_unknown
 from hawklet_trainer.run import MANIFEST
+from hawklet_trainer.threads import one_thread
 
 FORMATS = (ModelFormat.TFLITE, ModelFormat.ONNX)
 _GOLDEN_PICTURES = 8

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from hawklet.errors import HawkletError, RunError, UsageError
 from hawklet.safefiles import atomic_file, write_json, write_text
 from hawklet.spec import PreprocessSpec
 from hawklet_trainer.data import NEW_PLACE, PhotoSet
+from hawklet_trainer.data.table import read_table
 from hawklet_trainer.models.architecture import Architecture
 from hawklet_trainer.models.own import is_own
 from hawklet_trainer.models.registry import MODELS
@@ -268,6 +269,14 @@ def write_run(folder: Path, manifest: dict[str, Any], photos: PhotoSet) -> None:
     """Write the files that make a folder a run; the manifest last, so that an unfinished one is not taken for it."""
     write_photos(folder, photos)
     write_json(folder / MANIFEST, manifest)
+
+
+def learned_from(folder: Path, splits: Collection[str] = ("train",)) -> set[str]:
+    """Digests of the pictures that a run has in these splits; empty where the folder says nothing of that."""
+    split = folder.expanduser() / SPLIT
+    if not split.is_file():
+        return set()
+    return {row.get("sha256", "") for row in read_table(split) if row.get("split") in splits}
 
 
 def write_photos(folder: Path, photos: PhotoSet) -> None:

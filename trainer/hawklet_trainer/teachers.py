@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from hawklet.errors import RunError, UsageError
 from hawklet.spec import PreprocessSpec
 from hawklet_trainer.data import PhotoSet
 from hawklet_trainer.models.own import is_own
-from hawklet_trainer.run import SPLIT, Run, load_run
+from hawklet_trainer.run import Run, learned_from, load_run
 from hawklet_trainer.training.loop import Teacher
 from hawklet_trainer.training.teaching import Sight, seeing
 
@@ -45,7 +44,7 @@ def require_teacher(
             f"a teacher must take as many channels as its student ({spec.channels}), got {run.spec.channels} in "
             f"{folder}; train both with the same --channels"
         )
-    known = _learned_from(run) & {photo.sha256 for split in ("val", "test") for photo in photos.items(split)}
+    known = learned_from(run.folder) & {photo.sha256 for split in ("val", "test") for photo in photos.items(split)}
     if known:
         say(
             f"warning: the teacher has learned from {len(known)} of the pictures that its student is judged by, which "
@@ -61,12 +60,6 @@ def _load(folder: Path, model: str) -> Run:
         if not is_own(model):
             raise
         return load_run(folder, model)
-
-
-def _learned_from(run: Run) -> set[str]:
-    """Digests of the pictures that a run was trained on."""
-    text = (run.folder / SPLIT).read_text(encoding="utf-8")
-    return {row["sha256"] for row in csv.DictReader(text.splitlines()) if row["split"] == "train"}
 
 
 @contextlib.contextmanager

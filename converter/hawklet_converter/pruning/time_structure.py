@@ -12,10 +12,10 @@ from hawklet_converter.float_exports import export_float
 from hawklet_converter.fold_batch_norm import fold_batch_norm
 from hawklet_converter.gather_evidence import gather_evidence
 from hawklet_converter.make_plan import FLOAT_OPS
-from hawklet_converter.one_thread import one_thread
 from hawklet_converter.plan import QuantPlan
 from hawklet_converter.weight_grid import weight_scales
 from hawklet_converter.write_variants import Identity, Layout, write_int8
+from hawklet_trainer.threads import one_thread
 
 
 def rough_int8_tflite(net: nn.Module, inputs: torch.Tensor, identity: Identity, layout: Layout) -> bytes:

@@ -7,9 +7,8 @@ from pathlib import Path
 
 from hawklet.errors import UsageError
 from hawklet_trainer.data import PhotoSet
-from hawklet_trainer.data.table import read_table
 from hawklet_trainer.models.weights import FOLDED_KEY, read_tensors
-from hawklet_trainer.run import SPLIT
+from hawklet_trainer.run import SPLIT, learned_from
 from hawklet_trainer.train import TrainOptions
 
 _NO_FILE = ("pretrained", "none")
@@ -36,7 +35,7 @@ def require_unseen(training: TrainOptions, photos: PhotoSet, say: Callable[[str]
             "if they are among these, every figure is too good"
         )
     for option, run in _runs(training):
-        seen = _learned_from(run) & tested
+        seen = learned_from(run, ("train", "val")) & tested  # val chose its weights
         if seen:
             raise UsageError(
                 f"a fold must be tested by a network that knows nothing of it, but {len(seen)} of the {len(tested)} "
@@ -60,11 +59,3 @@ def _tells_nothing(weights: str) -> bool:
     if weights in _NO_FILE or (_run_of(weights) / SPLIT).is_file():
         return False
     return FOLDED_KEY in read_tensors(Path(weights).expanduser())[1]
-
-
-def _learned_from(run: Path) -> set[str]:
-    """Digests of the pictures that a run trained on or was chosen by; empty where the folder is no run."""
-    split = run.expanduser() / SPLIT
-    if not split.is_file():
-        return set()
-    return {row.get("sha256", "") for row in read_table(split) if row.get("split") in ("train", "val")}

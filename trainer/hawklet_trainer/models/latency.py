@@ -6,8 +6,6 @@ import json
 import math
 import statistics
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from hawklet_trainer.machine import kept_folder, processor_name
 from hawklet_trainer.models.entry import ModelEntry
 from hawklet_trainer.models.own import is_own
 from hawklet_trainer.models.size import IMAGENET_CLASSES
+from hawklet_trainer.threads import one_thread
 
 HOW = "float32 in torch, channels last, one picture, one thread, CPU time, median"
 """The conditions of a measurement, for a person."""
@@ -49,7 +48,7 @@ def median_time(net: nn.Module, picture: torch.Tensor) -> float:
     net.eval().to(memory_format=torch.channels_last)
     x = picture.contiguous(memory_format=torch.channels_last)
     seconds: list[float] = []
-    with _one_thread(), torch.inference_mode():
+    with one_thread(), torch.inference_mode():
         for _ in range(_WARM_UP):
             net(x)
         while len(seconds) < _LEAST_RUNS or (sum(seconds) < _SECONDS and len(seconds) < _MOST_RUNS):
@@ -57,16 +56,6 @@ def median_time(net: nn.Module, picture: torch.Tensor) -> float:
             net(x)
             seconds.append(time.process_time() - begin)
     return 1000.0 * statistics.median(seconds)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 class KeptLatencies:
