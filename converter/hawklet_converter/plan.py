@@ -18,7 +18,8 @@ import numpy as np
 LEVELS = 256
 LOWEST = -128
 
-_SMALLEST_SCALE = 1e-9
+_SMALLEST_RANGE = 1e-5
+"""An activation that is all but zero gets a grid this wide: TFLite counts a ReLU6's 6 in steps, in 31 bits."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class ActivationQuant:
     def covering(cls, low: float, high: float) -> ActivationQuant:
         """The finest grid over ``low``..``high`` that holds zero exactly (padding needs zero)."""
         low, high = min(low, 0.0), max(high, 0.0)
-        scale = float(np.float32(max(high - low, _SMALLEST_SCALE) / (LEVELS - 1)))
+        scale = float(np.float32(max(high - low, _SMALLEST_RANGE) / (LEVELS - 1)))
         zero_point = int(np.clip(round(LOWEST - low / scale), LOWEST, LOWEST + LEVELS - 1))
         return cls(scale, zero_point)
 

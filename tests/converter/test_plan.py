@@ -30,6 +30,11 @@ def test_a_grid_made_from_its_own_ends_is_itself(a: float, b: float) -> None:
     assert again.scale == pytest.approx(grid.scale, rel=1e-6)
 
 
+@given(st.floats(0.0, 1e-6))
+def test_a_grid_of_an_activation_that_is_all_but_zero_can_count_a_relu6s_six_in_31_bits(high: float) -> None:
+    assert 6.0 / ActivationQuant.covering(0.0, high).scale < 2**31 - 128
+
+
 def test_a_plan_survives_json() -> None:
     plan = QuantPlan(
         "mse + bias correction",
