@@ -237,14 +237,22 @@ def _answering(monkeypatch: pytest.MonkeyPatch, photos: PhotoSet, answers: Seque
     monkeypatch.setattr("hawklet_trainer.training.judging.Judge.answers", answer)
 
 
-@pytest.mark.parametrize(("accuracy_first", "best"), [(False, 3), (True, 2)])
-def test_epochs_are_judged_by_loss_unless_accuracy_is_what_was_promised(
-    accuracy_first: bool, best: int, photos: PhotoSet, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("accuracy_first", "kept"), [(False, 2), (True, 1)])
+def test_the_latest_epoch_that_is_no_worse_is_kept_unless_accuracy_was_promised(
+    accuracy_first: bool, kept: int, photos: PhotoSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _answering(monkeypatch, photos, [(3, 1.0), (1, 0.1), (1, 0.2), (2, 1.4)])
+    _answering(monkeypatch, photos, [(3, 1.0), (1, 1.0), (1, 1.0), (5, 1.0)])
     config = dataclasses.replace(QUICK, epochs=3, accuracy_first=accuracy_first)
     history = fine_tune(Small(), photos, SPEC, *PIXEL, config)
-    assert history.best_epoch == best
+    assert history.best_epoch == kept
+
+
+def test_patience_counts_from_the_best_epoch_and_not_from_the_one_that_is_kept(
+    photos: PhotoSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _answering(monkeypatch, photos, [(3, 1.0), *[(1, 1.0)] * 5])
+    history = fine_tune(Small(), photos, SPEC, *PIXEL, dataclasses.replace(QUICK, epochs=5, patience=2))
+    assert (history.stopped_by, history.best_epoch) == ("patience", 3)
 
 
 @pytest.mark.parametrize(("distil", "best"), [(0.0, 3), (1.0, 1)])

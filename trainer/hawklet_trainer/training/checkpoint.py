@@ -28,10 +28,11 @@ from hawklet.spec import PreprocessSpec
 from hawklet_trainer.data import PhotoSet
 from hawklet_trainer.models.weights import read_tensors
 from hawklet_trainer.training.distil import MatchedLayer
+from hawklet_trainer.training.judging import UNJUDGED, Verdict
 from hawklet_trainer.training.speed import Speed
 from hawklet_trainer.training.terms import EpochRecord, History, TrainConfig
 
-SCHEMA = "hawklet-training-state/2"
+SCHEMA = "hawklet-training-state/3"
 _KEY = "hawklet_training_state"
 _SECONDS = 30.0
 """Least time between two states within an epoch."""
@@ -66,9 +67,11 @@ class TrainingState:
     optimizer: torch.optim.Optimizer
     history: History = field(default_factory=History)
     best_weights: dict[str, torch.Tensor] = field(default_factory=dict)
-    """State dict of the best epoch."""
-    best: tuple[float, float] = (0.0, 0.0)
-    """What it was worth."""
+    """State dict of the epoch that is kept."""
+    best: Verdict = UNJUDGED
+    """Of the epoch that did best on val; the one that is kept may be a later one that is no worse."""
+    best_at: int = 0
+    """That epoch."""
     speed: Speed = field(default_factory=Speed)
     """How it is computed."""
     done: int = 0
@@ -241,7 +244,8 @@ def _facts_of(state: TrainingState) -> dict[str, Any]:
     return {
         "history": history,
         "records": [astuple(record) for record in state.history.records],
-        "best": state.best,
+        "best": {**vars(state.best), "lacking": state.best.lacking.tolist()},
+        "best_at": state.best_at,
         "speed": [str(state.speed.dtype), state.speed.channels_last, state.speed.compiled],
         "done": state.done,
         "seconds": state.seconds,
@@ -254,7 +258,9 @@ def _restore_facts(state: TrainingState, facts: Mapping[str, Any]) -> None:
     for name, value in facts["history"].items():
         setattr(state.history, name, value)
     state.history.records[:] = [EpochRecord(*values) for values in facts["records"]]
-    state.best = (facts["best"][0], facts["best"][1])
+    lacking = torch.tensor(facts["best"]["lacking"], dtype=torch.float64)
+    state.best = Verdict(**{**facts["best"], "lacking": lacking})
+    state.best_at = facts["best_at"]
     dtype, channels_last, compiled = facts["speed"]
     state.speed = Speed(_DTYPES[dtype], channels_last, compiled)
     state.epoch = EpochSums(**facts["epoch"])

@@ -11,12 +11,15 @@ from torch import nn
 from torch.nn import functional
 
 from hawklet_trainer.data import PixelSource
+from hawklet_trainer.evaluation.temperature import fit_temperature
 from hawklet_trainer.training.inputs import as_input
 from hawklet_trainer.training.modes import evaluation_mode
 from hawklet_trainer.training.processes import Processes
 from hawklet_trainer.training.terms import TrainConfig
 
 _BATCH = 32
+_FEWEST = 2
+"""Pictures that have a standard deviation."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +30,29 @@ class Verdict:
     """Percent."""
     loss: float
     """Cross-entropy without smoothing."""
-    worth: tuple[float, float]
-    """Greater is better."""
+    lacking: torch.Tensor
+    """What each picture's answer lacks, ``float64 [N]``, nats; infinite where the network answers with no number."""
+    accuracy_first: bool = False
+    """Whether ``top1`` decides, and what is lacking only where that is equal."""
+
+    def beats(self, other: Verdict) -> bool:
+        """Whether this is the better one on these pictures, be it by chance."""
+        if self.accuracy_first and self.top1 != other.top1:
+            return self.top1 > other.top1
+        return float(self.lacking.mean()) < float(other.lacking.mean())
+
+    def is_no_worse_than(self, other: Verdict) -> bool:
+        """Whether this beats the other, or what it lacks more is within a standard error, picture by picture."""
+        if self.beats(other):
+            return True
+        if self.accuracy_first or len(self.lacking) < _FEWEST:
+            return False
+        more = self.lacking - other.lacking
+        return float(more.mean()) <= float(more.std()) / math.sqrt(len(more))
+
+
+UNJUDGED = Verdict(0.0, math.inf, torch.full((1,), math.inf, dtype=torch.float64))
+"""Of no network; every other beats it that answers with numbers."""
 
 
 class Judge:
@@ -71,11 +95,17 @@ class Judge:
         answers = self.answers(net)
         top1 = 100.0 * float((answers.argmax(1) == self._truth).double().mean())
         loss = float(functional.cross_entropy(answers, self._truth))
-        lacking = loss
-        if self._taught is not None:
-            distance = functional.kl_div(
-                answers.log_softmax(1), self._taught.log_softmax(1), log_target=True, reduction="batchmean"
-            )
-            lacking = (1.0 - self._config.distil) * loss + self._config.distil * float(distance)
-        worth = -lacking if math.isfinite(lacking) else -math.inf  # nothing compares with nan
-        return Verdict(top1, loss, (top1 if self._config.accuracy_first else 0.0, worth))
+        return Verdict(top1, loss, self._lacking(answers, loss), self._config.accuracy_first)
+
+    def _lacking(self, answers: torch.Tensor, loss: float) -> torch.Tensor:
+        """The loss of each picture: with a teacher also how far its answer is from the teacher's, without one at the
+        temperature that suits the network best, since how sure it is of itself is set right after training."""
+        if not math.isfinite(loss):
+            return torch.full((len(answers),), math.inf, dtype=torch.float64)  # nothing compares with nan
+        if self._taught is None:
+            warm = answers.double() / fit_temperature(answers.numpy(), self._truth.numpy())
+            return functional.cross_entropy(warm, self._truth, reduction="none")
+        mine, taught = answers.double().log_softmax(1), self._taught.double().log_softmax(1)
+        distances = functional.kl_div(mine, taught, log_target=True, reduction="none").sum(1)
+        losses = functional.nll_loss(mine, self._truth, reduction="none")
+        return (1.0 - self._config.distil) * losses + self._config.distil * distances

@@ -94,12 +94,14 @@ def fine_tune(
     progress: Progress = SILENT,
     execution: Execution | None = None,
 ) -> History:
-    """Train the whole network; the weights that did best on val are in ``net`` when it ends.
+    """Train the whole network; the weights of the latest epoch that is no worse on val than the best one are in ``net``
+    when it ends.
 
-    The best is the one of the lowest loss on val: on a hundred pictures accuracy moves in steps of a whole point,
-    while the loss sees every picture (``config.accuracy_first`` turns that round). With a teacher the distance to its
-    answers is in that loss, as it is in what is learned: a student is surer or less sure of itself than it was, without
-    being any better or worse for it. The start is judged too (epoch 0), so the result is never worse than it.
+    The best is the one of the lowest loss on val, at the temperature that suits it: on a hundred pictures accuracy
+    moves in steps of a whole point, while the loss sees every picture (``config.accuracy_first`` turns that round, and
+    keeps the best itself). A later epoch is no worse if its loss is less than a standard error above the best one's.
+    With a teacher the distance to its answers is in that loss, as it is in what is learned: a student is surer or less
+    sure of itself than it was, without being any better or worse for it. The start is judged too (epoch 0).
 
     Args:
         net: Takes ``float [N, C, H, W]`` and returns logits ``[N, classes]``. Is moved to the GPU, where there is one,
@@ -221,7 +223,7 @@ class _Course:
         state.lay_out()
         start = time.perf_counter()
         verdict = self._judge(state.averaged)
-        state.best, history.best_val_top1 = verdict.worth, verdict.top1
+        state.best, history.best_val_top1 = verdict, verdict.top1
         state.best_weights = _copy_state(state.averaged)
         seconds = time.perf_counter() - start
         history.records.append(EpochRecord(0, "fine-tune", 0.0, math.nan, verdict.loss, verdict.top1, seconds))
@@ -336,17 +338,19 @@ class _Course:
         state, history, sums = self._state, self._state.history, self._state.epoch
         start = time.perf_counter()
         verdict = self._judge(state.averaged)
-        is_best = verdict.worth > state.best
-        if is_best:
-            state.best, history.best_epoch, history.best_val_top1 = verdict.worth, number, verdict.top1
+        is_kept = verdict.is_no_worse_than(state.best)
+        if is_kept:
+            history.best_epoch, history.best_val_top1 = number, verdict.top1
             state.best_weights = _copy_state(state.averaged)
+        if verdict.beats(state.best):
+            state.best, state.best_at = verdict, number
         history.records.append(_record(number, sums, verdict, time.perf_counter() - start))
-        self._progress.epoch(history.records[-1], state.averaged, is_best)
+        self._progress.epoch(history.records[-1], state.averaged, is_kept)
         if asked_to_stop:
             history.stopped_by = "request"
         elif self._clock.is_over:
             history.stopped_by, state.ended = "minutes", True
-        elif number - history.best_epoch >= self._config.patience:
+        elif number - state.best_at >= self._config.patience:
             history.stopped_by, state.ended = "patience", True
         elif number == self._config.epochs:
             state.ended = True

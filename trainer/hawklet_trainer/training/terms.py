@@ -183,8 +183,9 @@ class History:
 
     records: list[EpochRecord] = field(default_factory=list)
     best_epoch: int = 0
+    """The one whose weights are kept."""
     best_val_top1: float = 0.0
-    """Accuracy on val of the best epoch, percent."""
+    """Accuracy of it on val, percent."""
     precision: str = "float32"
     """What was computed in, and why."""
     stopped_by: str = "epochs"
@@ -209,7 +210,7 @@ class Progress:
         """One step is done."""
 
     def epoch(self, record: EpochRecord, net: nn.Module, best: bool) -> None:
-        """An epoch is done; ``net`` holds the weights that were judged, ``best`` says that none was better."""
+        """An epoch is done; ``net`` holds the weights that were judged, ``best`` says that they are kept."""
 
     def should_stop(self) -> bool:
         """Asked after every step; true ends the training as if its epochs were over."""
