@@ -32,8 +32,8 @@ class _Counted:
 
 
 def _kinds() -> dict[Speed, float]:
-    kinds = itertools.product((torch.float32, torch.bfloat16), (True, False), (True, False))
-    return {Speed(dtype, last, compiled): 1.0 for dtype, last, compiled in kinds}
+    kinds = itertools.product((torch.float32, torch.bfloat16), *[(True, False)] * 3)
+    return {Speed(*kind): 1.0 for kind in kinds}
 
 
 @pytest.mark.parametrize(
@@ -43,6 +43,10 @@ def _kinds() -> dict[Speed, float]:
         ({Speed(torch.bfloat16, True): 0.97}, Speed(torch.float32, True)),
         ({Speed(torch.float32, False): 0.8}, Speed(torch.float32, False)),
         ({Speed(torch.float32, False): 0.8, Speed(torch.bfloat16, False): 0.5}, Speed(torch.bfloat16, False)),
+        (
+            {Speed(torch.bfloat16): 0.9, Speed(torch.bfloat16, float32_depthwise=True): 0.8},
+            Speed(torch.bfloat16, float32_depthwise=True),
+        ),
     ],
 )
 def test_the_fastest_is_chosen_but_float32_where_bfloat16_gains_little(
@@ -51,6 +55,26 @@ def test_the_fastest_is_chosen_but_float32_where_bfloat16_gains_little(
     _Counted(monkeypatch, _kinds() | faster)
     way, said = choose_speed(TinyNet(3), X, 10, Compile.NO)
     assert way == chosen and said.startswith(chosen.describe())
+
+
+def test_depthwise_convolutions_are_left_out_only_where_there_are_some(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = _Counted(monkeypatch, _kinds())
+    choose_speed(nn.Sequential(nn.Conv2d(3, 4, 1), nn.Flatten(), nn.LazyLinear(3)), X, 10, Compile.NO)
+    assert not any(how.float32_depthwise for how in counted.timed)
+
+
+def test_depthwise_convolutions_stay_in_float32_and_all_else_does_not() -> None:
+    torch.manual_seed(0)
+    depthwise, pointwise = nn.Conv2d(8, 8, 3, groups=8), nn.Conv2d(8, 4, 1)
+    x = torch.randn(2, 8, 6, 6).bfloat16()
+    with Speed(torch.bfloat16, float32_depthwise=True).autocast(x.device):
+        middle = depthwise(x)
+        answers = pointwise(middle)
+    assert torch.equal(middle, depthwise(x.float()).bfloat16()) and answers.dtype is torch.bfloat16
+    answers.float().sum().backward()
+    assert depthwise.weight.grad is not None and depthwise.weight.grad.dtype is torch.float32
+    with torch.autocast("cpu", torch.bfloat16):
+        assert not torch.equal(middle, depthwise(x))
 
 
 @pytest.mark.parametrize(

@@ -246,7 +246,7 @@ def _facts_of(state: TrainingState) -> dict[str, Any]:
         "records": [astuple(record) for record in state.history.records],
         "best": {**vars(state.best), "lacking": state.best.lacking.tolist()},
         "best_at": state.best_at,
-        "speed": [str(state.speed.dtype), state.speed.channels_last, state.speed.compiled],
+        "speed": {**vars(state.speed), "dtype": str(state.speed.dtype)},
         "done": state.done,
         "seconds": state.seconds,
         "epoch": asdict(state.epoch),
@@ -261,8 +261,7 @@ def _restore_facts(state: TrainingState, facts: Mapping[str, Any]) -> None:
     lacking = torch.tensor(facts["best"]["lacking"], dtype=torch.float64)
     state.best = Verdict(**{**facts["best"], "lacking": lacking})
     state.best_at = facts["best_at"]
-    dtype, channels_last, compiled = facts["speed"]
-    state.speed = Speed(_DTYPES[dtype], channels_last, compiled)
+    state.speed = Speed(**{**facts["speed"], "dtype": _DTYPES[facts["speed"]["dtype"]]})
     state.epoch = EpochSums(**facts["epoch"])
     state.done, state.seconds, state.ended = facts["done"], facts["seconds"], facts["ended"]
 

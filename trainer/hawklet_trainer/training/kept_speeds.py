@@ -43,6 +43,7 @@ def fastest_way(net: nn.Module, x: torch.Tensor, steps: int, compiling: Compile)
         "dtype": str(speed.dtype),
         "channels_last": speed.channels_last,
         "compiled": speed.compiled,
+        "float32_depthwise": speed.float32_depthwise,
         "said": said,
     }
     try:
@@ -56,7 +57,8 @@ def fastest_way(net: nn.Module, x: torch.Tensor, steps: int, compiling: Compile)
 def _read(path: Path) -> tuple[Speed, str] | None:
     try:
         facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        speed = Speed(_DTYPES[facts["dtype"]], bool(facts["channels_last"]), bool(facts["compiled"]))
+        rest = (bool(facts[name]) for name in ("channels_last", "compiled", "float32_depthwise"))
+        speed = Speed(_DTYPES[facts["dtype"]], *rest)
         return speed, f"{facts['said']}, some time ago"
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -1,8 +1,8 @@
 """How the network is computed while it learns: chosen by measuring a few steps on this machine, before training starts.
 
 What is fastest differs by network and processor (bfloat16 doubles a ResNet's speed on processors that multiply it in
-hardware and slows MobileNetV3 down on the same machine; channels last helps most networks on CPUs), so no rule is
-written here.
+hardware and slows MobileNetV3 down on the same machine, unless its depthwise convolutions stay in float32; channels
+last helps most networks on CPUs), so no rule is written here.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ import math
 import os
 import shutil
 import time
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import torch
@@ -21,6 +22,7 @@ from torch import nn
 from torch.nn import functional
 
 from hawklet.errors import UsageError
+from hawklet_trainer.training.float32_depthwise import Float32Depthwise, has_depthwise
 
 _WARM_UP_TURNS = 1
 _TIMED_TURNS = 2
@@ -50,6 +52,8 @@ class Speed:
     channels_last: bool = True
     """How maps lie in memory."""
     compiled: bool = False
+    float32_depthwise: bool = False
+    """Whether depthwise convolutions are computed in float32 all the same."""
 
     @property
     def memory_format(self) -> torch.memory_format:
@@ -58,12 +62,18 @@ class Speed:
 
     def describe(self) -> str:
         """For a person: ``bfloat16, channels last``."""
+        but = " but for depthwise convolutions" if self.float32_depthwise else ""
         layout = "channels last" if self.channels_last else "channels first"
-        return f"{str(self.dtype).removeprefix('torch.')}, {layout}{', compiled' if self.compiled else ''}"
+        return f"{str(self.dtype).removeprefix('torch.')}{but}, {layout}{', compiled' if self.compiled else ''}"
 
-    def autocast(self, device: torch.device) -> AbstractContextManager[object]:
+    @contextmanager
+    def autocast(self, device: torch.device) -> Iterator[None]:
         """Context in which a forward pass computes in this data type where that is safe."""
-        return torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.dtype is torch.bfloat16)
+        with (
+            torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.dtype is torch.bfloat16),
+            Float32Depthwise() if self.float32_depthwise else nullcontext(),
+        ):
+            yield
 
     def lay_out(self, net: nn.Module) -> None:
         """Lay the weights out in memory, in place."""
@@ -89,11 +99,9 @@ def choose_speed(net: nn.Module, x: torch.Tensor, steps: int, compiling: Compile
     trial = _Trial(net, x)
     seconds = trial.in_turns([Speed(channels_last=True), Speed(channels_last=False)])
     likely = min(seconds, key=seconds.__getitem__)
-    short = Speed(torch.bfloat16, likely.channels_last)
-    for speed, taken in trial.in_turns([likely, short]).items():
+    for speed, taken in trial.in_turns([likely, *trial.short(likely)]).items():
         seconds[speed] = min(taken, seconds.get(speed, math.inf))
-    plain = min((speed for speed in seconds if speed is not short), key=seconds.__getitem__)
-    chosen = short if seconds[short] * _WORTH_IT < seconds[plain] else plain
+    chosen = min(seconds, key=lambda speed: seconds[speed] * (1.0 if speed.dtype is torch.float32 else _WORTH_IT))
     said = ", ".join(f"{speed.describe()} {trial.count / taken:.0f}" for speed, taken in seconds.items())
     whole = seconds[chosen] * steps * len(x) / trial.count
     if compiling is Compile.YES or (compiling is Compile.AUTO and whole > _LONG):
@@ -119,6 +127,12 @@ class _Trial:
         """Pictures of a step."""
         return len(self._x)
 
+    def short(self, like: Speed) -> list[Speed]:
+        """Ways to compute in bfloat16, laid out alike."""
+        whole = replace(like, dtype=torch.bfloat16)
+        mixed = has_depthwise(self._net) and not self._x.is_cuda  # a GPU loses nothing by them
+        return [whole, *([replace(whole, float32_depthwise=True)] if mixed else [])]
+
     def in_turns(self, kinds: list[Speed]) -> dict[Speed, float]:
         """Seconds of a step of each."""
         seconds = dict.fromkeys(kinds, math.inf)
@@ -141,7 +155,7 @@ class _Trial:
         Raises:
             UsageError: it is to be compiled, and cannot be.
         """
-        speed = Speed(plain.dtype, plain.channels_last, compiled=True)
+        speed = replace(plain, compiled=True)
         try:
             spent, fastest = self._compile(speed)
         except RuntimeError as error:  # torch's compiler raises nothing else

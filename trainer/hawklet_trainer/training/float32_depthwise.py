@@ -1,0 +1,42 @@
+"""Depthwise convolutions in float32 within a forward pass that computes in bfloat16.
+
+A processor that multiplies matrices of bfloat16 in hardware gains nothing by it where every channel is convolved on its
+own: there is no matrix. MobileNetV3 small as a whole is slower in bfloat16 than in float32, and faster this way than
+either (docs/decisions/0127-depthwise-convolutions-stay-in-float32.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
+
+
+class Float32Depthwise(TorchFunctionMode):
+    """Within it depthwise convolutions compute in float32, and answer in the type that they were given."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        if func is not torch.conv2d or not _is_depthwise(args[1]):
+            return func(*args, **(kwargs or {}))
+        x, weight, *others = args
+        with torch.autocast(x.device.type, enabled=False):
+            return func(x.float(), weight, *others, **(kwargs or {})).to(x.dtype)
+
+
+def has_depthwise(net: nn.Module) -> bool:
+    """Whether a network has depthwise convolutions."""
+    return any(isinstance(module, nn.Conv2d) and _is_depthwise(module.weight) for module in net.modules())
+
+
+def _is_depthwise(weight: torch.Tensor) -> bool:
+    """``[C_out, C_in / groups, kH, kW]``: of one input channel each."""
+    return weight.shape[1] == 1 and weight.shape[0] > 1
