@@ -199,6 +199,7 @@ def _list_recipes() -> None:
 
 
 def _show(conversion: Conversion, seconds: float) -> None:
+    from hawklet_converter.package_commands import REPLACED
     from hawklet_converter.pruning.sheet import sheet_table
     from hawklet_converter.table import conversion_table, search_table
 
@@ -210,7 +211,7 @@ def _show(conversion: Conversion, seconds: float) -> None:
     for note in conversion.notes:
         click.echo(f"note: {note}")
     size = conversion.path.stat().st_size / 1e6
-    click.echo(f"\n{conversion.path}  {size:.1f} MB, after {seconds:.0f} s")
+    click.echo(f"\n{conversion.path}  {size:.1f} MB, after {seconds:.0f} s{REPLACED if conversion.replaced else ''}")
     bundle = shlex.quote(str(conversion.path))
     source = "/dev/video0" if conversion.manifest.preprocess.planes == 3 else "PICTURES"  # no camera has four
     click.echo(f"  try it here:   hawklet run {bundle} --source {source}")

@@ -289,9 +289,11 @@ def _measure_and_pack(
             plan=found.chosen.plan if found else None,
             notes=notes,
         )
+        replaced = work.target.exists()
         manifest = pack(work.target, packing)
     tried = tuple(candidate.to_row(before) for candidate in found.tried) if found else ()
-    return Conversion(work.target, manifest, rows, (*notes, *rules.get("rejecting", {}).get("notes", ())), tried)
+    notes = (*notes, *rules.get("rejecting", {}).get("notes", ()))
+    return Conversion(work.target, manifest, rows, notes, tried, replaced=replaced)
 
 
 def _rejecting(

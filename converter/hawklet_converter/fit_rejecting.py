@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hawklet.errors import BudgetError
@@ -15,6 +16,8 @@ from hawklet_trainer.evaluation.answers import Answers, answer
 from hawklet_trainer.evaluation.reject_option import (
     Outcome,
     RejectFigures,
+    RejectOption,
+    RejectRequest,
     fit_reject_option,
     measure_reject_option,
     outcome,
@@ -67,20 +70,38 @@ def fit_rejecting(
         _no_class(contents[preferred], preferred, work),
         work.no_class.warnings if work.no_class else (),
     )
-    _require_answers(figures)
+    if not figures.known.accepted:
+        raise _accepts_nothing(figures, _most_precise(work.request.rejecting, option, validation, measured[preferred]))
     files = {name: outcome(option.acceptance, found, temperature) for name, found in measured.items()}
     return Rejecting(figures, files)
 
 
-def _require_answers(figures: RejectFigures) -> None:
-    known, wanted = figures.known, figures.option.wanted
-    if known.accepted:
-        return
+def _most_precise(
+    request: RejectRequest, option: RejectOption, validation: Answers, measured: Answers
+) -> tuple[float, Outcome] | None:
+    """The greatest precision in hundredths below the wanted one by whose rules some pictures are accepted, and what
+    these do; None: there is none."""
+    for hundredths in range(math.ceil(100 * (option.wanted or 0)) - 1, 0, -1):
+        looser = fit_reject_option(replace(request, precision=hundredths / 100), validation, option.temperature)
+        found = outcome(looser.acceptance, measured, option.temperature)
+        if found.accepted:
+            return hundredths / 100, found
+    return None
+
+
+def _accepts_nothing(figures: RejectFigures, reachable: tuple[float, Outcome] | None) -> BudgetError:
+    known = figures.known
     reason = f"doubtful: {known.doubtful}, unknown: {known.unknown}"
-    lower = "a larger --accept" if wanted is None else f"a --precision below {wanted:g}, a larger --accept"
-    raise BudgetError(
+    way_out = "a larger --accept"
+    if reachable is not None:
+        precision, found = reachable
+        way_out = (
+            f"--precision {precision:g}, the greatest in hundredths that accepts any ({found.accepted} of "
+            f"{found.pictures}), {way_out}"
+        )
+    return BudgetError(
         f"the bundle must accept some pictures of its classes, and by its rules for saying nothing it accepts none of "
-        f"{known.pictures} {figures.measured_on} ({reason}); nothing was written; try {lower}, or a better network"
+        f"{known.pictures} {figures.measured_on} ({reason}); nothing was written; try {way_out}, or a better network"
     )
 
 

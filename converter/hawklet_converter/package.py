@@ -61,6 +61,8 @@ class Packaged:
     path: Path
     manifest: Manifest
     notes: tuple[str, ...]
+    replaced: bool
+    """Whether a bundle was there before."""
 
 
 @dataclass(frozen=True)
@@ -110,8 +112,9 @@ def package(request: PackageRequest) -> Packaged:
         request.approve(manifest)
     models = {variant.file: one.content for variant, one in zip(manifest.variants, opened, strict=True)}
     card = _model_card(manifest, request.came, len(pictures.labelled))
+    replaced = target.exists()
     written = write_bundle(target, manifest, models, Golden(pictures.golden, outputs), card)
-    return Packaged(target, written, notes)
+    return Packaged(target, written, notes, replaced)
 
 
 def require_replaceable(target: Path) -> None:

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from hawklet_converter.package import Packaged
 
 _PATH = click.Path(path_type=Path)
+REPLACED = "; replaced the bundle that was there"
+"""What is said of a bundle's path, where a bundle was there before."""
 
 
 @click.command()
@@ -48,4 +50,4 @@ def show(made: Packaged) -> None:
         click.echo(f"{variant.name:20} {variant.bytes / 1e6:6.2f} MB  {variant.output.value}, top-1 {top}")
     for note in made.notes:
         click.echo(f"note: {note}")
-    click.echo(f"{made.path}")
+    click.echo(f"{made.path}{REPLACED if made.replaced else ''}")

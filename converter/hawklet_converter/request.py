@@ -142,3 +142,5 @@ class Conversion:
     """Every candidate of the search, as :meth:`hawklet_converter.candidate.Candidate.to_row` has it."""
     sheet: tuple[Mapping[str, Any], ...] = ()
     """Every network that pruning was compared with, as :meth:`hawklet_converter.pruning.sheet.Point.to_json` has it."""
+    replaced: bool = False
+    """Whether a bundle was there before."""

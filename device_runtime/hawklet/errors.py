@@ -9,6 +9,7 @@
     ├── DataError (ValueError)        a folder of photos cannot be trained or measured on
     ├── WeightsError (OSError)        pretrained weights are unreachable or not what their checksum says
     ├── TrainingError                 a training cannot go on: its loss is no number any more
+    ├── ProcessLostError (OSError)    one of the processes that train together has ended before the others
     ├── StudyError                    a search for options cannot go on: its storage, or every one of its trials, fails
     ├── RunError (ValueError)         a run folder is incomplete or does not fit the request
     ├── ModelError (ValueError)       a model file cannot be loaded or executed
@@ -67,6 +68,10 @@ class WeightsError(HawkletError, OSError):
 
 class TrainingError(HawkletError):
     """A training cannot go on: its loss is no number any more."""
+
+
+class ProcessLostError(HawkletError, OSError):
+    """One of the processes that train together has ended, and the others cannot go on without it."""
 
 
 class StudyError(HawkletError):

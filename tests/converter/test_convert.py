@@ -160,6 +160,10 @@ def test_the_command_writes_float_files_alone_and_is_quiet(
     assert {v.name for v in Bundle.open(output).manifest.variants} == set(VARIANTS[2:])
     assert f"hawklet flash {output}" in printed.out
     assert len(printed.err.splitlines()) < 12, "the libraries' chatter came through"
+    assert "replaced" not in printed.out
+    with pytest.raises(SystemExit):
+        main(["convert", str(tiny_run), *f"--recipe float32 --calibration 8 -o {output}".split()])
+    assert "; replaced the bundle that was there" in capfd.readouterr().out
 
 
 def test_a_folder_that_is_no_run_is_refused_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

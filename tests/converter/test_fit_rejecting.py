@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -11,6 +13,7 @@ import pytest
 from PIL import Image
 
 import hawklet
+from hawklet.acceptance import Acceptance
 from hawklet.bundle import Bundle
 from hawklet.classifier import Classifier
 from hawklet.cli import main
@@ -25,7 +28,8 @@ from hawklet_converter.verification.report import render
 from hawklet_converter.verification.request import VerifyRequest
 from hawklet_converter.verification.tables import verification_table
 from hawklet_converter.verification.verify_bundle import verify
-from hawklet_trainer.evaluation.reject_option import RejectRequest
+from hawklet_trainer.evaluation.answers import Answers
+from hawklet_trainer.evaluation.reject_option import RejectOption, RejectRequest, fit_reject_option
 
 
 @pytest.fixture(scope="module")
@@ -100,9 +104,33 @@ def test_a_bundle_that_would_accept_nothing_is_not_written(tiny_run: Path, tmp_p
     request = ConvertRequest(
         tiny_run, output, recipe="int8", calibration=48, max_drop=20.0, budget_s=0, rejecting=rules
     )
-    with pytest.raises(BudgetError, match=r"accepts none of 18 test pictures \(doubtful: .*; nothing was written"):
+    rule = r"accepts none of 18 test pictures \(doubtful: .*; nothing was written"
+    with pytest.raises(BudgetError, match=rule) as refused:
         convert(request, Steps(silent=True))
     assert not output.exists()
+    found = re.search(
+        r"--precision (0\.\d+), the greatest in hundredths that accepts any \((\d+) of 18\)", str(refused.value)
+    )
+    assert found is not None
+    advised = replace(request, rejecting=RejectRequest(precision=float(found[1])))
+    known = convert(advised, Steps(silent=True)).manifest.provenance["rejecting"]["known"]
+    assert known["accepted"] == int(found[2])
+
+
+def test_where_no_precision_would_do_none_is_advised(
+    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_strict(request: RejectRequest, validation: Answers, temperature: float) -> RejectOption:
+        fitted = fit_reject_option(request, validation, temperature)
+        return replace(fitted, acceptance=Acceptance(dict.fromkeys(validation.labels, 1.1), None))
+
+    monkeypatch.setattr("hawklet_converter.fit_rejecting.fit_reject_option", too_strict)
+    rules = RejectRequest(precision=0.5)
+    request = ConvertRequest(
+        tiny_run, tmp_path / "x.hawklet", recipe="int8", calibration=48, max_drop=20.0, budget_s=0, rejecting=rules
+    )
+    with pytest.raises(BudgetError, match="nothing was written; try a larger --accept, or a better network"):
+        convert(request, Steps(silent=True))
 
 
 def test_every_file_is_tried_with_the_same_rules(bundle: Bundle) -> None:

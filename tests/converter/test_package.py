@@ -20,6 +20,7 @@ from hawklet_converter.inspect import inspect_model
 from hawklet_converter.inspect.claims import check_claims, claim_of
 from hawklet_converter.inspect.facts import Severity
 from hawklet_converter.package import PackageRequest, package
+from hawklet_converter.package_commands import show
 from hawklet_converter.request import Conversion
 
 
@@ -140,6 +141,16 @@ def test_two_files_of_one_precision_and_format_are_refused(
 ) -> None:
     with pytest.raises(UsageError, match="two of float32-tflite"):
         package(PackageRequest((models[0], models[0]), labels, output=tmp_path / "made.hawklet"))
+
+
+def test_a_bundle_that_was_there_is_replaced_and_that_is_said(
+    models: tuple[Path, Path], labels: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    request = PackageRequest(models, labels, output=tmp_path / "made.hawklet")
+    show(package(request))
+    assert "replaced" not in capsys.readouterr().out
+    show(package(request))
+    assert "made.hawklet; replaced the bundle that was there" in capsys.readouterr().out
 
 
 def test_a_file_that_is_no_bundle_is_not_replaced(models: tuple[Path, Path], labels: Path) -> None:

@@ -11,17 +11,15 @@ import subprocess
 import sys
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from hawklet import cli, safefiles
-from hawklet_trainer.models.registry import MODELS
 from hawklet_trainer.run import BEST, STATE, load_run
-from tiny_networks import TinyNet
 
+pytestmark = pytest.mark.usefixtures("small_network")
 TINY = ("--model", "small", "--imgsz", "32", "--batch", "8", "--head-epochs", "2", "--epochs", "3", "--name", "run")
 OWN = """
 from torch import nn
@@ -31,21 +29,6 @@ def build(classes):
                          nn.Flatten(), nn.Linear(8, classes))
 """
 Printed = pytest.CaptureFixture[str]
-
-
-@pytest.fixture(autouse=True)
-def small_model() -> Iterator[None]:
-    """A small network that counts as pretrained."""
-    MODELS["small"] = replace(
-        MODELS["resnet18"],
-        name="small",
-        build=lambda classes, height, width: TinyNet(classes),
-        head="head",
-        stem=None,
-        weights=None,
-    )
-    yield
-    del MODELS["small"]
 
 
 def _call(*words: str | Path) -> int:
@@ -81,7 +64,11 @@ def _files(folder: Path) -> set[Path]:
         (("--epochs", "0", "--teacher", "big"), "--teacher is of fine-tuning"),
         (("--unfreeze", "3"), "must leave an epoch in which all blocks learn"),
         (("--weights", "none"), "--head-epochs trains the head alone"),
-        (("--lr", "soon"), "--lr"),
+        (("--lr", "fast"), "'fast' is no learning rate; give a number above 0, such as 0.001, or auto."),
+        (("--lr", "0"), "'0' is no learning rate"),
+        (("--imgsz", "big"), "'big' is no input side; give pixels, 32 to 1024, such as 224, or auto."),
+        (("--model", "mobilnet_v2"), "got 'mobilnet_v2'; did you mean mobilenet_v2? All of them: hawklet models\n"),
+        (("--model", "zzz"), "got 'zzz'; all of them: hawklet models\n"),
     ],
 )
 def test_options_that_would_not_be_heard_are_refused_before_anything_is_read(
@@ -327,4 +314,4 @@ def test_the_state_of_another_training_is_not_gone_on_with(
 def test_photos_taken_for_an_address_are_told_of(colour_photos: Path, capsys: Printed) -> None:
     pytest.importorskip("mlflow")
     assert _call("train", "--mlflow", colour_photos) == 2
-    assert "--mlflow takes a tracking URI, such as" in _error(capsys)
+    assert "--mlflow takes a tracking URI (http:, https:, file:, sqlite:" in _error(capsys)

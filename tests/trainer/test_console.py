@@ -37,7 +37,7 @@ def _terminal(width: int = 80) -> Console:
 
 
 def _record(epoch: int) -> EpochRecord:
-    return EpochRecord(epoch, "fine-tune", 2e-4, 0.7, 0.4, 90.0 + epoch, 12.0, 80.0, 40.0)
+    return EpochRecord(epoch, "fine-tune", 2e-4, 0.7, 0.4, 90.0 + epoch, 12.0, 80.0, 40.0, 0.4 + (epoch - 1) ** 2)
 
 
 def _train(progress: ConsoleProgress, clock: Clock, epochs: int) -> None:
@@ -75,8 +75,8 @@ def test_a_log_has_a_line_for_each_epoch_and_nothing_that_is_drawn_anew() -> Non
         _train(progress, clock, 2)
     lines = _printed(console).splitlines()
     assert lines[0] == "5 classes" and len(lines) == 3 and "\x1b" not in _printed(console)
-    assert lines[1].startswith("epoch   1  loss 0.700") and lines[1].endswith("best")
-    assert lines[2].startswith("epoch   2") and not lines[2].endswith("best")
+    assert lines[1].startswith("epoch   1  loss 0.700") and lines[1].endswith("kept")
+    assert lines[2].startswith("epoch   2") and not lines[2].endswith("kept")
 
 
 def test_a_dumb_terminal_is_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +102,7 @@ def test_finished_epochs_stay_above_as_rows_of_one_table() -> None:
     with ConsoleProgress(console, clock) as progress:
         _train(progress, clock, 3)
     rows = [line for line in _printed(console).splitlines() if "0.400" in line]
-    assert len(rows) == 3 and "best" in rows[0] and "best" not in rows[1]
+    assert len(rows) == 3 and "kept" in rows[0] and "kept" not in rows[1]
 
 
 def test_titles_are_always_in_sight_and_not_twice() -> None:

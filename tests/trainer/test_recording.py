@@ -12,6 +12,7 @@ from torch import nn
 
 from hawklet_trainer.data import PhotoSet, read_photos
 from hawklet_trainer.finish import RESULTS, TrainResult, read_results
+from hawklet_trainer.means import Means
 from hawklet_trainer.recording import Recorder
 from hawklet_trainer.run import BEST, LAST
 from hawklet_trainer.trackers.tracker import Settings, Tracker
@@ -68,6 +69,7 @@ class _Training:
     zero_point: int = 114
     scale: float = 0.02
     config: TrainConfig = field(default_factory=TrainConfig)
+    means: Means = field(default_factory=Means)
 
     def arguments(self) -> dict[str, Any]:
         return {"lr": 1e-4, "started_with": {"labels": []}}

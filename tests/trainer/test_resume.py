@@ -7,7 +7,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,19 +16,18 @@ import torch
 import yaml
 
 from hawklet import cli
-from hawklet.errors import DataError, HawkletError, RunError, UsageError
+from hawklet.errors import DataError, HawkletError, ProcessLostError, RunError, UsageError
 from hawklet_trainer.data import read_photos
 from hawklet_trainer.finish import Trained, finish_run, read_results, results_csv
 from hawklet_trainer.models.architecture import Architecture, channels_of
-from hawklet_trainer.models.registry import MODELS
 from hawklet_trainer.models.weights import LoadedWeights, read_tensors
 from hawklet_trainer.resume import ResumeOptions, resume_run
 from hawklet_trainer.run import BEST, STATE, load_run
 from hawklet_trainer.train import TrainOptions, train_run
-from hawklet_trainer.training.speed import Speed
 from hawklet_trainer.training.terms import EpochRecord, History, Progress, Step, TrainConfig
 from tiny_networks import SCALE, SPEC, ZERO_POINT, TinyNet
 
+pytestmark = pytest.mark.usefixtures("small_network")
 CONFIG = TrainConfig(epochs=3, head_epochs=4, batch=8, lr=0.01, patience=99)
 SMALLER = {"down.0.0": (16, 24), "down.0.1": (24, 24), "head": (24, 3)}
 
@@ -41,22 +40,6 @@ class _BreaksOff(Progress):
         self.steps += 1
         if self.steps == self.at_step:
             raise KeyboardInterrupt
-
-
-@pytest.fixture(autouse=True)
-def small_model(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A small network that counts as pretrained, computed in float32 whatever is faster at the moment."""
-    MODELS["small"] = replace(
-        MODELS["resnet18"],
-        name="small",
-        build=lambda classes, height, width: TinyNet(classes),
-        head="head",
-        stem=None,
-        weights=None,
-    )
-    monkeypatch.setattr("hawklet_trainer.training.loop.fastest_way", lambda *_: (Speed(), "float32"))
-    yield
-    del MODELS["small"]
 
 
 def _options(photos: Path, out: Path, name: str = "run") -> TrainOptions:
@@ -100,6 +83,46 @@ def test_a_training_that_was_broken_off_goes_on_in_its_folder_to_the_same_run(
     assert not (folder / STATE).exists()
     assert result.run.manifest["weights"] == {"source": "small", "sha256": ""}
     assert result.run.manifest["metrics"] == load_run(whole).manifest["metrics"]
+
+
+def test_a_training_whose_other_process_is_lost_says_how_to_go_on_and_keeps_its_state(
+    colour_photos: Path, tmp_path: Path
+) -> None:
+    class Loses(Progress):
+        steps = 0
+
+        def step(self, step: Step) -> None:
+            self.steps += 1
+            if self.steps == 10:
+                raise RuntimeError("[gloo/transport/tcp/pair.cc:561] Connection closed by peer [127.0.0.1]:62618")
+
+    said: list[str] = []
+    with pytest.raises(ProcessLostError, match="one of the others has ended"):
+        train_run(_options(colour_photos, tmp_path), Loses(), said.append)
+    assert f"broken off; go on with: hawklet train --resume {tmp_path / 'run'}" in said
+    assert (tmp_path / "run" / STATE).is_file()
+
+
+def test_an_option_that_turns_out_impossible_leaves_no_folder_but_one_that_was_there(
+    colour_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = train_run(_options(colour_photos, tmp_path, "first")).run.folder
+    with pytest.raises(KeyboardInterrupt):
+        train_run(_options(colour_photos, tmp_path, "broken"), _BreaksOff(3))
+
+    def impossible(*_: object) -> None:
+        raise UsageError("--compile yes needs a network that torch can compile here")
+
+    for where in ("fastest_way", "plan_epoch"):  # before the start is judged, and after
+        for begin in (
+            lambda: train_run(_options(colour_photos, tmp_path)),
+            lambda: resume_run(ResumeOptions(first)),
+            lambda: resume_run(ResumeOptions(tmp_path / "broken")),
+        ):
+            with monkeypatch.context() as patch, pytest.raises(UsageError, match="--compile yes"):
+                patch.setattr(f"hawklet_trainer.training.loop.{where}", impossible)
+                begin()
+    assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == {"first", "broken"}
 
 
 def test_a_finished_run_is_trained_on_beside_itself_on_its_own_split_and_options(

@@ -15,6 +15,7 @@ from torch import nn
 from hawklet_trainer.finish import TrainResult
 from hawklet_trainer.models.own import is_own
 from hawklet_trainer.signals import StopRequest
+from hawklet_trainer.time_text import duration
 from hawklet_trainer.training.terms import EpochRecord, Progress, Step, TrainConfig
 from hawklet_trainer.watching.epoch_table import epoch_line, epoch_row, titles
 from hawklet_trainer.watching.live_view import LiveView
@@ -77,7 +78,7 @@ class ConsoleProgress(Progress):
 
     def epoch(self, record: EpochRecord, net: nn.Module, best: bool) -> None:
         self._learned = True
-        self._standing.epoch(record, best)
+        self._standing.epoch(record)
         if record.epoch == 0:  # its accuracy is said, and it has hardly anything else
             return
         if self._live is None:
@@ -121,7 +122,7 @@ def print_result(console: Console, result: TrainResult) -> None:
     console.print(table)
     folder, model = result.run.folder, result.run.model
     for line in (
-        f"trained in {result.seconds / 60:.1f} minutes",
+        f"trained in {duration(result.seconds)}",
         f"report: {folder / 'report.html'}",
         f"next:   hawklet convert {folder}{f' --model {model}' if is_own(model) else ''}",
     ):

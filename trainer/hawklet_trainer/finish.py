@@ -222,17 +222,17 @@ def _cell(value: object) -> str:
 
 
 def read_results(text: str) -> list[EpochRecord]:
-    """Read :func:`results_csv` back, to the digits that it keeps.
+    """Read :func:`results_csv` back, to the digits that it keeps; columns that an older hawklet lacked are NaN.
 
     Raises:
         ValueError: it is no such text.
-        KeyError: it lacks a column.
+        KeyError: it lacks the epochs, or their phases.
     """
     return [
         EpochRecord(
             int(row["epoch"]),
             row["phase"],
-            *(float(row[name] or math.nan) for name in _NUMBERS),
+            *(float(row.get(name) or math.nan) for name in _NUMBERS),
         )
         for row in csv.DictReader(io.StringIO(text))
     ]

@@ -26,5 +26,6 @@ class InputSide(click.ParamType):  # type: ignore[type-arg]  # generic since Cli
             return AUTO
         try:
             return int(self._RANGE.convert(value, param, ctx))
-        except click.BadParameter as error:
-            self.fail(f"{error.message.rstrip('.')}; give pixels, or {AUTO}.", param, ctx)
+        except click.BadParameter:
+            some = f"{self._RANGE.min} to {self._RANGE.max}, such as 224"
+            self.fail(f"{value!r} is no input side; give pixels, {some}, or {AUTO}.", param, ctx)

@@ -28,4 +28,9 @@ class LearningRate(NumberRange):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """See :meth:`click.ParamType.convert`."""
-        return AUTO if str(value).strip().lower() == AUTO else super().convert(value, param, ctx)
+        if str(value).strip().lower() == AUTO:
+            return AUTO
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{value!r} is no learning rate; give a number above 0, such as 0.001, or {AUTO}.", param, ctx)

@@ -22,3 +22,5 @@ class Means:
     """Whether compiling the network is among what is tried for speed."""
     processes: Processes = ALONE
     """Those that train together."""
+    of_fold: bool = False
+    """Whether a cross-validation trains, one fold of it."""

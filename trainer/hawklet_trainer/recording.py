@@ -47,7 +47,7 @@ class Recorder(Progress):
         self._say = say
         self._said: set[str] = set()
         labels = [photo.label_index for photo in training.photos.items("val")]
-        self._val = Val.of(labels) if labels else None
+        self._val = Val.of(labels, training.means.of_fold) if labels else None
         watcher.begun(training.config)
         settings = {key: value for key, value in training.arguments().items() if key != STARTED_WITH}
         for tracker in trackers:
@@ -87,7 +87,7 @@ class Recorder(Progress):
 
     def conclude(self, history: History) -> None:
         """The loop has ended: what its curves say becomes the history's notes, and is said where it was not."""
-        findings = self._findings(history.stopped_by)
+        findings = self._findings(history)
         history.notes[:] = [finding.text for finding in findings]
         self._name(findings)
         self._watcher.phase("judging and report", 0)
@@ -100,10 +100,10 @@ class Recorder(Progress):
     def _save(self, name: str, net: nn.Module) -> None:
         save_weights(self._folder / name, net, self._training.zero_point, self._training.scale)
 
-    def _findings(self, stopped_by: str | None = None) -> list[Finding]:
+    def _findings(self, ended: History | None = None) -> list[Finding]:
         if self._val is None:
             return []
-        return read_curves(self.records, self._val, self._training.config, stopped_by)
+        return read_curves(self.records, self._val, self._training.config, ended)
 
     def _name(self, findings: Sequence[Finding]) -> None:
         for finding in findings:

@@ -31,7 +31,7 @@ from hawklet_trainer.run import (
     run_name,
 )
 from hawklet_trainer.teachers import require_teacher
-from hawklet_trainer.train import Training, first_network, require_batch, run_training, shared_run_folder
+from hawklet_trainer.train import Training, first_network, fresh_run_folder, require_batch, run_training
 from hawklet_trainer.training.freed_memory import keep_freed_memory
 from hawklet_trainer.training.seeds import seed_everything
 from hawklet_trainer.training.terms import Progress, TrainConfig
@@ -115,8 +115,8 @@ def _train_on(folder: Path, options: ResumeOptions, progress: Progress, say: Cal
         finds and config.epochs > 0,
         options.means,
     )
-    new = shared_run_folder(Path(given.get("out", folder.resolve().parent)), name, processes)
-    return run_training(new, net, training, progress, say)
+    with fresh_run_folder(Path(given.get("out", folder.resolve().parent)), name, processes) as new:
+        return run_training(new, net, training, progress, say)
 
 
 def _go_on(folder: Path, options: ResumeOptions, progress: Progress, say: Callable[[str], None]) -> TrainResult:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,12 @@ from hawklet.errors import HawkletError, RunError, UsageError
 from hawklet.safefiles import atomic_file, write_json, write_text
 from hawklet.spec import PreprocessSpec
 from hawklet_trainer.data import NEW_PLACE, PhotoSet
-from hawklet_trainer.data.table import read_table
 from hawklet_trainer.models.architecture import Architecture
 from hawklet_trainer.models.own import is_own
 from hawklet_trainer.models.registry import MODELS
+from hawklet_trainer.models.tied_weights import untied
 from hawklet_trainer.models.weights import FOLDED_KEY, read_tensors
+from hawklet_trainer.split_file import SPLIT
 from hawklet_trainer.training.terms import TrainConfig
 
 SCHEMA = "hawklet-run/1"
@@ -32,7 +33,6 @@ LAST = "weights/last.safetensors"
 STATE = "weights/state.safetensors"
 """There only while a training is not finished."""
 ARGUMENTS = "args.yaml"
-SPLIT = "split.csv"
 LABELS = "labels.txt"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -224,7 +224,7 @@ def require_model(named: str, typed: str | None, folder: Path) -> None:
         again = f"say --model {named}, if you trust that code" if is_own(named) else "leave --model out"
         raise UsageError(f"--model must be the run's own, which is {named!r} in {folder}, got {typed!r}; {again}")
     if not is_own(named) and named not in MODELS:
-        raise RunError(f"a run's model must be one of {', '.join(MODELS)}, got {named!r} in {folder}")
+        raise RunError(f"a run's model must be one that hawklet models lists, got {named!r} in {folder}; train again")
 
 
 def run_name(given: str | None, photos: Path, model: str) -> str:
@@ -259,24 +259,15 @@ def save_weights(path: Path, net: nn.Module, zero_point: int, scale: float) -> N
     """Write a network's state as safetensors, whole or not at all; its metadata says that normalization is folded."""
     from safetensors.torch import save
 
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in net.state_dict().items()}
     metadata = {_ZERO_POINT_KEY: str(zero_point), FOLDED_KEY: repr(scale)}
     with atomic_file(path) as stream:
-        stream.write(save(state, metadata))
+        stream.write(save(untied(net.state_dict()), metadata))
 
 
 def write_run(folder: Path, manifest: dict[str, Any], photos: PhotoSet) -> None:
     """Write the files that make a folder a run; the manifest last, so that an unfinished one is not taken for it."""
     write_photos(folder, photos)
     write_json(folder / MANIFEST, manifest)
-
-
-def learned_from(folder: Path, splits: Collection[str] = ("train",)) -> set[str]:
-    """Digests of the pictures that a run has in these splits; empty where the folder says nothing of that."""
-    split = folder.expanduser() / SPLIT
-    if not split.is_file():
-        return set()
-    return {row.get("sha256", "") for row in read_table(split) if row.get("split") in splits}
 
 
 def write_photos(folder: Path, photos: PhotoSet) -> None:

@@ -10,7 +10,8 @@ from hawklet.errors import RunError, UsageError
 from hawklet.spec import PreprocessSpec
 from hawklet_trainer.data import PhotoSet
 from hawklet_trainer.models.own import is_own
-from hawklet_trainer.run import Run, learned_from, load_run
+from hawklet_trainer.run import Run, load_run
+from hawklet_trainer.split_file import learned_from
 from hawklet_trainer.training.loop import Teacher
 from hawklet_trainer.training.teaching import Sight, seeing
 

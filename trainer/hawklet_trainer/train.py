@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NoReturn
@@ -16,11 +18,13 @@ from hawklet_trainer.data import Loading, PhotoSet
 from hawklet_trainer.data.importing import for_training
 from hawklet_trainer.data.planes import require_planes
 from hawklet_trainer.finish import (
+    RESULTS,
     STARTED_WITH,
     Trained,
     TrainResult,
     finish_run,
     plain,
+    read_results,
     write_arguments,
 )
 from hawklet_trainer.imgsz_option import AUTO, HOST
@@ -41,7 +45,7 @@ from hawklet_trainer.training.find_lr import find_lr
 from hawklet_trainer.training.freed_memory import keep_freed_memory
 from hawklet_trainer.training.head import train_head
 from hawklet_trainer.training.loop import Execution, fine_tune
-from hawklet_trainer.training.processes import Processes
+from hawklet_trainer.training.processes import Processes, telling_of_lost_processes
 from hawklet_trainer.training.seeds import seed_everything
 from hawklet_trainer.training.terms import EpochRecord, History, Progress, TrainConfig
 
@@ -80,6 +84,12 @@ class TrainOptions:
     """Whether the highest learning rate is found by a range test."""
     config: TrainConfig = field(default_factory=TrainConfig)
     means: Means = field(default_factory=Means)
+
+    @property
+    def highest_lr(self) -> float:
+        """The highest learning rate, settled; random weights may move faster than pretrained ones."""
+        random = self.weights == "none" and self.config.lr is None
+        return self.config.optimizer.lr_from_nothing if random else self.config.highest_lr
 
 
 @dataclass(frozen=True)
@@ -203,13 +213,28 @@ def train_on(
         options.find_lr and config.epochs > 0,
         options.means,
     )
-    folder = shared_run_folder(options.out, name, options.means.processes)
-    return run_training(folder, net, training, progress or Progress(), say)
+    with fresh_run_folder(options.out, name, options.means.processes) as folder:
+        return run_training(folder, net, training, progress or Progress(), say)
 
 
-def shared_run_folder(out: Path, name: str, processes: Processes) -> Path:
-    """A new run folder, the same for all processes that train together."""
-    return processes.same(new_run_folder(out, name) if processes.is_first else out)
+@contextmanager
+def fresh_run_folder(out: Path, name: str, processes: Processes) -> Iterator[Path]:
+    """A new run folder, the same for all processes that train together.
+
+    It goes again where an option turns out to be impossible before fine-tuning has learned anything.
+    """
+    folder = processes.same(new_run_folder(out, name) if processes.is_first else out)
+    try:
+        yield folder
+    except UsageError:
+        if processes.is_first and not _has_fine_tuned(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _has_fine_tuned(folder: Path) -> bool:
+    results = folder / RESULTS
+    return results.is_file() and any(record.epoch for record in read_results(results.read_text(encoding="utf-8")))
 
 
 def first_network(
@@ -239,7 +264,8 @@ def run_training(
     recorder = Recorder(folder, training, progress, open_trackers(training.means.tracking, folder, say), say)
     result = None
     try:
-        training, history = _train(folder, net, training, recorder, say)
+        with telling_of_lost_processes():
+            training, history = _train(folder, net, training, recorder, say)
         recorder.conclude(history)
         result = _finish(folder, net, training, history, recorder.records)
     except TrainingError:
@@ -248,7 +274,7 @@ def run_training(
         _forget_state(folder)  # it would diverge again
         raise
     except (KeyboardInterrupt, SystemExit, OSError, DataError, ImageError):
-        say(f"broken off; go on with: {resume_command(folder, training.architecture.model)}{_with(training.means)}")
+        say(f"broken off; go on with: {_to_go_on(folder, training)}")
         raise
     finally:
         recorder.close(result)
@@ -265,15 +291,17 @@ def _forget_state(folder: Path) -> None:
 
 def _assist(folder: Path, net: nn.Module, training: Training) -> NoReturn:
     """What a process does that is not the first of those that train together."""
-    _train(folder, net, training, Progress(), lambda line: None)
+    with telling_of_lost_processes(f"go on with: {_to_go_on(folder, training)}"):
+        _train(folder, net, training, Progress(), lambda line: None)
     training.means.processes.wait()
     raise SystemExit(0)
 
 
-def _with(means: Means) -> str:
-    """What to type besides to go on with as many processes."""
-    devices, nodes = means.processes.devices, means.processes.nodes
-    return (f" --devices {devices}" if devices > 1 else "") + (f" --nodes {nodes}" if nodes > 1 else "")
+def _to_go_on(folder: Path, training: Training) -> str:
+    """What to type to go on, with as many processes."""
+    devices, nodes = training.means.processes.devices, training.means.processes.nodes
+    several = (f" --devices {devices}" if devices > 1 else "") + (f" --nodes {nodes}" if nodes > 1 else "")
+    return f"{resume_command(folder, training.architecture.model)}{several}"
 
 
 def _finish(
@@ -344,6 +372,7 @@ def _settled(options: TrainOptions, loaded: LoadedWeights, photos: PhotoSet) -> 
     changes: dict[str, Any] = {"freeze_batch_norm": pretrained and few}
     if not pretrained:
         changes["head_epochs"] = 0  # random features are not worth a head
+        changes["lr"] = options.highest_lr
     config = TrainConfig(**{**vars(options.config), **changes})
     require_batch(config, processes)
     return config
@@ -392,7 +421,7 @@ def _train(
         history = fine_tune(
             net, *subject, training.config, blocks=blocks, teacher=teacher, progress=progress, execution=execution
         )
-    say(f"fine-tuned in {history.precision}; best epoch {history.best_epoch}, ended by {history.stopped_by}")
+    say(f"fine-tuned in {history.precision}; kept epoch {history.best_epoch}, ended by {history.stopped_by}")
     return training, history
 
 

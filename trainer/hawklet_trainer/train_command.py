@@ -47,10 +47,11 @@ def train(context: click.Context, /, photos: Path | None, resume: Path | None, *
     if not means.processes.is_first:
         _help_silently(start)
     from hawklet_trainer.console import ConsoleProgress, print_result
+    from hawklet_trainer.training.processes import telling_of_lost_processes
 
     console = Console()
     progress = ConsoleProgress(console)
-    with progress, progress.heeding_signals():
+    with progress, progress.heeding_signals(), telling_of_lost_processes():
         result = start(progress, progress.say)
     print_result(console, result)
 
@@ -59,11 +60,13 @@ def _help_silently(start: Any) -> None:
     """Train as one of several processes, of which the first shows what happens and heeds signals."""
     import signal
 
+    from hawklet_trainer.training.processes import telling_of_lost_processes
     from hawklet_trainer.training.terms import Progress
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        start(Progress(), lambda line: None)  # comes back by ending this process
+        with telling_of_lost_processes():
+            start(Progress(), lambda line: None)  # comes back by ending this process
     except (UsageError, TrainingError) as error:
         raise SystemExit(error.exit_code) from error  # the first process says the same
 

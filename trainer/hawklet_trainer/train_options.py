@@ -76,7 +76,7 @@ NETWORK: Sequence[click.Parameter] = (
 
 LOOP: Sequence[click.Parameter] = (
     click.Option(
-        ["--epochs"], type=click.IntRange(0), default=20, show_default=True, help="Most epochs of fine-tuning."
+        ["--epochs"], type=click.IntRange(0), default=10, show_default=True, help="Most epochs of fine-tuning."
     ),
     click.Option(
         ["--head-epochs"], type=click.IntRange(0), default=30, show_default=True, help="Epochs of the head alone."
@@ -106,7 +106,7 @@ LOOP: Sequence[click.Parameter] = (
     click.Option(
         ["--lr"],
         type=LearningRate(),
-        help="Highest learning rate; auto: found by a short test  [default: 0.0003, with sgd 0.01]",
+        help="Highest learning rate; auto: found by a short test  [default: 0.0001; without weights 0.001; sgd: 0.01]",
     ),
     click.Option(
         ["--schedule"],

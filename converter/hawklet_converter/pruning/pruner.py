@@ -33,6 +33,7 @@ from hawklet_converter.request import layout_for
 from hawklet_converter.work import Work
 from hawklet_trainer.available_memory import available_memory
 from hawklet_trainer.data import load_pixels
+from hawklet_trainer.models.tied_weights import untied
 from hawklet_trainer.training.distil import MatchedLayer
 from hawklet_trainer.training.terms import History, TrainConfig
 
@@ -217,7 +218,7 @@ class Pruner:
         leave = () if len(classes) == len(self._work.run.labels) else (head_name(whole),)
         self._work.steps.note(f"layers make up for what is gone, fitted on {len(examples.truth)} pictures")
         repair(net, whole, structure, removal, examples.inputs, leave)
-        write_bytes(path, save({key: tensor.contiguous() for key, tensor in net.state_dict().items()}))
+        write_bytes(path, save(untied(net.state_dict())))
 
     def _to_fit_on(self, structure: Structure) -> Examples:
         """As many pictures as help and have room; mirrored ones too where the run mirrored its pictures.

@@ -99,7 +99,7 @@ def recover(
     config = run.config(
         epochs=epochs,
         minutes=max(_LEAST_MINUTES, minutes),
-        lr=min(trained.highest_lr, _LR_OF_FITTED) if lesson.trained else _LR_FROM_NOTHING,
+        lr=min(trained.lr or _LR_OF_FITTED, _LR_OF_FITTED) if lesson.trained else _LR_FROM_NOTHING,
         # Flips as in training: what made a left arrow a left arrow must hold here too. But no harder pictures than
         # light ones: what is to be learned is how the teacher sees pictures as they are.
         **(

@@ -14,14 +14,9 @@ from hawklet.bundle import Bundle
 from hawklet.errors import DataError, UsageError
 from hawklet_converter.verification.request import VerifyRequest
 from hawklet_trainer.data import Photo, read_labelled
-from hawklet_trainer.evaluation.bundle_origin import (
-    NamedRun,
-    given_run,
-    named_run,
-    some_labels,
-    split_rows,
-    splits_by_digest,
-)
+from hawklet_trainer.evaluation.absent_classes import absent_classes
+from hawklet_trainer.evaluation.bundle_origin import NamedRun, given_run, named_run
+from hawklet_trainer.split_file import split_rows, splits_by_digest
 
 if TYPE_CHECKING:
     from hawklet_trainer.run import Run
@@ -105,15 +100,7 @@ def _labelled(request: VerifyRequest, folder: Path, bundle: Bundle, origin: Name
     described = f"{len(photos)} pictures in {folder}"
     pictures = Pictures(photos, measured.folder, described, None, run=origin.run)
     overlap = _overlap(pictures, request, origin)
-    return replace(pictures, notes=(*warnings, *_coverage(pictures, bundle), *overlap))
-
-
-def _coverage(pictures: Pictures, bundle: Bundle) -> tuple[str, ...]:
-    shown = {photo.label_index for photo in pictures.photos}
-    absent = [label for index, label in enumerate(bundle.manifest.labels) if index not in shown]
-    if not absent:
-        return ()
-    return (f"{len(absent)} of {len(bundle.manifest.labels)} classes have no picture here: {some_labels(absent)}",)
+    return replace(pictures, notes=(*warnings, *absent_classes(bundle.manifest.labels, photos), *overlap))
 
 
 def _overlap(pictures: Pictures, request: VerifyRequest, origin: NamedRun) -> tuple[str, ...]:
@@ -125,7 +112,7 @@ def _overlap(pictures: Pictures, request: VerifyRequest, origin: NamedRun) -> tu
     if origin.run is None:
         unknown = "whether the network was trained on some of these pictures cannot be told without its run"
         return (f"{unknown} ({origin.absent}): --run",)
-    splits = splits_by_digest(origin.run)
+    splits = splits_by_digest(origin.run.folder)
     trained = [photo for photo in pictures.photos if splits.get(photo.sha256) == "train"]
     judged = sum(splits.get(photo.sha256) == "val" for photo in pictures.photos)
     if trained and not request.anyway:
@@ -143,4 +130,4 @@ def _overlap(pictures: Pictures, request: VerifyRequest, origin: NamedRun) -> tu
 def _holds_photos_of(run: Run, folder: Path) -> bool:
     """Whether the run's photos have moved to ``folder``: all are there by their names. Cameras reuse theirs, so some
     would prove nothing."""
-    return all((folder.expanduser() / row["path"]).is_file() for row in split_rows(run))
+    return all((folder.expanduser() / row["path"]).is_file() for row in split_rows(run.folder))

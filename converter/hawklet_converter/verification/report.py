@@ -16,6 +16,7 @@ from hawklet_converter.verification.verification import ClassChange, Measured, V
 from hawklet_trainer.data import Place
 from hawklet_trainer.evaluation import charts
 from hawklet_trainer.thumbnail import thumbnail
+from hawklet_trainer.time_text import moment
 
 _CLASSES = 24
 
@@ -39,6 +40,7 @@ def render(found: Verification, photos: Sequence[Place]) -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
     )
+    environment.filters["moment"] = moment
     return environment.get_template("verification.html.j2").render(_page(found, photos))
 
 

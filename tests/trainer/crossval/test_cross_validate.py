@@ -60,6 +60,12 @@ class _Counts(Progress):
         self.epochs += 1
 
 
+def test_what_the_curves_of_a_fold_say_does_not_advise_what_is_being_done(finished: CrossvalResult) -> None:
+    for figures in finished.folds:
+        notes = load_run(finished.folder / figures.run).manifest["notes"]
+        assert any("too small to tell" in note for note in notes) and "crossval" not in " ".join(notes)
+
+
 def test_every_picture_has_an_answer_of_the_network_that_was_trained_without_it(
     finished: CrossvalResult, colour_photos: Path
 ) -> None:

@@ -50,15 +50,22 @@ def test_curves_show_train_and_val_and_leave_out_what_was_not_measured() -> None
         EpochRecord(0, "fine-tune", 0.0, nan, 1.0, 50, 1.0),
         EpochRecord(1, "fine-tune", 1e-3, 0.5, 0.6, 80, 9.0),
     ]
-    titles = dict(training_curves(records))
+    titles = dict(training_curves(records, 1))
     assert list(titles) == ["Loss", "Accuracy, %", "Learning rate"]
     assert titles["Accuracy, %"].count("<polyline") == 1  # what training named rightly was not counted
     assert titles["Loss"].count("<polyline") == 2
     assert "Images per second" not in titles
     counted = [*records, EpochRecord(2, "fine-tune", 1e-3, 0.4, 0.5, 90, 9.0, 85.0)]
-    assert dict(training_curves(counted))["Accuracy, %"].count("<polyline") == 2
+    assert dict(training_curves(counted, 1))["Accuracy, %"].count("<polyline") == 2
 
 
 def test_a_head_that_was_trained_alone_has_no_curve_of_learning_rates() -> None:
     records = [EpochRecord(0, "head", 1e-3, 0.5, 0.6, 80, 1.0)]
-    assert [title for title, _ in training_curves(records)] == ["Loss", "Accuracy, %"]
+    assert [title for title, _ in training_curves(records, 0)] == ["Loss", "Accuracy, %"]
+    assert ">kept<" not in training_curves(records, 0)[0][1]  # there is nothing else
+
+
+def test_every_curve_is_marked_at_the_epoch_that_is_kept() -> None:
+    records = [EpochRecord(epoch, "fine-tune", 1e-3, 0.5, 0.6, 80, 9.0) for epoch in range(5)]
+    drawings = [drawing for _, drawing in training_curves(records, 4)]
+    assert all('<line class="diagonal" x1="448.0"' in drawing and ">kept</text>" in drawing for drawing in drawings)

@@ -51,6 +51,8 @@ def test_a_page_opens_offline(small_run: Path, tmp_path: Path) -> None:
     for part in ("Class by class", "Confusion", "ROC, AUC", "mean probability", "pictures get worse", "Least certain"):
         assert part in page
     assert page.count("where the network found") == 6 and "6 validation pictures" in page
+    assert "points, after temperature scaling" in page
+    assert re.search(r"measured on \d+ [A-Z][a-z]+ \d{4}, \d\d:\d\d UTC by hawklet", page)
 
 
 def test_a_thousand_mistakes_of_a_hundred_classes_stay_below_five_megabytes(
@@ -97,6 +99,7 @@ def test_the_report_of_a_training_shows_its_curves_what_it_noticed_and_what_the_
     assert not _REFERENCE.search(page)
     assert "part ways since epoch 2; try &lt;more pictures&gt;" in page
     assert "Loss by epoch" in page and "Learning rate by epoch" in page
+    assert "kept</text>" in page and re.search(r"trained on \d+ [A-Z][a-z]+ \d{4}, \d\d:\d\d UTC", page)
     assert 0 < page.count("where the network found") <= 12
     manifest = json.loads((small_run / "manifest.json").read_text())
     assert manifest["notes"] == trained.history.notes

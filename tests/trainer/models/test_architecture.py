@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -29,17 +29,10 @@ SMALLER = {
 
 
 @pytest.fixture(autouse=True)
-def small_model() -> Iterator[None]:
+def small_model_with_a_stem(small_network: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A small network, registered as a model for the test."""
-    MODELS["small"] = replace(
-        MODELS["resnet18"],
-        name="small",
-        build=lambda classes, height, width: TinyNet(classes),
-        head="head",
-        stem=("stem.0.0", "stem.0.1"),
-    )
-    yield
-    del MODELS["small"]
+    stemmed = replace(MODELS[small_network], build_width=None, stem=("stem.0.0", "stem.0.1"))
+    monkeypatch.setitem(MODELS, small_network, stemmed)
 
 
 def test_a_pruned_network_is_built_again_from_what_differs() -> None:

@@ -2,34 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from hawklet import cli
-from hawklet_trainer.models.registry import MODELS
 from hawklet_trainer.run import load_run
 from loopback_mlflow import FakeMlflow
-from tiny_networks import TinyNet
 
+pytestmark = pytest.mark.usefixtures("small_network")
 TINY = ("--model", "small", "--imgsz", "32", "--batch", "8", "--head-epochs", "2", "--epochs", "2", "--name", "run")
-
-
-@pytest.fixture(autouse=True)
-def small_model() -> Iterator[None]:
-    """A small network that counts as pretrained."""
-    MODELS["small"] = replace(
-        MODELS["resnet18"],
-        name="small",
-        build=lambda classes, height, width: TinyNet(classes),
-        head="head",
-        stem=None,
-        weights=None,
-    )
-    yield
-    del MODELS["small"]
 
 
 def _train(photos: Path, out: Path, *more: str) -> int:

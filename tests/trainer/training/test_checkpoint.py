@@ -17,7 +17,7 @@ from hawklet.errors import RunError
 from hawklet_trainer.augment import Augment, Mix
 from hawklet_trainer.data import PhotoSet, read_photos
 from hawklet_trainer.training.checkpoint import Checkpoint
-from hawklet_trainer.training.loop import Execution, fine_tune
+from hawklet_trainer.training.loop import Execution, Teacher, fine_tune
 from hawklet_trainer.training.speed import Speed
 from hawklet_trainer.training.terms import EpochRecord, History, Progress, Step, TrainConfig
 from tiny_networks import SCALE, SPEC, ZERO_POINT, TinyNet
@@ -191,6 +191,20 @@ def test_the_state_of_a_training_on_other_photos_is_refused(
     _train(photos, path, config=config)
     with pytest.raises(RunError, match=r"differs in photos .*; split"):
         _train(read_photos(draw_photos(10, first=500)), path, config=config)
+
+
+def test_the_state_of_a_training_with_another_teacher_is_refused(photos: PhotoSet, tmp_path: Path) -> None:
+    path, config = tmp_path / "state.safetensors", dataclasses.replace(CONFIG, epochs=0)
+
+    def teach(teacher: nn.Module) -> None:
+        how = Execution(Speed(), checkpoint=path)
+        fine_tune(TinyNet(3), photos, SPEC, ZERO_POINT, SCALE, config, teacher=Teacher(teacher), execution=how)
+
+    one, other = TinyNet(3), TinyNet(3)
+    teach(one)
+    teach(one)
+    with pytest.raises(RunError, match=r"differs in teacher "):
+        teach(other)
 
 
 @pytest.mark.parametrize("content", [b"", b"no safetensors", None])

@@ -12,7 +12,7 @@ import pytest
 from hawklet_trainer.augment import Augment
 from hawklet_trainer.evaluation.intervals import wilson
 from hawklet_trainer.training.overfitting import Finding, Val, read_curves
-from hawklet_trainer.training.terms import EpochRecord, TrainConfig
+from hawklet_trainer.training.terms import EpochRecord, History, TrainConfig
 
 VAL = Val(105, 20.0)
 CONFIG = TrainConfig()
@@ -28,6 +28,10 @@ def _curve(
         EpochRecord(epoch, "fine-tune", 1e-4, *figures, 1.0, train_top1=top1)
         for epoch, (*figures, top1) in enumerate(zip(trains, val_loss, val_top1, known, strict=True))
     ]
+
+
+def _ended(by: str, best_epoch: int = 1, best_val_top1: float = 90.0) -> History:
+    return History(best_epoch=best_epoch, best_val_top1=best_val_top1, stopped_by=by)
 
 
 def _kinds(findings: list[Finding]) -> list[str]:
@@ -49,7 +53,7 @@ def test_a_training_that_goes_well_says_nothing_at_any_time() -> None:
     curve = _learning()
     for count in range(1, len(curve) + 1):
         assert read_curves(curve[:count], VAL, CONFIG) == []
-    assert read_curves(curve, VAL, CONFIG, "epochs") == []
+    assert read_curves(curve, VAL, CONFIG, _ended("epochs")) == []
 
 
 def test_val_that_rises_while_train_falls_is_overfitting_since_the_lowest() -> None:
@@ -94,7 +98,7 @@ def test_known_by_heart_is_overfitting_by_accuracy_where_the_loss_on_val_only_st
 def test_a_gap_while_val_still_gets_better_is_said_at_the_end_only() -> None:
     curve = _curve(_falling(1.6, 0.6, 7), _falling(1.5, 0.2, 6), [20, 50, 58, 64, 69, 73, 76], [70, 80, 88, 93, 96, 98])
     assert read_curves(curve, VAL, CONFIG) == []
-    assert "overfitting" in _kinds(read_curves(curve, VAL, CONFIG, "epochs"))
+    assert "overfitting" in _kinds(read_curves(curve, VAL, CONFIG, _ended("epochs")))
 
 
 def test_mixed_pictures_whose_accuracy_was_not_measured_are_judged_by_losses() -> None:
@@ -116,10 +120,19 @@ def test_fine_tuning_that_never_beats_the_head_parts_ways_since_epoch_0() -> Non
     assert "since epoch 0" in finding.text and "from 0.400 to 0.550" in finding.text
 
 
+def test_fine_tuning_whose_start_is_kept_is_said_to_have_made_nothing_better() -> None:
+    curve = _curve([0.40, 0.41, 0.41, 0.42, 0.41], [0.9, 0.9, 0.9, 0.9], [90, 89, 91, 88, 89])
+    kept = _ended("epochs", best_epoch=0)
+    (finding,) = read_curves(curve, VAL, CONFIG, kept)
+    assert finding.kind == "no-better" and "loss 0.400, 90.0 %" in finding.text and "--epochs 0" in finding.text
+    assert read_curves(curve, VAL, CONFIG) == read_curves(curve, VAL, CONFIG, _ended("epochs")) == []
+    assert read_curves(curve[:1], VAL, CONFIG, kept) == []  # there was no fine-tuning
+
+
 def test_a_training_that_learns_nothing_is_underfitting_in_plain_words() -> None:
     curve = _curve([1.61] * 5, [1.62, 1.61, 1.61, 1.61], [20, 19, 21, 20, 22], [19, 21, 20, 22])
     assert read_curves(curve, VAL, CONFIG) == []  # it may yet
-    (finding,) = read_curves(curve, VAL, CONFIG, "epochs")
+    (finding,) = read_curves(curve, VAL, CONFIG, _ended("epochs"))
     assert finding.kind == "underfitting" and finding.text.startswith("nothing is learned: 22.0 % of val at best")
     longer = _curve([1.61] * 7, [1.61] * 6, [20.0] * 7, [20.0] * 6)
     assert _kinds(read_curves(longer, VAL, CONFIG)) == ["underfitting"]
@@ -134,19 +147,26 @@ def test_naming_the_commonest_class_alone_is_not_learning() -> None:
 @pytest.mark.parametrize("ended", ["epochs", "minutes"])
 def test_a_limit_that_came_too_early_is_named(ended: str) -> None:
     curve = _curve(_falling(1.6, 0.7, 7), _falling(1.5, 0.8, 6), [20, 40, 50, 60, 68, 75, 81], [30, 42, 52, 60, 66, 72])
-    (finding,) = read_curves(curve, VAL, CONFIG, ended)
+    (finding,) = read_curves(curve, VAL, CONFIG, _ended(ended))
     assert finding.kind == "underfitting" and finding.text.endswith(f"try more --{ended}")
-    assert read_curves([replace(record, val_top1=100.0) for record in curve], VAL, CONFIG, ended) == []
-    assert read_curves(curve, VAL, CONFIG, "patience") == read_curves(curve, VAL, CONFIG, "request") == []
+    assert read_curves([replace(record, val_top1=100.0) for record in curve], VAL, CONFIG, _ended(ended)) == []
+    for other in ("patience", "request"):
+        assert read_curves(curve, VAL, CONFIG, _ended(other)) == []
 
 
 def test_a_val_that_is_too_small_to_tell_is_named_with_what_it_leaves_open() -> None:
-    (finding,) = read_curves(_learning(), Val(12, 34.0), CONFIG, "epochs")
+    kept = _ended("epochs", best_epoch=4, best_val_top1=75.0)  # another epoch was more accurate, and is not kept
+    (finding,) = read_curves(_learning(), Val(12, 34.0), CONFIG, kept)
     assert finding.kind == "small-val"
-    top1 = max(record.val_top1 for record in _learning())
-    likely = wilson(top1 / 100 * 12, 12)
-    assert f"{top1:.0f} % there may as well be {likely.low:.0f} % or {likely.high:.0f} %" in finding.text
+    likely = wilson(9, 12)
+    assert f"75 % there may as well be {likely.low:.0f} % or {likely.high:.0f} %" in finding.text
     assert "of 12 pictures each is 8.3 points" in finding.text and "hawklet crossval" in finding.text
+
+
+def test_a_fold_of_a_cross_validation_is_not_told_to_cross_validate() -> None:
+    val = Val.of([0] * 4 + [1] * 8, of_fold=True)
+    (finding,) = read_curves(_learning(), val, CONFIG, _ended("epochs"))
+    assert finding.kind == "small-val" and finding.text.endswith("add pictures")
 
 
 def test_all_right_of_few_is_not_taken_for_certain() -> None:
@@ -160,4 +180,4 @@ def test_the_commonest_class_is_counted() -> None:
 
 
 def test_of_no_judged_epochs_nothing_is_said() -> None:
-    assert read_curves([], VAL, CONFIG, "request") == []
+    assert read_curves([], VAL, CONFIG, _ended("request")) == []

@@ -80,8 +80,8 @@ def test_what_is_frozen_does_not_move_not_even_by_decay() -> None:
 @pytest.mark.parametrize(
     ("optimizer", "kind", "lr", "decay"),
     [
-        (Optimizer.ADAMW, torch.optim.AdamW, 3e-4, 0.02),
-        (Optimizer.ADAM, torch.optim.Adam, 3e-4, 0.0),
+        (Optimizer.ADAMW, torch.optim.AdamW, 1e-4, 0.02),
+        (Optimizer.ADAM, torch.optim.Adam, 1e-4, 0.0),
         (Optimizer.SGD, torch.optim.SGD, 1e-2, 1e-4),
     ],
 )

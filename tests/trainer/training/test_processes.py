@@ -12,14 +12,32 @@ from typing import Any
 import pytest
 import torch
 
-from hawklet.errors import UsageError
+from hawklet.errors import ProcessLostError, UsageError
 from hawklet_trainer.data import read_photos
 from hawklet_trainer.training.loop import Execution, fine_tune
-from hawklet_trainer.training.processes import start
+from hawklet_trainer.training.processes import start, telling_of_lost_processes
 from hawklet_trainer.training.speed import Speed
 from hawklet_trainer.training.terms import TrainConfig
 from tiny_networks import SCALE, SPEC, ZERO_POINT, TinyNet
 
+_LOST = """
+import json, os, signal, sys
+sys.path[:0] = json.loads(sys.argv[1])
+import torch
+from hawklet.errors import ProcessLostError
+from hawklet_trainer.training.processes import start, telling_of_lost_processes
+
+processes = start(2, 1)
+wrapped = processes.wrap(torch.nn.Linear(2, 2))
+if not processes.is_first:
+    os.kill(os.getpid(), signal.SIGKILL)
+for use in (lambda: processes.sum(torch.ones(1)), lambda: wrapped(torch.ones(1, 2)).sum().backward()):
+    try:
+        with telling_of_lost_processes("train again"):
+            use()
+    except ProcessLostError as error:
+        print(error, flush=True)
+"""
 _PROGRAM = """
 import json, sys
 sys.path[:0] = json.loads(sys.argv[1])
@@ -103,6 +121,23 @@ def test_two_processes_that_broke_off_within_an_epoch_go_on_to_the_same_bits(
     whole, _ = _run_two(colour_photos, tmp_path / "whole", options)
     broken, _ = _run_two(colour_photos, tmp_path / "broken", options, breaks_at=6)
     assert broken["weights"] == whole["weights"] and broken["curve"] == whole["curve"]
+
+
+def test_a_process_whose_other_one_was_killed_says_so_in_one_sentence(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(_LOST)
+    told = [sys.executable, str(program), json.dumps(sys.path)]
+    said = subprocess.run(told, capture_output=True, text=True, timeout=300, env=_alone()).stdout.splitlines()
+    assert said and all(line.endswith("has ended; see its own message, and train again") for line in said)
+
+
+def test_an_error_that_is_not_of_the_connection_is_left_as_it_is() -> None:
+    with pytest.raises(RuntimeError, match="mat1 and mat2"), telling_of_lost_processes():
+        torch.zeros(2, 3) @ torch.zeros(2, 3)
+    with pytest.raises(torch.distributed.DistBackendError), telling_of_lost_processes():
+        raise torch.distributed.DistBackendError("NCCL error: invalid usage, Duplicate GPU detected")
+    with pytest.raises(ProcessLostError), telling_of_lost_processes():
+        raise torch.distributed.DistNetworkError("the client socket has timed out")
 
 
 def _run_two(photos: Path, out: Path, options: dict[str, object], breaks_at: int = 0) -> tuple[dict[str, Any], ...]:

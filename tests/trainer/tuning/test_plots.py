@@ -26,6 +26,9 @@ def test_a_trial_that_came_to_nothing_is_drawn_at_the_lower_edge() -> None:
     drawing = history([_record(0, 90.0), _record(1, 91.0), _record(2, 92.0), _record(3, 5.0)])
     heights = [float(y) for y in re.findall(r'cy="([\d.]+)"', drawing)]
     assert heights[3] <= 210 and heights[0] - heights[2] > 10
+    begins_low = history([_record(0, 5.0), _record(1, 90.0), _record(2, 91.0), _record(3, 92.0)])
+    line = re.search(r'class="line s1" points="([^"]+)"', begins_low)
+    assert line is not None and all(float(point.split(",")[1]) <= 210 for point in line[1].split())
 
 
 def test_lines_of_a_parallel_drawing_are_complete_trials_with_the_best_drawn_last() -> None:
@@ -39,6 +42,12 @@ def test_lines_of_a_parallel_drawing_are_complete_trials_with_the_best_drawn_las
     ]
     assert "a&amp;b" in drawing and "&lt;b&gt;" in drawing and "<b>" not in drawing
     assert parallel([], dimensions, []) == ""
+
+
+def test_options_are_called_as_the_command_line_has_them() -> None:
+    record = TrialRecord(0, "complete", {"weight_decay": 0.02}, 90.0, 0.5, None, 1.0, 3, "here", "", False)
+    drawing = parallel([record], {"weight_decay": Range(0.01, 0.1)}, [record])
+    assert ">--weight-decay</text>" in drawing and ">val, %</text>" in drawing
 
 
 def test_a_pareto_drawing_joins_the_best_by_latency() -> None:

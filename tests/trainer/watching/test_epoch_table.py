@@ -21,8 +21,8 @@ def test_titles_stand_above_their_figures() -> None:
 
 @pytest.mark.parametrize("width", [200, 80, 60, 50, 40])
 def test_a_row_with_its_mark_fits_into_the_terminal(width: int) -> None:
-    assert len(epoch_row(RECORD, width, best=True).plain) <= width
-    assert epoch_row(RECORD, width, best=True).plain.endswith("best")
+    assert len(epoch_row(RECORD, width, kept=True).plain) <= width
+    assert epoch_row(RECORD, width, kept=True).plain.endswith("kept")
 
 
 def test_a_narrow_terminal_keeps_what_matters_most() -> None:
@@ -37,7 +37,7 @@ def test_what_was_not_measured_is_empty_and_shifts_nothing() -> None:
 
 
 def test_a_line_says_what_its_figures_are() -> None:
-    assert epoch_line(RECORD, best=True) == (
-        "epoch   7  loss 0.497  train  97.2 %  val loss 0.358  val  91.4 %  lr 2.4e-04  39.2 images/s   75.4 s  best"
+    assert epoch_line(RECORD, kept=True) == (
+        "epoch   7  loss 0.497  train  97.2 %  val loss 0.358  val  91.4 %  lr 2.4e-04  39.2 images/s   75.4 s  kept"
     )
-    assert "train" not in epoch_line(EpochRecord(7, "fine-tune", 1e-4, 0.5, 0.4, 90.0, 1.0), best=False)
+    assert "train" not in epoch_line(EpochRecord(7, "fine-tune", 1e-4, 0.5, 0.4, 90.0, 1.0), kept=False)

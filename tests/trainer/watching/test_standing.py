@@ -26,13 +26,13 @@ def clock() -> Clock:
 
 
 def _record(epoch: int, val_loss: float = 0.5, seconds: float = 12.0) -> EpochRecord:
-    return EpochRecord(epoch, "fine-tune", 1e-4, 0.7, val_loss, 80.0, seconds)
+    return EpochRecord(epoch, "fine-tune", 1e-4, 0.7, val_loss, 80.0, seconds, val_judged=val_loss)
 
 
 def _begun(clock: Clock, config: TrainConfig = CONFIG, steps: int = 40) -> Standing:
     standing = Standing(clock)
     standing.begun(config)
-    standing.epoch(_record(0, seconds=2.0), True)
+    standing.epoch(_record(0, seconds=2.0))
     standing.phase("fine-tune", steps)
     return standing
 
@@ -43,10 +43,10 @@ def _steps(standing: Standing, clock: Clock, count: int, loss: float = 1.0) -> N
         standing.step(Step(loss, 50.0, 1e-4, 32))
 
 
-def _epoch(standing: Standing, clock: Clock, epoch: int, steps: int = 10, best: bool = True) -> None:
+def _epoch(standing: Standing, clock: Clock, epoch: int, steps: int = 10, val_loss: float = 0.5) -> None:
     _steps(standing, clock, steps)
     clock.now += 2.0
-    standing.epoch(_record(epoch), best)
+    standing.epoch(_record(epoch, val_loss))
 
 
 def test_an_epoch_and_the_whole_training_are_foreseen_by_steps_and_judging(clock: Clock) -> None:
@@ -57,7 +57,7 @@ def test_an_epoch_and_the_whole_training_are_foreseen_by_steps_and_judging(clock
     assert standing.left_of_epoch == 6 + 2 and standing.left_of_training == 36 + 4 * 2
     _steps(standing, clock, 6)
     clock.now += 2.0
-    standing.epoch(_record(1), True)
+    standing.epoch(_record(1))
     assert (standing.number, standing.done_of_epoch) == (2, 0)
     assert standing.left_of_training == 30 + 3 * 2
 
@@ -75,7 +75,7 @@ def test_the_loss_and_accuracy_of_an_epoch_are_means_of_its_steps_alone(clock: C
     _steps(standing, clock, 5, loss=2.0)
     standing.step(Step(pictures=1))  # measured nothing
     assert standing.loss.value == 1.5 and standing.top1.value == 50.0
-    standing.epoch(_record(1), True)
+    standing.epoch(_record(1))
     assert math.isnan(standing.loss.value)
 
 
@@ -85,17 +85,17 @@ def test_a_limit_of_minutes_bounds_what_is_foreseen(clock: Clock) -> None:
     assert standing.left_of_training == 30 - 4
     _steps(standing, clock, 6)
     clock.now += 2.0
-    standing.epoch(_record(1, seconds=12.0), True)
+    standing.epoch(_record(1, seconds=12.0))
     assert standing.left_of_training == 30 - 12
 
 
 def test_patience_is_told_only_where_it_can_end_the_training_first(clock: Clock) -> None:
     standing = _begun(clock, replace(CONFIG, patience=2))
-    _epoch(standing, clock, 1)
+    _epoch(standing, clock, 1, val_loss=0.4)
     assert standing.patience_left == 2
-    _epoch(standing, clock, 2, best=False)
+    _epoch(standing, clock, 2, val_loss=0.6)
     assert standing.patience_left == 1 and standing.best is not None and standing.best.epoch == 1
-    _epoch(standing, clock, 3)
+    _epoch(standing, clock, 3, val_loss=0.3)
     assert standing.patience_left is None
 
 

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from hawklet_trainer.crossval.cross_validate import CrossvalResult
 from hawklet_trainer.signals import breaking_off
+from hawklet_trainer.time_text import duration
 
 
 @contextmanager
@@ -28,10 +29,10 @@ def saying_how_to_go_on(say: Callable[[str], None]) -> Iterator[None]:
 
 def print_result(console: Console, result: CrossvalResult) -> None:
     """A line for each fold, their mean and spread, and where the report is."""
-    table = Table("fold", "pictures", "accuracy", "macro F1", "on val", "minutes", box=None, header_style="bold")
+    table = Table("fold", "pictures", "accuracy", "macro F1", "on val", "time", box=None, header_style="bold")
     for fold in result.folds:
         figures = (f"{value:.1f} %" for value in (fold.top1, fold.macro_f1, fold.val_top1))
-        table.add_row(str(fold.fold), str(fold.test), *figures, f"{fold.seconds / 60:.1f}")
+        table.add_row(str(fold.fold), str(fold.test), *figures, duration(fold.seconds))
     console.print(table)
     for line in lines_of(result):
         console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -17,7 +17,8 @@ from hawklet_trainer.data import PhotoSet
 from hawklet_trainer.evaluation.answers import Answers, answer, network_model
 from hawklet_trainer.evaluation.metrics import measure
 from hawklet_trainer.resume import ResumeOptions, resume_run
-from hawklet_trainer.run import ARGUMENTS, LABELS, MANIFEST, SPLIT, Run, load_run
+from hawklet_trainer.run import ARGUMENTS, LABELS, MANIFEST, Run, load_run
+from hawklet_trainer.split_file import SPLIT
 from hawklet_trainer.train import TrainOptions, train_on
 from hawklet_trainer.training.terms import Progress
 
@@ -76,6 +77,7 @@ def train_fold(
         progress: Watches.
         say: Called with one line for each thing worth knowing.
     """
+    options = replace(options, means=replace(options.means, of_fold=True))
     run = _finished(fold_folder(folder, number), photos, options, progress, say)
     answers = answer(
         network_model(run.build(), run.pixel_zero_point, run.pixel_scale), photos.items("test"), run.spec, run.labels

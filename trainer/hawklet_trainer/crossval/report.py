@@ -44,7 +44,7 @@ def write_report(folder: Path, content: Content) -> None:
             macro_f1=content.macro_f1,
             strip=_strip(content.folds, content.top1),
             one_picture=100.0 / min(figures.test for figures in content.folds),
-            minutes=sum(figures.seconds for figures in content.folds) / 60,
+            seconds=sum(figures.seconds for figures in content.folds),
             shown=sections_of("all pictures, each left out of training", content.analysis, unexplained(_NOT_EXPLAINED)),
             rejecting=None,
             version=__version__,
@@ -66,9 +66,7 @@ class _Strip:
 
 def _strip(folds: Sequence[FoldFigures], top1: Spread) -> _Strip:
     values = [figures.top1 for figures in folds]
-    # An interval may reach beyond what can be; what is drawn does not.
-    low = max(0.0, min(*values, top1.wide_low))
-    high = min(100.0, max(*values, top1.wide_high))
+    low, high = min(*values, top1.wide_low), max(*values, top1.wide_high)
     if high - low < 1.0:
         low, high = max(0.0, low - 1.0), min(100.0, high + 1.0)
 

@@ -14,7 +14,7 @@ _LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Spread:
-    """Over the folds, all in the figure's own unit."""
+    """Over the folds, all in percent; intervals end at 0 and 100."""
 
     mean: float
     deviation: float
@@ -34,13 +34,15 @@ class Spread:
 
 
 def spread_of(values: Sequence[float]) -> Spread:
-    """The spread of one figure over at least two folds.
+    """The spread of one figure in percent over at least two folds.
 
     Folds are not independent: any two of k train on (k - 2) / (k - 1) of their pictures together, and no unbiased
     estimate of the variance of their mean exists (Y. Bengio and Y. Grandvalet, "No unbiased estimator of the variance
     of k-fold cross-validation", 2004). The plain interval is too narrow. The wide one takes s^2 (1/k + n_test/n_train)
     for the variance of the mean (C. Nadeau and Y. Bengio, "Inference for the generalization error", 2003), with
     n_test/n_train = 1/(k - 1).
+
+    Both are clipped to 0 and 100: the mean cannot lie beyond, so nothing that may be true is cut off.
     """
     from scipy import stats
 
@@ -49,4 +51,5 @@ def spread_of(values: Sequence[float]) -> Spread:
     quantile = float(stats.t.ppf(0.5 + _LEVEL / 2, folds - 1))
     half = quantile * deviation / math.sqrt(folds)
     wide = quantile * deviation * math.sqrt(1 / folds + 1 / (folds - 1))
-    return Spread(mean, deviation, mean - half, mean + half, mean - wide, mean + wide)
+    ends = (mean - half, mean + half, mean - wide, mean + wide)
+    return Spread(mean, deviation, *(min(100.0, max(0.0, end)) for end in ends))

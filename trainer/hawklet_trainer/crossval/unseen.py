@@ -8,7 +8,7 @@ from pathlib import Path
 from hawklet.errors import UsageError
 from hawklet_trainer.data import PhotoSet
 from hawklet_trainer.models.weights import FOLDED_KEY, read_tensors
-from hawklet_trainer.run import SPLIT, learned_from
+from hawklet_trainer.split_file import SPLIT, learned_from
 from hawklet_trainer.train import TrainOptions
 
 _NO_FILE = ("pretrained", "none")

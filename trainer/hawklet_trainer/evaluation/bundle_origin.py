@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +13,6 @@ from hawklet.safefiles import sha256_of
 
 if TYPE_CHECKING:
     from hawklet_trainer.run import Run
-
-_SPLIT = "split.csv"
 
 
 @dataclass(frozen=True)
@@ -73,32 +69,6 @@ def unpruned_origin(bundle: Bundle) -> Mapping[str, Any] | None:
         return None
     origin = pruning.get("from")
     return origin if isinstance(origin, Mapping) else {}
-
-
-def splits_by_digest(run: Run) -> dict[str, str]:
-    """Picture's sha256 -> the split of the run that it is in; a picture in several counts as trained on.
-
-    Raises:
-        RunError: the run has no split.csv.
-    """
-    rows = sorted(split_rows(run), key=lambda row: row["split"] == "train")
-    return {row["sha256"]: row["split"] for row in rows}
-
-
-def split_rows(run: Run) -> list[dict[str, str]]:
-    """The lines of a run's split.csv; no picture is looked at.
-
-    Raises:
-        RunError: there is none, or another file.
-    """
-    try:
-        text = (run.folder / _SPLIT).read_text(encoding="utf-8")
-    except OSError as error:
-        raise RunError(f"a run needs {_SPLIT}, there is none in {run.folder}; train again") from error
-    rows = list(csv.DictReader(io.StringIO(text)))
-    if not rows or not {"path", "split", "sha256"} <= set(rows[0]):
-        raise RunError(f"{_SPLIT} needs lines of path,label,split,sha256, which that of {run.folder} lacks")
-    return rows
 
 
 def _require_origin(run: Run, bundle: Bundle) -> None:

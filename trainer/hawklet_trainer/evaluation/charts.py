@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from hawklet_trainer.evaluation.line_chart import COLOURS, Axis, Line, across, line_chart, up
+from hawklet_trainer.evaluation.line_chart import COLOURS, Axis, Line, across, line_chart, up, upright
 
 if TYPE_CHECKING:  # so that drawing loads no torch
     from hawklet_trainer.evaluation.calibration import Bin
@@ -20,15 +20,20 @@ _NAMED = 5
 """Curves that have a colour and a name where there are more than there are colours."""
 
 
-def training_curves(records: Sequence[EpochRecord]) -> list[tuple[str, Markup]]:
-    """Title and drawing of loss, accuracy, learning rate and speed by epoch, where they were measured."""
+def training_curves(records: Sequence[EpochRecord], kept: int) -> list[tuple[str, Markup]]:
+    """Title and drawing of loss, accuracy, learning rate and speed by epoch, where they were measured.
+
+    Args:
+        records: Lines of results.csv.
+        kept: Epoch whose weights were kept, marked where there are others.
+    """
     drawn = [
         ("Loss", {"train": _by_epoch(records, "train_loss"), "val": _by_epoch(records, "val_loss")}),
         ("Accuracy, %", {"train": _by_epoch(records, "train_top1"), "val": _by_epoch(records, "val_top1")}),
         ("Learning rate", {"of the fastest layers": _by_epoch(records, "lr")}),
         ("Images per second", {"learned from": _by_epoch(records, "images_per_second")}),
     ]
-    return [(title, _epoch_chart(title, lines)) for title, lines in drawn if any(lines.values())]
+    return [(title, _epoch_chart(title, lines, kept)) for title, lines in drawn if any(lines.values())]
 
 
 def _by_epoch(records: Sequence[EpochRecord], figure: str) -> list[tuple[float, float]]:
@@ -41,7 +46,7 @@ def _by_epoch(records: Sequence[EpochRecord], figure: str) -> list[tuple[float, 
     ]
 
 
-def _epoch_chart(title: str, lines: dict[str, list[tuple[float, float]]]) -> Markup:
+def _epoch_chart(title: str, lines: dict[str, list[tuple[float, float]]], kept: int) -> Markup:
     every = [point for points in lines.values() for point in points]
     x = Axis.over("epoch", [0.0, *(epoch for epoch, _ in every)], whole=True)
     y = Axis.over("", [value for _, value in every])
@@ -49,7 +54,8 @@ def _epoch_chart(title: str, lines: dict[str, list[tuple[float, float]]]) -> Mar
         Line(name, points, f"s{number}", f"{points[-1][1]:.3g}" if points else "")
         for number, (name, points) in enumerate(lines.items())
     ]
-    return line_chart(f"{title} by epoch", x, y, shown)
+    mark = [upright(kept, x, "kept")] if any(epoch != kept for epoch, _ in every) else []
+    return line_chart(f"{title} by epoch", x, y, shown, mark)
 
 
 def reliability(before: Sequence[Bin], after: Sequence[Bin] | None) -> Markup:

@@ -104,6 +104,15 @@ def up(value: float, axis: Axis) -> float:
     return round(_BOTTOM - (value - axis.low) / (axis.high - axis.low) * (_BOTTOM - _TOP), 1)
 
 
+def upright(value: float, axis: Axis, told: str) -> Markup:
+    """A dashed line across the drawing at a value of the x axis, and what it says above it; for ``more``."""
+    at = across(value, axis)
+    return Markup(  # noqa: S704 -- escaped here
+        f'<line class="diagonal" x1="{at}" x2="{at}" y1="{_TOP}" y2="{_BOTTOM}"/>'
+        f'<text x="{at}" y="{_TOP - 6}" text-anchor="middle">{escape(told)}</text>'
+    )
+
+
 def _x_grid(axis: Axis) -> list[str]:
     ticks = [
         f'<text x="{across(tick, axis)}" y="{_BOTTOM + 16}" text-anchor="middle">{_written(tick, axis)}</text>'

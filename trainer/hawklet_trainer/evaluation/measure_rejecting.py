@@ -6,7 +6,6 @@ from hawklet.acceptance import Acceptance
 from hawklet.errors import UsageError
 from hawklet_trainer.evaluation.analysis import scaling_of
 from hawklet_trainer.evaluation.answers import Answers, answer
-from hawklet_trainer.evaluation.bundle_origin import splits_by_digest
 from hawklet_trainer.evaluation.pictures import Pictures
 from hawklet_trainer.evaluation.reject_option import (
     RejectFigures,
@@ -17,6 +16,7 @@ from hawklet_trainer.evaluation.reject_option import (
 )
 from hawklet_trainer.evaluation.subject import Subject
 from hawklet_trainer.evaluation.unknown import UnknownPictures, read_unknown
+from hawklet_trainer.split_file import splits_by_digest
 
 
 def measure_rejecting(
@@ -58,7 +58,7 @@ def measure_rejecting(
 def _unknown(request: RejectRequest, subject: Subject) -> UnknownPictures | None:
     if request.unknown is None:
         return None
-    known = splits_by_digest(subject.run) if subject.run else {}
+    known = splits_by_digest(subject.run.folder) if subject.run else {}
     return read_unknown(request.unknown, subject.labels, known)
 
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from hawklet.errors import DataError, UsageError
 from hawklet.spec import OutputKind
-from hawklet_trainer.data import Photo, PhotoSet, read_labelled
-from hawklet_trainer.evaluation.bundle_origin import splits_by_digest
+from hawklet_trainer.data import Photo, read_labelled
+from hawklet_trainer.evaluation.absent_classes import absent_classes
 from hawklet_trainer.evaluation.subject import Subject
 from hawklet_trainer.run import Run
+from hawklet_trainer.split_file import splits_by_digest
 
 _WAY_OUT = "say where they are now: hawklet evaluate RUN PHOTOS --split SPLIT"
 
@@ -58,22 +59,23 @@ def choose_pictures(subject: Subject, photos: Path | None, split: str | None) ->
 
 def _labelled(subject: Subject, folder: Path) -> Pictures:
     found = read_labelled(folder, subject.labels)
+    absent = absent_classes(subject.labels, found.photos)
     if subject.run is None:
         unknown = (
             "whether the model was made with some of these pictures cannot be told without its run "
             f"({subject.run_absent})"
         )
-        return Pictures(str(folder), found.photos, found.warnings, (unknown,))
-    split_of = splits_by_digest(subject.run)
+        return Pictures(str(folder), found.photos, found.warnings, (*absent, unknown))
+    split_of = splits_by_digest(subject.run.folder)
     splits = [split_of.get(photo.sha256) for photo in found.photos]
-    notes = [
+    flattering = [
         f"{splits.count(split)} of these pictures were {part}, which flatters the model"
         for split, part in (("train", "trained on"), ("val", "its validation pictures"))
         if split in splits
     ]
     held = "val" in splits
     validation = () if held else _validation(subject, subject.run)
-    return Pictures(str(folder), found.photos, found.warnings, tuple(notes), validation, hold_validation=held)
+    return Pictures(str(folder), found.photos, found.warnings, (*absent, *flattering), validation, hold_validation=held)
 
 
 def _validation(subject: Subject, run: Run) -> tuple[Photo, ...]:
@@ -93,12 +95,12 @@ def _of_run(run: Run, place: Path | None, split: str | None) -> Pictures:
     if not counts[split]:
         has = ", ".join(name for name, count in counts.items() if count)
         raise DataError(f"the run {run.name} has no {split} pictures to measure on; it has --split {has}")
-    notes = _notes(photos, split)
+    notes = (*absent_classes(run.labels, photos.items(split)), *_notes(split))
     validation = tuple(photos.items("val"))
     return Pictures(split, tuple(photos.items(split)), (), notes, validation, hold_validation=split == "val")
 
 
-def _notes(photos: PhotoSet, split: str) -> tuple[str, ...]:
+def _notes(split: str) -> tuple[str, ...]:
     if split == "test":
         return ()
     if split == "train":

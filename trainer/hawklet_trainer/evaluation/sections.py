@@ -22,6 +22,7 @@ from hawklet_trainer.evaluation.metrics import ClassMetrics
 from hawklet_trainer.evaluation.ranking import ClassRanking
 from hawklet_trainer.evaluation.robustness import Robustness
 from hawklet_trainer.thumbnail import thumbnail
+from hawklet_trainer.time_text import duration, moment
 
 _UNSORTED_CLASSES = 12
 """Up to so many classes stand in their own order, more of them the worst first."""
@@ -130,4 +131,7 @@ def _shots(gallery: Sequence[Named], explanations: dict[int, str]) -> list[Shot]
 
 def pages() -> Environment:
     """Where the templates of the trainer's pages come from."""
-    return Environment(loader=PackageLoader("hawklet_trainer", "templates"), autoescape=True, undefined=StrictUndefined)
+    loader = PackageLoader("hawklet_trainer", "templates")
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
+    environment.filters.update(moment=moment, duration=duration)
+    return environment

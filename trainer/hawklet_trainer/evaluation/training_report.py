@@ -51,7 +51,7 @@ def write_training_report(folder: Path, report: TrainingReport) -> None:
             architecture=Architecture.from_manifest(report.manifest).describe(),
             analyses=report.analyses,
             shown=sections_of(title, analysis, report.explain, _EXPLAINED),
-            curves=charts.training_curves(report.records),
+            curves=charts.training_curves(report.records, report.manifest["training"]["best_epoch"]),
             warnings=report.warnings,
             options=report.options,
             sheet=report.sheet,

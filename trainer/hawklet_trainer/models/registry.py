@@ -115,7 +115,7 @@ def model_entry(name: str) -> ModelEntry:
     if is_own(name):
         return own_entry(name)
     close = difflib.get_close_matches(name, MODELS, n=1)
-    hint = f"did you mean {close[0]}?" if close else "hawklet models lists them"
+    way_out = f"did you mean {close[0]}? All of them: hawklet models" if close else "all of them: hawklet models"
     raise UsageError(
-        f"a model (--model) must be one of {', '.join(MODELS)}, or your own module:function, got {name!r}; {hint}"
+        f"--model must name a network that hawklet has, or your own module:function, got {name!r}; {way_out}"
     )

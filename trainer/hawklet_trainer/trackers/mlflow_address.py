@@ -12,6 +12,7 @@ from hawklet.errors import UsageError
 
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
 _URI = re.compile(r"databricks(://\S+)?|(https?|file|sqlite|mysql|postgresql|mssql)(\+\w+)?:\S+")
+_TAKEN = "--mlflow takes a tracking URI (http:, https:, file:, sqlite:, mysql:, postgresql:, mssql:, or databricks)"
 _WAY_OUT = "such as --mlflow http://localhost:5000"
 
 
@@ -42,12 +43,12 @@ def mlflow_address(given: str) -> MlflowAddress:
     if not uri:
         raise UsageError(f"--mlflow without a URI takes that in {URI_VARIABLE}, which is not set; say one, {_WAY_OUT}")
     if not _URI.fullmatch(uri):
-        raise UsageError(f"--mlflow takes a tracking URI, {_WAY_OUT}, got something else; say PHOTOS before --mlflow")
+        raise UsageError(f"{_TAKEN}, got something else; say one, {_WAY_OUT}, or PHOTOS before --mlflow")
     try:
         return _address(uri)
     except ValueError as error:
         raise UsageError(
-            f"--mlflow takes a tracking URI, {_WAY_OUT}, got one that cannot be read; letters such as @, / and # in a "
+            f"{_TAKEN}, {_WAY_OUT}, got one that cannot be read; letters such as @, / and # in a "
             "password are written %40, %2F and %23"
         ) from error
 

@@ -26,6 +26,7 @@ from hawklet.errors import RunError, WeightsError
 from hawklet.safefiles import atomic_file
 from hawklet.spec import PreprocessSpec
 from hawklet_trainer.data import PhotoSet
+from hawklet_trainer.models.tied_weights import untied
 from hawklet_trainer.models.weights import read_tensors
 from hawklet_trainer.training.distil import MatchedLayer
 from hawklet_trainer.training.judging import UNJUDGED, Verdict
@@ -116,11 +117,7 @@ class Checkpoint:
         from safetensors.torch import save
 
         start = time.monotonic()
-
-        tensors = {
-            name: tensor.detach().cpu().contiguous()
-            for name, tensor in {**_tensors_of(state), **_random_tensors()}.items()
-        }
+        tensors = untied({**_tensors_of(state), **_random_tensors()})
         facts = {"schema": SCHEMA, "conditions": self.conditions, **_facts_of(state), **_random_facts()}
         with atomic_file(self.path) as stream:
             stream.write(save(tensors, {_KEY: json.dumps(facts)}))
@@ -181,12 +178,13 @@ def conditions_of(
     matched: Sequence[MatchedLayer] = (),
     world: int = 1,
 ) -> dict[str, str]:
-    """What decides how a training goes on from a state: every option of its loop, shapes, pictures and their split."""
+    """What decides how a training goes on from a state: every option of its loop, shapes, the teacher's weights,
+    pictures and their split."""
     chosen = [(split, photo.sha256, photo.label_index) for split in ("train", "val") for photo in photos.items(split)]
     return {
         **_options_of(config),
         "network": _shapes(net),
-        "teacher": "none" if teacher is None else _shapes(teacher),
+        "teacher": "none" if teacher is None else _weights(teacher),
         "matched layers": _digest([astuple(layer) for layer in matched]),
         "photos": photos.digest[:16],
         "split": _digest(chosen),
@@ -203,6 +201,14 @@ def _options_of(config: TrainConfig) -> dict[str, str]:
 
 def _shapes(net: nn.Module) -> str:
     return _digest([(name, list(tensor.shape)) for name, tensor in net.state_dict().items()])
+
+
+def _weights(net: nn.Module) -> str:
+    total = hashlib.sha256()
+    for name, tensor in net.state_dict().items():
+        total.update(name.encode())
+        total.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return total.hexdigest()[:16]
 
 
 def _digest(value: object) -> str:

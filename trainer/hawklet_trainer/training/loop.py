@@ -226,7 +226,7 @@ class _Course:
         state.best, history.best_val_top1 = verdict, verdict.top1
         state.best_weights = _copy_state(state.averaged)
         seconds = time.perf_counter() - start
-        history.records.append(EpochRecord(0, "fine-tune", 0.0, math.nan, verdict.loss, verdict.top1, seconds))
+        history.records.append(_record(0, EpochSums(), verdict, seconds))
         self._progress.epoch(history.records[-1], state.averaged, True)
         state.ended = self._config.epochs == 0
 
@@ -358,16 +358,18 @@ class _Course:
 
 
 def _record(number: int, sums: EpochSums, verdict: Verdict, judging: float) -> EpochRecord:
+    learned = sums.pictures or math.nan
     return EpochRecord(
         number,
         "fine-tune",
         sums.lr,
-        sums.loss / sums.pictures,
+        sums.loss / learned,
         verdict.loss,
         verdict.top1,
         sums.learning + judging,
-        100.0 * sums.right / sums.pictures,
-        sums.pictures / sums.learning,
+        100.0 * sums.right / learned,
+        learned / (sums.learning or math.nan),
+        float(verdict.lacking.mean()),
     )
 
 

@@ -1,4 +1,5 @@
-"""What the curves of a training say that a person should know: overfitting, underfitting, too little val to tell.
+"""What the curves of a training say that a person should know: overfitting, underfitting, nothing made
+better, too little val to tell.
 
 Losses on train and val are not comparable: one is smoothed, of augmented and perhaps mixed pictures, and may hold a
 teacher's share. So each is compared with itself only, in the manner of L. Prechelt's generalization loss ("Early
@@ -17,7 +18,7 @@ import numpy as np
 
 from hawklet_trainer.augment import Augment
 from hawklet_trainer.evaluation.intervals import Interval, wilson
-from hawklet_trainer.training.terms import EpochRecord, TrainConfig
+from hawklet_trainer.training.terms import EpochRecord, History, TrainConfig
 
 AGREEING = 3
 """Epochs in a row that must show the same before it is named."""
@@ -42,7 +43,7 @@ class Finding:
     """One thing that the curves say."""
 
     kind: str
-    """``overfitting``, ``underfitting`` or ``small-val``."""
+    """``overfitting``, ``underfitting``, ``no-better`` or ``small-val``."""
     text: str
     """One line: what was seen, and what to try."""
 
@@ -54,11 +55,14 @@ class Val:
     pictures: int
     commonest: float
     """Accuracy of always naming the commonest class, percent."""
+    of_fold: bool = False
+    """Whether a cross-validation trains, which needs not be advised then."""
 
     @classmethod
-    def of(cls, label_indices: Sequence[int]) -> Val:
+    def of(cls, label_indices: Sequence[int], of_fold: bool = False) -> Val:
         """From each picture's class."""
-        return cls(len(label_indices), 100.0 * float(np.bincount(label_indices).max()) / len(label_indices))
+        commonest = 100.0 * float(np.bincount(label_indices).max()) / len(label_indices)
+        return cls(len(label_indices), commonest, of_fold)
 
     def interval(self, top1: float) -> Interval:
         """Where an accuracy in percent may truly lie; all right is not taken for certain."""
@@ -66,7 +70,7 @@ class Val:
 
 
 def read_curves(
-    records: Sequence[EpochRecord], val: Val, config: TrainConfig, stopped_by: str | None = None
+    records: Sequence[EpochRecord], val: Val, config: TrainConfig, ended: History | None = None
 ) -> list[Finding]:
     """What a training's epochs say so far.
 
@@ -74,14 +78,16 @@ def read_curves(
         records: As results.csv has them; those that were not judged are left out.
         val: What they were judged on.
         config: How it was trained; decides what is worth trying.
-        stopped_by: What ended it, as in :class:`~hawklet_trainer.training.terms.History`; None: it goes on.
+        ended: What ended it, and which epoch it keeps; None: it goes on.
     """
     curve = [record for record in records if math.isfinite(record.val_loss)]
     if not curve:
         return []
-    found = [_parting(curve, val, config, stopped_by is not None), _nothing_learned(curve, val, stopped_by is not None)]
-    if stopped_by is not None:
-        found += [_still_falling(curve, val, stopped_by), _small(curve, val)]
+    nothing_learned = _nothing_learned(curve, val, ended is not None)
+    found = [_parting(curve, val, config, ended is not None), nothing_learned]
+    if ended is not None:
+        no_better = None if nothing_learned else _no_better(curve, ended)
+        found += [no_better, _still_falling(curve, val, ended.stopped_by), _small(val, ended)]
     return [finding for finding in found if finding is not None]
 
 
@@ -189,14 +195,27 @@ def _still_falling(curve: list[EpochRecord], val: Val, stopped_by: str) -> Findi
     )
 
 
-def _small(curve: list[EpochRecord], val: Val) -> Finding | None:
+def _no_better(curve: list[EpochRecord], ended: History) -> Finding | None:
+    """Whether what fine-tuning began with is what is kept."""
+    if ended.best_epoch or curve[0].epoch or len(curve) == 1:
+        return None
+    return Finding(
+        "no-better",
+        f"fine-tuning made nothing better: no epoch did better on val than epoch 0, which it began with and which is "
+        f"kept (loss {curve[0].val_loss:.3f}, {ended.best_val_top1:.1f} %); try a lower --lr, or leave fine-tuning out "
+        "(--epochs 0)",
+    )
+
+
+def _small(val: Val, ended: History) -> Finding | None:
     if val.pictures >= _FEW:
         return None
-    top1 = max(record.val_top1 for record in curve)
+    top1 = ended.best_val_top1
     true = val.interval(top1)
+    way_out = "add pictures" if val.of_fold else "add pictures, or see hawklet crossval"
     return Finding(
         "small-val",
         f"val is too small to tell: of {val.pictures} {'pictures' if val.pictures > 1 else 'picture'} each is "
         f"{100.0 / val.pictures:.1f} points, and {top1:.0f} % there may as well be {true.low:.0f} % or "
-        f"{true.high:.0f} % of others; add pictures, or see hawklet crossval",
+        f"{true.high:.0f} % of others; {way_out}",
     )

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import logging
 import os
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import torch
 from torch import nn
 
-from hawklet.errors import UsageError
+from hawklet.errors import ProcessLostError, UsageError
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _PATIENCE = timedelta(days=2)
 """For one process, while the others wait: it may have a set to bring in, or a report to write."""
+_BACKENDS = ("gloo", "nccl")
+"""Named in the message of a RuntimeError that gloo or NCCL raises within a backward pass, where torch has no type."""
+_GONE = ("closed", "reset by peer", "broken pipe", "refused", "timed out", "remote process exited", "remote error")
+"""What their messages, and those of torch's own types, say where another process cannot be reached any more."""
 
 
 def training_device() -> torch.device:
@@ -141,6 +146,33 @@ class Together(Processes):
 
     def wait(self) -> None:
         self._fabric.barrier()
+
+
+@contextmanager
+def telling_of_lost_processes(way_out: str = "") -> Iterator[None]:
+    """Say in one line what it means that the others cannot be reached; it shows wherever something is summed.
+
+    Args:
+        way_out: What to do then, for the message.
+
+    Raises:
+        ProcessLostError: a process that trains with this one has ended.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not _is_of_loss(error):
+            raise
+        raise ProcessLostError(
+            "processes that train together must all stay until the end, and one of the others has ended; see its own "
+            f"message{way_out and f', and {way_out}'}"
+        ) from error
+
+
+def _is_of_loss(error: RuntimeError) -> bool:
+    text = str(error).lower()
+    typed = torch.distributed.is_available() and isinstance(error, torch.distributed.DistError)
+    return (typed or any(name in text for name in _BACKENDS)) and any(words in text for words in _GONE)
 
 
 def start(devices: int, nodes: int) -> Processes:

@@ -25,8 +25,13 @@ class Optimizer(str, Enum):
 
     @property
     def own_lr(self) -> float:
-        """Highest learning rate unless told otherwise."""
-        return 1e-2 if self is Optimizer.SGD else 3e-4
+        """Highest learning rate of fine-tuning unless told otherwise."""
+        return 1e-2 if self is Optimizer.SGD else 1e-4
+
+    @property
+    def lr_from_nothing(self) -> float:
+        """Highest learning rate of random weights unless told otherwise."""
+        return 1e-2 if self is Optimizer.SGD else 1e-3
 
     @property
     def own_weight_decay(self) -> float:
@@ -57,7 +62,7 @@ class Balance(str, Enum):
 class TrainConfig:
     """How to train."""
 
-    epochs: int = 20
+    epochs: int = 10
     """Most passes over the training pictures in fine-tuning; 0 = the head alone."""
     head_epochs: int = 30
     """Passes of the head over the cached features; 0 = leave the head as it is. More of them overfit few pictures."""
@@ -175,6 +180,9 @@ class EpochRecord:
     none was learned from, or pictures were mixed."""
     images_per_second: float = math.nan
     """Training pictures by the time that learning from them took, judging left out."""
+    val_judged: float = math.nan
+    """What epochs are compared by, less is better: the loss on val at the temperature that suits the network best; with
+    a teacher what it lacks of labels and teacher together."""
 
 
 @dataclass

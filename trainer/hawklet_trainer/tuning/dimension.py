@@ -12,6 +12,11 @@ if TYPE_CHECKING:
 Value = str | int | float | bool
 
 
+def flag(name: str) -> str:
+    """What the command line calls an option of this name."""
+    return f"--{name.replace('_', '-')}"
+
+
 @dataclass(frozen=True)
 class Choice:
     """One of some values, in no order."""

@@ -11,7 +11,7 @@ from hawklet_trainer.models.registry import model_entry
 from hawklet_trainer.models.weights import fetch
 from hawklet_trainer.train import TrainOptions, require_trainable
 from hawklet_trainer.train_options import changed
-from hawklet_trainer.tuning.dimension import Choice, Value
+from hawklet_trainer.tuning.dimension import Choice, Value, flag
 from hawklet_trainer.tuning.space import NETWORKS, Space
 
 _Say = Callable[[str], None]
@@ -30,7 +30,7 @@ def require_networks(space: Space, training: TrainOptions) -> None:
         except UsageError as error:
             if not values:
                 raise
-            combined = ", ".join(f"{name} {value}" for name, value in values.items())
+            combined = ", ".join(f"{flag(name)} {value}" for name, value in values.items())
             raise UsageError(f"every network of the space must be possible, got {combined}: {error}") from error
 
 
@@ -50,7 +50,7 @@ def with_weights(space: Space, training: TrainOptions, say: _Say) -> Space:
         for model in models.listed() if models else (training.model,):
             _fetch(model, say)
         return space
-    there = tuple(model for model in models.listed() if _can_be_had(model, say))
+    there = tuple(model for model in models.listed() if _can_be_had(str(model), say))
     if not there:
         raise WeightsError("of the default space's networks none has weights that can be had; see hawklet weights list")
     # A list of one stays a list, so that what is searched is said in one way.
@@ -63,11 +63,11 @@ def _fetch(model: Value, say: _Say) -> None:
         fetch(weights, say)
 
 
-def _can_be_had(model: Value, say: _Say) -> bool:
+def _can_be_had(model: str, say: _Say) -> bool:
     try:
-        _fetch(model, say)
-    except WeightsError as error:
-        say(f"{model} is left out of the search: {error}")
+        _fetch(model, lambda line: None)
+    except WeightsError:  # nobody asked for it, so where its weights might have come from is nobody's business either
+        say(f"{model} is left out of the search, since its weights cannot be had; see hawklet weights fetch {model}")
         return False
     return True
 
@@ -80,7 +80,7 @@ def usual_values(space: Space, training: TrainOptions) -> dict[str, Value]:
         **plain(vars(config)),
         "imgsz": training.imgsz or model_entry(training.model).side,
         "mix": config.mixing.value,
-        "lr": config.highest_lr,
+        "lr": training.highest_lr,
         "weight_decay": config.decay,
     }
     return {name: settled[name] for name, dimension in space.dimensions.items() if dimension.holds(settled[name])}

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from markupsafe import Markup
 
 from hawklet_trainer.evaluation.line_chart import Axis, Line, across, line_chart, up
-from hawklet_trainer.tuning.dimension import Dimension, Range, value_text
+from hawklet_trainer.tuning.dimension import Dimension, Range, flag, value_text
 from hawklet_trainer.tuning.outcome import COMPLETE, PRUNED, TrialRecord
 
 _SHARE_SHOWN = 2.0
@@ -22,7 +22,7 @@ def history(records: Sequence[TrialRecord]) -> Markup:
     x = Axis.over("trial", [0.0, *(float(record.number) for record, _ in shown)], whole=True)
     y = _accuracy([top1 for _, top1 in shown])
     marks = [_mark(record, float(record.number), top1, x, y) for record, top1 in shown]
-    line = Line("best so far", _best_so_far(shown), "s1")
+    line = Line("best so far", _above(y, _best_so_far(shown)), "s1")
     return line_chart("Accuracy over trials", x, y, [line], marks)
 
 
@@ -36,7 +36,7 @@ def pareto(records: Sequence[TrialRecord], best: Sequence[TrialRecord]) -> Marku
     y = _accuracy([top1 for _, top1, _ in points])
     marks = [_mark(record, ms, top1, x, y) for record, top1, ms in points]
     front = sorted((record.latency_ms or 0.0, record.top1 or 0.0) for record in best)
-    return line_chart("Accuracy over latency", x, y, [Line("none is better in both", front, "s1")], marks)
+    return line_chart("Accuracy over latency", x, y, [Line("none is better in both", _above(y, front), "s1")], marks)
 
 
 def _accuracy(values: Sequence[float]) -> Axis:
@@ -45,6 +45,11 @@ def _accuracy(values: Sequence[float]) -> Axis:
     middle, highest = ordered[len(ordered) // 2], ordered[-1]
     floor = max(ordered[0], middle - _SHARE_SHOWN * max(highest - middle, 5.0))
     return Axis.over("accuracy on val, %", [floor, highest])
+
+
+def _above(y: Axis, points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The same points, none below the lower edge, where marks are drawn too."""
+    return [(at, max(top1, y.low)) for at, top1 in points]
 
 
 def _mark(record: TrialRecord, at: float, top1: float, x: Axis, y: Axis) -> Markup:
@@ -84,6 +89,7 @@ def parallel(
     accuracy = _accuracy([top1 for _, top1 in done])
     steps = (_RIGHT - _LEFT) / len(dimensions)
     at = {name: _LEFT + number * steps for number, name in enumerate([*dimensions, _ACCURACY])}
+    titles = {name: flag(name) for name in dimensions} | {_ACCURACY: _ACCURACY}
     ticks = {name: _ticks(dimension) for name, dimension in dimensions.items()}
     ticks[_ACCURACY] = [(_share(tick, accuracy), f"{tick:g}") for tick in accuracy.ticks]
     ranked = sorted(done, key=lambda each: (each[0] in best, each[1]))
@@ -91,7 +97,7 @@ def parallel(
         _path(record, top1, _points(record, dimensions, at, _share(top1, accuracy)), rank / len(ranked), record in best)
         for rank, (record, top1) in enumerate(ranked, 1)
     ]
-    axes = [_axis(at[name], name) for name in at]
+    axes = [_axis(at[name], title) for name, title in titles.items()]
     # Above the lines, which would cross them out.
     labels = [_tick(at[name], share, text) for name, of_axis in ticks.items() for share, text in of_axis]
     return Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="Options and accuracy">{}</svg>').format(
@@ -117,11 +123,11 @@ def _ticks(dimension: Dimension) -> list[tuple[float, str]]:
     return [(dimension.position(value), value_text(value)) for value in dimension.values[:_LABELS]]
 
 
-def _axis(x: float, name: str) -> Markup:
+def _axis(x: float, title: str) -> Markup:
     return Markup(
         '<line class="grid" x1="{x:.0f}" x2="{x:.0f}" y1="{top}" y2="{bottom}"/>'
-        '<text x="{x:.0f}" y="14" text-anchor="middle">{name}</text>'
-    ).format(x=x, top=_TOP, bottom=_BOTTOM, name=name.replace("_", " "))
+        '<text x="{x:.0f}" y="14" text-anchor="middle">{title}</text>'
+    ).format(x=x, top=_TOP, bottom=_BOTTOM, title=title)
 
 
 def _tick(x: float, share: float, text: str) -> Markup:

@@ -7,7 +7,7 @@ from hawklet.safefiles import write_text
 from hawklet_trainer.evaluation.sections import pages
 from hawklet_trainer.models.latency import HOW
 from hawklet_trainer.tuning import plots
-from hawklet_trainer.tuning.dimension import value_text, values_text
+from hawklet_trainer.tuning.dimension import flag, value_text, values_text
 from hawklet_trainer.tuning.outcome import Outcome, TrialRecord
 from hawklet_trainer.tuning.study import Objective
 from hawklet_trainer.tuning.trial_runs import run_of
@@ -36,6 +36,7 @@ def write_report(outcome: Outcome) -> None:
             pareto=plots.pareto(outcome.records, outcome.best) if latency else "",
             how=HOW,
             run_of=run_of,
+            flag=flag,
             value_text=value_text,
             values_text=values_text,
             version=__version__,

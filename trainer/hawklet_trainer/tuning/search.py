@@ -20,7 +20,7 @@ from hawklet_trainer.finish import TrainResult
 from hawklet_trainer.train import TrainOptions, train_on
 from hawklet_trainer.train_options import changed
 from hawklet_trainer.training.terms import Progress
-from hawklet_trainer.tuning.dimension import Value, value_text
+from hawklet_trainer.tuning.dimension import Value, flag, value_text
 from hawklet_trainer.tuning.latency import network_of
 from hawklet_trainer.tuning.outcome import CAME_TO_NOTHING, COMPLETE, PRUNED, TrialRecord, best_of, line_of, records_of
 from hawklet_trainer.tuning.space import Space
@@ -208,4 +208,4 @@ def _require_hope(records: Sequence[TrialRecord]) -> None:
 
 
 def _params_text(params: Mapping[str, Value]) -> str:
-    return ", ".join(f"{name} {value_text(value)}" for name, value in params.items())
+    return ", ".join(f"{flag(name)} {value_text(value)}" for name, value in params.items())

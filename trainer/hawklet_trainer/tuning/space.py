@@ -30,7 +30,7 @@ from hawklet_trainer.models.own import is_own
 from hawklet_trainer.models.registry import model_entry
 from hawklet_trainer.train import TrainOptions
 from hawklet_trainer.train_options import LOOP, NETWORK
-from hawklet_trainer.tuning.dimension import Choice, Dimension, Range, Value
+from hawklet_trainer.tuning.dimension import Choice, Dimension, Range, Value, flag
 
 _NOT_SEARCHED = {
     "seed": "it would be chosen for the luck it had on val",
@@ -96,7 +96,7 @@ def default_space(given: Mapping[str, Any], training: TrainOptions) -> Space:
     dimensions: dict[str, Dimension] = {
         "model": NETWORKS,
         "imgsz": _sides(model_entry(training.model).side),
-        "lr": _around(config.highest_lr, _LR_AROUND),
+        "lr": _around(training.highest_lr, _LR_AROUND),
         **({"weight_decay": _around(config.decay, _DECAY_AROUND)} if config.decay else {}),
         "label_smoothing": Range(0.0, 0.2),
         "augment": Choice(("light", "default", "strong")),
@@ -134,9 +134,7 @@ def read_space(path: Path, given: Mapping[str, Any]) -> Space:
     for written, values in _loaded(path).items():
         name = _name(written, path)
         if name in given:
-            raise UsageError(
-                f"an option is either searched or given, got --{_flag(name)} and {name} in {path}; drop one"
-            )
+            raise UsageError(f"an option is either searched or given, got {flag(name)} and {name} in {path}; drop one")
         meant = _meant(name, values, path)
         if isinstance(meant, (Choice, Range)):
             dimensions[name] = meant
@@ -238,7 +236,3 @@ def _required(dimensions: dict[str, Dimension], path: Path | None = None) -> dic
             f"there must be an option to search, got none with two values{where}; name one in --space FILE"
         )
     return dimensions
-
-
-def _flag(name: str) -> str:
-    return name.replace("_", "-")

@@ -18,7 +18,7 @@ from hawklet_trainer.source_photos import read_source
 from hawklet_trainer.train import TrainOptions
 from hawklet_trainer.train_options import changed
 from hawklet_trainer.training.terms import SILENT, Progress
-from hawklet_trainer.tuning.dimension import values_text
+from hawklet_trainer.tuning.dimension import flag, values_text
 from hawklet_trainer.tuning.final_test import measure_on_test
 from hawklet_trainer.tuning.latency import measure_networks, require_measurable
 from hawklet_trainer.tuning.networks import require_networks, usual_values, with_weights
@@ -182,7 +182,8 @@ def _require_own_folder(folder: Path, beginning: Beginning) -> None:
 
 def _lines(outcome: Outcome) -> list[str]:
     counts = outcome.photos.counts()
-    searched = [f"searched: {name}, {values_text(dimension)}" for name, dimension in outcome.space.dimensions.items()]
+    dimensions = outcome.space.dimensions
+    searched = [f"searched: {flag(name)}, {values_text(dimension)}" for name, dimension in dimensions.items()]
     test = (
         f"the {counts['test']} test pictures are not looked at before the search is over"
         if counts["test"]

@@ -12,7 +12,7 @@ from hawklet_trainer.training.terms import EpochRecord
 from hawklet_trainer.watching.pace import clock_text
 
 _GAP = "  "
-_BEST = "best"
+_KEPT = "kept"
 
 
 def _number(form: str) -> Callable[[float], str]:
@@ -43,7 +43,7 @@ _LEAVE_FIRST = ("time", "images/s", "lr", "train %", "loss", "val loss")
 
 
 def fitting(width: int) -> tuple[_Column, ...]:
-    """The columns that there is room for in ``width`` letters, the mark of the best beside them."""
+    """The columns that there is room for in ``width`` letters, the mark of the one that is kept beside them."""
     columns: tuple[_Column, ...] = _COLUMNS
     for title in _LEAVE_FIRST:
         if _needed(columns) <= width:
@@ -53,7 +53,7 @@ def fitting(width: int) -> tuple[_Column, ...]:
 
 
 def _needed(columns: tuple[_Column, ...]) -> int:
-    return sum(column.width + len(_GAP) for column in columns) + len(_BEST)
+    return sum(column.width + len(_GAP) for column in columns) + len(_KEPT)
 
 
 def titles(width: int) -> Text:
@@ -61,14 +61,14 @@ def titles(width: int) -> Text:
     return Text(_GAP.join(column.title.rjust(column.width) for column in fitting(width)), "bold", no_wrap=True)
 
 
-def epoch_row(record: EpochRecord, width: int, best: bool = False, style: str = "") -> Text:
+def epoch_row(record: EpochRecord, width: int, kept: bool = False, style: str = "") -> Text:
     """An epoch; what was not measured is left empty."""
     cells = (column.text(getattr(record, column.field)).rjust(column.width) for column in fitting(width))
     row = Text(_GAP.join(cells), style, no_wrap=True)
-    return row.append(f"{_GAP}{_BEST}", "green") if best else row
+    return row.append(f"{_GAP}{_KEPT}", "green") if kept else row
 
 
-def epoch_line(record: EpochRecord, best: bool) -> str:
+def epoch_line(record: EpochRecord, kept: bool) -> str:
     """An epoch as a line that needs no titles above it."""
     parts = {
         "loss {:.3f}": record.train_loss,
@@ -80,4 +80,4 @@ def epoch_line(record: EpochRecord, best: bool) -> str:
         "{:5.1f} s": record.seconds,
     }
     measured = [form.format(value) for form, value in parts.items() if math.isfinite(value)]
-    return "  ".join([f"epoch {record.epoch:3d}", *measured, *([_BEST] if best else [])])
+    return "  ".join([f"epoch {record.epoch:3d}", *measured, *([_KEPT] if kept else [])])

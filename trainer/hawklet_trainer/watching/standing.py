@@ -50,7 +50,6 @@ class Standing:
         self.config: TrainConfig | None = None
         self.records: list[EpochRecord] = []
         """Of fine-tuning; the first is its start."""
-        self.best: EpochRecord | None = None
         self._begin_epoch()
 
     def begun(self, config: TrainConfig) -> None:
@@ -61,8 +60,12 @@ class Standing:
     def resumed(self, records: list[EpochRecord]) -> None:
         """Fine-tuning goes on after these."""
         self.records = list(records)
+
+    @property
+    def best(self) -> EpochRecord | None:
+        """The epoch that did best on val."""
         first_by = self.config is not None and self.config.accuracy_first
-        self.best = min(records, key=lambda r: (-r.val_top1 if first_by else 0.0, r.val_loss), default=None)
+        return min(self.records, key=lambda r: (-r.val_top1 if first_by else 0.0, r.val_judged), default=None)
 
     def phase(self, title: str, steps: int) -> None:
         """A phase begins."""
@@ -78,7 +81,7 @@ class Standing:
         self.top1.add(step.top1, step.pictures)
         self.lr = step.lr
 
-    def epoch(self, record: EpochRecord, best: bool) -> None:
+    def epoch(self, record: EpochRecord) -> None:
         """An epoch is done."""
         if record.phase != _IN_EPOCHS:
             return
@@ -90,8 +93,6 @@ class Standing:
         else:
             self.pace.judging = record.seconds
         self.records.append(record)
-        if best:
-            self.best = record
         self._begin_epoch()
 
     def _begin_epoch(self) -> None:
