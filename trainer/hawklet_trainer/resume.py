@@ -34,6 +34,7 @@ from hawklet_trainer.teachers import require_teacher
 from hawklet_trainer.train import Training, first_network, fresh_run_folder, require_batch, run_training
 from hawklet_trainer.training.freed_memory import keep_freed_memory
 from hawklet_trainer.training.seeds import seed_everything
+from hawklet_trainer.training.speed import Compile
 from hawklet_trainer.training.terms import Progress, TrainConfig
 
 _OF_LOOP = {f.name for f in fields(TrainConfig)}
@@ -121,9 +122,11 @@ def _train_on(folder: Path, options: ResumeOptions, progress: Progress, say: Cal
 
 def _go_on(folder: Path, options: ResumeOptions, progress: Progress, say: Callable[[str], None]) -> TrainResult:
     _refuse(options.given.keys() - {"model"}, "a training that was broken off goes on as it began")
+    begins_anew = not (folder / STATE).is_file()
+    if not begins_anew and options.means.compiling is not Compile.AUTO:
+        _refuse({"compile"}, "a training that was broken off is computed as it began")
     begun = _read_begun(folder, options)
     seed_everything(begun.config.seed)
-    begins_anew = not (folder / STATE).is_file()
     # With a state the weights come from there, and are not fetched again.
     weights = begun.options["weights"] if begins_anew else "none"
     net, _ = first_network(begun.architecture, begun.photos, begun.spec, weights, lambda line: None)

@@ -230,7 +230,7 @@ class _Watch:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
-        monkeypatch.setattr("hawklet_trainer.training.loop.time", self)
+        monkeypatch.setattr("hawklet_trainer.training.time_limit.time", self)
 
     def perf_counter(self) -> float:
         self.now += 1e-6

@@ -41,6 +41,7 @@ from hawklet_trainer.training.schedule import share_of_highest
 from hawklet_trainer.training.seeds import random_numbers_of, seed_everything, seed_step
 from hawklet_trainer.training.speed import Compile, Speed
 from hawklet_trainer.training.terms import SILENT, Balance, EpochRecord, History, Progress, Step, TrainConfig
+from hawklet_trainer.training.time_limit import TimeLimit
 
 
 @dataclass(frozen=True)
@@ -193,7 +194,7 @@ class _Course:
         averaged = copy.deepcopy(net) if config.ema else net
         self._state = TrainingState(net, averaged, self._groups.optimizer)
         self._steps = steps_of(len(self._train), config)
-        self._clock = _Clock(config.minutes)
+        self._clock = TimeLimit(config.minutes)
         self._latest = Step()
 
     def run(self, checkpoint: Checkpoint) -> History:
@@ -371,34 +372,6 @@ def _record(number: int, sums: EpochSums, verdict: Verdict, judging: float) -> E
         learned / (sums.learning or math.nan),
         float(verdict.lacking.mean()),
     )
-
-
-class _Clock:
-    """How much of the time that a training may take is over."""
-
-    def __init__(self, minutes: float | None):
-        self._minutes, self._start = minutes, 0.0
-        self.share = 0.0
-        """0..1, as all processes know it."""
-
-    def start(self, spent: float) -> None:
-        """Begin to count, with so many seconds spent before."""
-        self._start = time.perf_counter() - spent
-        self.share = self.measure()
-
-    @property
-    def seconds(self) -> float:
-        """Spent."""
-        return time.perf_counter() - self._start
-
-    def measure(self) -> float:
-        """The share, now; 0 where there is no limit."""
-        return 0.0 if self._minutes is None else self.seconds / (60.0 * self._minutes)
-
-    @property
-    def is_over(self) -> bool:
-        """Whether no step is to follow."""
-        return self.share >= 1.0
 
 
 def _copy_state(net: nn.Module) -> dict[str, torch.Tensor]:
