@@ -50,10 +50,10 @@ class _Curve(Progress):
         self._clock, self._test, self._zero_point, self._scale = clock, test, zero_point, scale
         self.points: list[Point] = []
 
-    def epoch(self, record: EpochRecord, net: nn.Module, best: bool) -> None:
+    def epoch(self, record: EpochRecord, net: nn.Module, kept: bool) -> None:
         spent = self._clock.read()
         with self._clock.stopped():
-            top1 = self._measure(net) if best or not self.points else self.points[-1].top1
+            top1 = self._measure(net) if kept or not self.points else self.points[-1].top1
             self.points.append(Point(spent, top1))
 
     def _measure(self, net: nn.Module) -> float:
@@ -91,7 +91,7 @@ class _Turns(Progress):
     def step(self, step: Step) -> None:
         self._baton.passed(step.pictures)
 
-    def epoch(self, record: EpochRecord, net: nn.Module, best: bool) -> None:
+    def epoch(self, record: EpochRecord, net: nn.Module, kept: bool) -> None:
         if record.epoch:
             self._baton.give()
             self._baton.begin()

@@ -78,12 +78,12 @@ class _Watch(Progress):
         self._note = note
         self._reserve = 0.0
 
-    def epoch(self, record: EpochRecord, net: nn.Module, best: bool) -> None:
+    def epoch(self, record: EpochRecord, net: nn.Module, kept: bool) -> None:
         if record.epoch == 0:  # judging took this long, and only judging comes after the last step
             self._reserve = record.seconds
         self._note(
             f"epoch {record.epoch:2d}  int8 val top-1 {record.val_top1:5.1f} %  loss {record.val_loss:.4f}"
-            f"  {record.seconds:6.1f} s{'' if best else '  (not kept)'}"
+            f"  {record.seconds:6.1f} s{'' if kept else '  (not kept)'}"
         )
 
     def should_stop(self) -> bool:

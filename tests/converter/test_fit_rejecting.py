@@ -115,6 +115,7 @@ def test_a_bundle_that_would_accept_nothing_is_not_written(tiny_run: Path, tmp_p
     advised = replace(request, rejecting=RejectRequest(precision=float(found[1])))
     known = convert(advised, Steps(silent=True)).manifest.provenance["rejecting"]["known"]
     assert known["accepted"] == int(found[2])
+    assert found[1] == "0.99"  # the greatest hundredth below what was asked for
 
 
 def test_where_no_precision_would_do_none_is_advised(

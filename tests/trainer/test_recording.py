@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -54,8 +54,8 @@ class _Watcher(Progress):
     def step(self, step: Step) -> None:
         self.calls.append("step")
 
-    def epoch(self, record: EpochRecord, net: nn.Module, best: bool) -> None:
-        self.calls.append(f"epoch {record.epoch} {best}")
+    def epoch(self, record: EpochRecord, net: nn.Module, kept: bool) -> None:
+        self.calls.append(f"epoch {record.epoch} {kept}")
 
     def should_stop(self) -> bool:
         return True
@@ -116,11 +116,11 @@ def _overfit(recorder: Recorder, losses: list[float]) -> None:
 def test_every_epoch_is_in_the_folder_at_once_with_all_its_columns(scene: Callable[[], _Scene]) -> None:
     made = scene()
     made.recorder.epoch(_record(0, phase="head"), NET, True)
-    made.recorder.epoch(_record(0), NET, True)  # the same state again
+    made.recorder.epoch(replace(_record(0), val_judged=0.3), NET, True)  # the same state again
     made.recorder.epoch(_record(1), NET, False)
     written = read_results((made.folder / RESULTS).read_text())
     assert [(record.phase, record.epoch) for record in written] == [("head", 0), ("fine-tune", 1)]
-    assert written[1].train_top1 == 88.0 and written[1].images_per_second == 40.0
+    assert written[0].val_judged == 0.3 and written[1].train_top1 == 88.0 and written[1].images_per_second == 40.0
     assert (made.folder / LAST).is_file() and (made.folder / BEST).is_file()
     assert made.tracker.calls == [{"lr": 1e-4}, ("head", 0), ("fine-tune", 1)]
 

@@ -19,13 +19,11 @@ from hawklet import cli
 from hawklet.errors import DataError, HawkletError, ProcessLostError, RunError, UsageError
 from hawklet_trainer.data import read_photos
 from hawklet_trainer.finish import Trained, finish_run, read_results, results_csv
-from hawklet_trainer.means import Means
 from hawklet_trainer.models.architecture import Architecture, channels_of
 from hawklet_trainer.models.weights import LoadedWeights, read_tensors
 from hawklet_trainer.resume import ResumeOptions, resume_run
 from hawklet_trainer.run import BEST, STATE, load_run
 from hawklet_trainer.train import TrainOptions, train_run
-from hawklet_trainer.training.speed import Compile
 from hawklet_trainer.training.terms import EpochRecord, History, Progress, Step, TrainConfig
 from tiny_networks import SCALE, SPEC, ZERO_POINT, TinyNet
 
@@ -292,8 +290,8 @@ def test_what_was_broken_off_takes_no_other_options(colour_photos: Path, tmp_pat
     folder = tmp_path / "run"
     with pytest.raises(UsageError, match=r"goes on as it began .* got --epochs too"):
         resume_run(ResumeOptions(folder, given={"epochs": 9}))
-    with pytest.raises(UsageError, match=r"is computed as it began .* got --compile too"):
-        resume_run(ResumeOptions(folder, means=Means(compiling=Compile.YES)))
+    for choice in ("yes", "no"):
+        assert _call("train", "--resume", str(folder), "--compile", choice) == 2
     with pytest.raises(DataError, match=r"no folder .*gone; say where they are now: hawklet train --resume"):
         resume_run(ResumeOptions(folder, photos=tmp_path / "gone"))
     (folder / "args.yaml").write_text("photos: x\n")

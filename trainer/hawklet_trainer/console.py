@@ -76,19 +76,19 @@ class ConsoleProgress(Progress):
     def step(self, step: Step) -> None:
         self._standing.step(step)
 
-    def epoch(self, record: EpochRecord, net: nn.Module, best: bool) -> None:
+    def epoch(self, record: EpochRecord, net: nn.Module, kept: bool) -> None:
         self._learned = True
         self._standing.epoch(record)
         if record.epoch == 0:  # its accuracy is said, and it has hardly anything else
             return
         if self._live is None:
-            self.console.print(epoch_line(record, best), markup=False, highlight=False, soft_wrap=True)
+            self.console.print(epoch_line(record, kept), markup=False, highlight=False, soft_wrap=True)
         else:
-            self._print_row(record, best)
+            self._print_row(record, kept)
 
-    def _print_row(self, record: EpochRecord, best: bool) -> None:
+    def _print_row(self, record: EpochRecord, kept: bool) -> None:
         width = self.console.width
-        lines = [epoch_row(record, width, best)]
+        lines = [epoch_row(record, width, kept)]
         if self._view.titled or self._rows % _ROWS_BELOW_TITLES == 0:
             lines.insert(0, titles(width))
         self._view.titled = False
@@ -105,7 +105,7 @@ class ConsoleProgress(Progress):
         return self._stop.heeding_signals()
 
     def _say_stopping(self) -> None:
-        self.say("stopping after this step and keeping the best so far (press again to break off)")
+        self.say("stopping after this step and keeping what is worth keeping so far (press again to break off)")
 
 
 def _live(console: Console, view: LiveView) -> Live:

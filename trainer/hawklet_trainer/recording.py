@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,17 +73,19 @@ class Recorder(Progress):
     def should_stop(self) -> bool:
         return self._watcher.should_stop()
 
-    def epoch(self, record: EpochRecord, net: nn.Module, best: bool) -> None:
+    def epoch(self, record: EpochRecord, net: nn.Module, kept: bool) -> None:
         known = record.phase == "fine-tune" and record.epoch == 0 and self.records  # already there as the head's
-        if not known:
+        if known:
+            self.records[-1] = replace(self.records[-1], val_judged=record.val_judged)
+        else:
             self.records.append(record)
-            write_text(self._folder / RESULTS, results_csv(self.records))
             for tracker in self._trackers:
                 tracker.epoch(record)
+        write_text(self._folder / RESULTS, results_csv(self.records))
         self._save(LAST, net)
-        if best:
+        if kept:
             self._save(BEST, net)
-        self._watcher.epoch(record, net, best)
+        self._watcher.epoch(record, net, kept)
         self._name(self._findings())
 
     def conclude(self, history: History) -> None:

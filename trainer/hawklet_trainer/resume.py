@@ -34,11 +34,10 @@ from hawklet_trainer.teachers import require_teacher
 from hawklet_trainer.train import Training, first_network, fresh_run_folder, require_batch, run_training
 from hawklet_trainer.training.freed_memory import keep_freed_memory
 from hawklet_trainer.training.seeds import seed_everything
-from hawklet_trainer.training.speed import Compile
 from hawklet_trainer.training.terms import Progress, TrainConfig
 
 _OF_LOOP = {f.name for f in fields(TrainConfig)}
-_WHERE = {"model", "out", "name", "teacher"}
+_WHERE = {"model", "out", "name", "teacher", "compile"}
 """Options besides the loop's that training on from a finished run takes."""
 _WAY_OUT = "say where they are now: hawklet train --resume RUN PHOTOS"
 
@@ -53,7 +52,7 @@ class ResumeOptions:
     """Where its photos are now, if they have moved."""
     given: Mapping[str, Any] = field(default_factory=dict)
     """Options that were said, by name: fields of :class:`~hawklet_trainer.training.terms.TrainConfig`, and ``model``,
-    ``out`` and ``name``. Others are refused."""
+    ``out``, ``name``, ``teacher`` and ``compile``, which ``means`` has the value of. Others are refused."""
     means: Means = field(default_factory=Means)
     """By which it is carried out from now on."""
 
@@ -121,10 +120,9 @@ def _train_on(folder: Path, options: ResumeOptions, progress: Progress, say: Cal
 
 
 def _go_on(folder: Path, options: ResumeOptions, progress: Progress, say: Callable[[str], None]) -> TrainResult:
-    _refuse(options.given.keys() - {"model"}, "a training that was broken off goes on as it began")
     begins_anew = not (folder / STATE).is_file()
-    if not begins_anew and options.means.compiling is not Compile.AUTO:
-        _refuse({"compile"}, "a training that was broken off is computed as it began")
+    takes = {"model", "compile"} if begins_anew else {"model"}
+    _refuse(options.given.keys() - takes, "a training that was broken off goes on as it began")
     begun = _read_begun(folder, options)
     seed_everything(begun.config.seed)
     # With a state the weights come from there, and are not fetched again.

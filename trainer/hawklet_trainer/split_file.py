@@ -41,9 +41,11 @@ def splits_by_digest(folder: Path) -> dict[str, str]:
 
 
 def learned_from(folder: Path, splits: Collection[str] = ("train",)) -> set[str]:
-    """Digests of the pictures that a run has in these splits; empty where the folder says nothing of that."""
-    try:
-        rows = split_rows(folder.expanduser())
-    except RunError:
-        return set()
+    """Digests of the pictures that a run has in these splits; empty where the folder has no split.csv.
+
+    Raises:
+        RunError: it is another file.
+    """
+    folder = folder.expanduser()
+    rows = split_rows(folder) if (folder / SPLIT).is_file() else []
     return {row["sha256"] for row in rows if row["split"] in splits}

@@ -16,5 +16,7 @@ def moment(written: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """As ``0.37 s``, ``38 s`` or ``8.5 min``."""
-    return f"{seconds:.2g} s" if seconds < 59.5 else f"{seconds / 60:.1f} min"
+    """As ``0.37 s``, ``38 s``, ``8.5 min`` or ``2.3 h``."""
+    if seconds < 59.5:
+        return f"{seconds:.2g} s"
+    return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

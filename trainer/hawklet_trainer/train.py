@@ -47,6 +47,7 @@ from hawklet_trainer.training.head import train_head
 from hawklet_trainer.training.loop import Execution, fine_tune
 from hawklet_trainer.training.processes import Processes, telling_of_lost_processes
 from hawklet_trainer.training.seeds import seed_everything
+from hawklet_trainer.training.speed import Compile
 from hawklet_trainer.training.terms import EpochRecord, History, Progress, TrainConfig
 
 _FEW_PHOTOS = 5000
@@ -298,10 +299,12 @@ def _assist(folder: Path, net: nn.Module, training: Training) -> NoReturn:
 
 
 def _to_go_on(folder: Path, training: Training) -> str:
-    """What to type to go on, with as many processes."""
+    """What to type to go on, with as many processes, and before there is a state computed as it was to be."""
     devices, nodes = training.means.processes.devices, training.means.processes.nodes
     several = (f" --devices {devices}" if devices > 1 else "") + (f" --nodes {nodes}" if nodes > 1 else "")
-    return f"{resume_command(folder, training.architecture.model)}{several}"
+    begins_anew = training.means.compiling is not Compile.AUTO and not (folder / STATE).is_file()
+    compiling = f" --compile {training.means.compiling.value}" if begins_anew else ""
+    return f"{resume_command(folder, training.architecture.model)}{several}{compiling}"
 
 
 def _finish(
@@ -369,10 +372,9 @@ def _settled(options: TrainOptions, loaded: LoadedWeights, photos: PhotoSet) -> 
     pretrained = loaded.source != "none"
     processes = options.means.processes.world
     few = len(photos.items("train")) < _FEW_PHOTOS or options.config.batch // processes < _SMALL_BATCH
-    changes: dict[str, Any] = {"freeze_batch_norm": pretrained and few}
+    changes: dict[str, Any] = {"freeze_batch_norm": pretrained and few, "lr": options.highest_lr}
     if not pretrained:
         changes["head_epochs"] = 0  # random features are not worth a head
-        changes["lr"] = options.highest_lr
     config = TrainConfig(**{**vars(options.config), **changes})
     require_batch(config, processes)
     return config

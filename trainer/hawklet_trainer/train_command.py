@@ -42,8 +42,9 @@ def train(context: click.Context, /, photos: Path | None, resume: Path | None, *
     wait_without_spinning()
     from rich.console import Console
 
+    compiling = given(context, {"compile": options["compile"]})
     means = means_of(options)
-    start = _start(context, photos, resume, options, means)
+    start = _start({**given(context, options), **compiling}, photos, resume, options, means)
     if not means.processes.is_first:
         _help_silently(start)
     from hawklet_trainer.console import ConsoleProgress, print_result
@@ -87,7 +88,7 @@ def _require_heard(said: dict[str, Any], options: dict[str, Any]) -> None:
 
 
 def _start(
-    context: click.Context, photos: Path | None, resume: Path | None, options: dict[str, Any], means: Means
+    said: dict[str, Any], photos: Path | None, resume: Path | None, options: dict[str, Any], means: Means
 ) -> Any:
     """What is to be done, as a function of who watches and who is told."""
     from functools import partial
@@ -95,10 +96,10 @@ def _start(
     if resume is not None:
         from hawklet_trainer.resume import ResumeOptions, resume_run
 
-        return partial(resume_run, ResumeOptions(resume, photos, given(context, options), means))
+        return partial(resume_run, ResumeOptions(resume, photos, said, means))
     if photos is None:
         raise UsageError("hawklet train needs PHOTOS, a folder with one folder of pictures per class, or --resume RUN")
     from hawklet_trainer.train import train_run
 
-    _require_heard(given(context, options), options)
+    _require_heard(said, options)
     return partial(train_run, asked_for(photos, options, means))

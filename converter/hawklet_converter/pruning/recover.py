@@ -24,6 +24,8 @@ BY_TIME = 10_000
 """More epochs than there is time for."""
 _LR_OF_FITTED, _LR_FROM_NOTHING = 3e-4, 1e-3
 """Faster, trained weights lose at first what fitting them gave; random ones have nothing to lose."""
+_FASTER = 3.0
+"""Than the run itself learned, at most: a run that asked for a gentle rate is recovered gently too."""
 _COURSE = {
     "optimizer": Optimizer.ADAMW,
     "schedule": Schedule.COSINE,
@@ -61,11 +63,10 @@ class _Watch(Progress):
         if records:
             self._note(f"going on after epoch {records[-1].epoch}, val top-1 {records[-1].val_top1:.1f} %")
 
-    def epoch(self, record: EpochRecord, net: nn.Module, best: bool) -> None:
-        kept = "" if best else "  (no nearer to what is taught)"
+    def epoch(self, record: EpochRecord, net: nn.Module, kept: bool) -> None:
         self._note(
             f"epoch {record.epoch:2d}  val top-1 {record.val_top1:5.1f} %  loss {record.val_loss:.4f}"
-            f"  {record.seconds:6.1f} s{kept}"
+            f"  {record.seconds:6.1f} s{'' if kept else '  (not kept)'}"
         )
 
 
@@ -99,7 +100,7 @@ def recover(
     config = run.config(
         epochs=epochs,
         minutes=max(_LEAST_MINUTES, minutes),
-        lr=min(trained.lr or _LR_OF_FITTED, _LR_OF_FITTED) if lesson.trained else _LR_FROM_NOTHING,
+        lr=min(_FASTER * trained.highest_lr, _LR_OF_FITTED) if lesson.trained else _LR_FROM_NOTHING,
         # Flips as in training: what made a left arrow a left arrow must hold here too. But no harder pictures than
         # light ones: what is to be learned is how the teacher sees pictures as they are.
         **(

@@ -302,7 +302,7 @@ def test_an_interrupted_conversion_goes_on_to_the_weights_of_one_that_was_not(
 
     seen: list[int] = []
 
-    def interrupted(watch: _Watch, record: EpochRecord, net: nn.Module, best: bool) -> None:
+    def interrupted(watch: _Watch, record: EpochRecord, net: nn.Module, kept: bool) -> None:
         seen.append(record.epoch)
         if record.epoch == 3:
             raise KeyboardInterrupt

@@ -56,7 +56,7 @@ class _BreaksOff(Progress):
 class _Counts(Progress):
     epochs = 0
 
-    def epoch(self, record: EpochRecord, net: object, best: bool) -> None:
+    def epoch(self, record: EpochRecord, net: object, kept: bool) -> None:
         self.epochs += 1
 
 

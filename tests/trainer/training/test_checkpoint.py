@@ -44,7 +44,7 @@ class _BreaksOff(Progress):
         if self.steps == self.at_step:
             raise _Broken
 
-    def epoch(self, record: EpochRecord, net: nn.Module, best: bool) -> None:
+    def epoch(self, record: EpochRecord, net: nn.Module, kept: bool) -> None:
         if record.epoch == self.at_epoch:
             raise _Broken
 

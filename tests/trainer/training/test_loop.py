@@ -134,7 +134,7 @@ def test_who_watches_gets_the_weights_that_were_judged(net: Small, photos: Photo
     class Watcher(Progress):
         differences: tuple[float, ...] = ()
 
-        def epoch(self, record: EpochRecord, net: nn.Module, best: bool) -> None:
+        def epoch(self, record: EpochRecord, net: nn.Module, kept: bool) -> None:
             self.differences += (accuracy_of(net, pixels, truth, *PIXEL) - record.val_top1,)
 
     watcher = Watcher()

@@ -127,8 +127,13 @@ def test_a_process_whose_other_one_was_killed_says_so_in_one_sentence(tmp_path: 
     program = tmp_path / "program.py"
     program.write_text(_LOST)
     told = [sys.executable, str(program), json.dumps(sys.path)]
-    said = subprocess.run(told, capture_output=True, text=True, timeout=300, env=_alone()).stdout.splitlines()
-    assert said and all(line.endswith("has ended; see its own message, and train again") for line in said)
+    done = subprocess.run(told, capture_output=True, text=True, timeout=300, env=_alone())
+    said = done.stdout.splitlines()
+    assert (
+        done.returncode == 0
+        and len(said) == 2
+        and all(line.endswith("has ended; see its own message, and train again") for line in said)
+    )
 
 
 def test_an_error_that_is_not_of_the_connection_is_left_as_it_is() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,23 @@ def test_depthwise_convolutions_stay_in_float32_and_all_else_does_not() -> None:
     assert depthwise.weight.grad is not None and depthwise.weight.grad.dtype is torch.float32
     with torch.autocast("cpu", torch.bfloat16):
         assert not torch.equal(middle, depthwise(x))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x, weight: nn.functional.conv2d(x, weight, groups=8),
+        lambda x, weight: nn.functional.conv2d(x, weight=weight, groups=8),
+        lambda x, weight: nn.functional.conv2d(input=x, weight=weight, groups=8),
+    ],
+)
+def test_a_users_own_network_may_call_its_convolutions_by_any_names(
+    call: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+) -> None:
+    x, weight = torch.randn(1, 8, 4, 4), torch.randn(8, 1, 3, 3)
+    with Speed(torch.bfloat16, float32_depthwise=True).autocast(x.device):
+        answers = call(x, weight)
+    assert torch.allclose(answers.float(), nn.functional.conv2d(x, weight, groups=8), atol=0.1)
 
 
 @pytest.mark.parametrize(

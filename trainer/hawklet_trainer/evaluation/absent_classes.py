@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from hawklet_trainer.data import Photo
-from hawklet_trainer.evaluation.bundle_origin import some_labels
 
 
 def absent_classes(labels: Sequence[str], photos: Iterable[Photo]) -> tuple[str, ...]:
@@ -16,3 +15,8 @@ def absent_classes(labels: Sequence[str], photos: Iterable[Photo]) -> tuple[str,
         return ()
     which = some_labels(absent)
     return (f"{len(absent)} of {len(labels)} classes have no picture here: {which}; the figures are of the others",)
+
+
+def some_labels(labels: Sequence[str]) -> str:
+    """The first few, for a message."""
+    return ", ".join(labels[:8]) + (f" and {len(labels) - 8} more" if len(labels) > 8 else "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hawklet.bundle import Bundle
 from hawklet.errors import HawkletError, RunError
 from hawklet.safefiles import sha256_of
+from hawklet_trainer.evaluation.absent_classes import some_labels
 
 if TYPE_CHECKING:
     from hawklet_trainer.run import Run
@@ -115,8 +116,3 @@ def _require_network(run: Run, bundle: Bundle) -> None:
             f"the run must be the one that the bundle was converted from, and the weights in {run.folder} are others "
             "(sha256 differs), though of the same data; name that run, or convert this one anew"
         )
-
-
-def some_labels(labels: Sequence[str]) -> str:
-    """The first few, for a message."""
-    return ", ".join(labels[:8]) + (f" and {len(labels) - 8} more" if len(labels) > 8 else "")

@@ -105,4 +105,4 @@ def _notes(split: str) -> tuple[str, ...]:
         return ()
     if split == "train":
         return ("the model was trained on these pictures, so the figures say nothing of others",)
-    return ("these pictures chose the best epoch, which flatters the model a little",)
+    return ("these pictures chose the epoch that was kept, which flatters the model a little",)

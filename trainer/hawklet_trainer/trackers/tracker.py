@@ -38,6 +38,7 @@ def figures_of(record: EpochRecord) -> dict[str, float]:
     figures = {
         "loss/train": record.train_loss,
         "loss/val": record.val_loss,
+        "loss/judged": record.val_judged,
         "top1/train": record.train_top1,
         "top1/val": record.val_top1,
         "lr": record.lr,

@@ -1,6 +1,6 @@
 """A training's whole state in one file, so that one that was killed goes on as if it had not been.
 
-The file is safetensors: tensors by prefix (``net/``, ``averaged/``, ``best/``, ``optimizer/<parameter>/``,
+The file is safetensors: tensors by prefix (``net/``, ``averaged/``, ``kept/``, ``optimizer/<parameter>/``,
 ``random/``), all else as JSON in its metadata. Nothing in it is executed when it is read. It is written whole or not at
 all, after every epoch and now and then within one, and holds the conditions of its training: another training refuses
 it.
@@ -39,7 +39,6 @@ _SECONDS = 30.0
 """Least time between two states within an epoch."""
 _SHARE_OF_TIME = 0.02
 """Most that writing them may take."""
-_DTYPES = {str(dtype): dtype for dtype in (torch.float32, torch.bfloat16)}
 
 
 @dataclass
@@ -67,7 +66,7 @@ class TrainingState:
     """The running average; ``net`` itself where none is kept."""
     optimizer: torch.optim.Optimizer
     history: History = field(default_factory=History)
-    best_weights: dict[str, torch.Tensor] = field(default_factory=dict)
+    kept_weights: dict[str, torch.Tensor] = field(default_factory=dict)
     """State dict of the epoch that is kept."""
     best: Verdict = UNJUDGED
     """Of the epoch that did best on val; the one that is kept may be a later one that is no worse."""
@@ -219,7 +218,7 @@ def _tensors_of(state: TrainingState) -> dict[str, torch.Tensor]:
     tensors = {f"net/{name}": tensor for name, tensor in state.net.state_dict().items()}
     if state.averaged is not state.net:
         tensors |= {f"averaged/{name}": tensor for name, tensor in state.averaged.state_dict().items()}
-    tensors |= {f"best/{name}": tensor for name, tensor in state.best_weights.items()}
+    tensors |= {f"kept/{name}": tensor for name, tensor in state.kept_weights.items()}
     for number, kept in state.optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer/{number}/{key}": tensor for key, tensor in kept.items()}
     return tensors
@@ -230,7 +229,7 @@ def _restore_tensors(state: TrainingState, tensors: Mapping[str, torch.Tensor]) 
     if state.averaged is not state.net:
         state.averaged.load_state_dict(_below("averaged/", tensors))
     device = next(state.net.parameters()).device
-    state.best_weights = {name: tensor.to(device) for name, tensor in _below("best/", tensors).items()}
+    state.kept_weights = {name: tensor.to(device) for name, tensor in _below("kept/", tensors).items()}
     parameters = [parameter for group in state.optimizer.param_groups for parameter in group["params"]]
     for name, tensor in _below("optimizer/", tensors).items():
         number, key = name.split("/")
@@ -238,7 +237,7 @@ def _restore_tensors(state: TrainingState, tensors: Mapping[str, torch.Tensor]) 
         if tensor.shape == parameter.shape and tensor.ndim:
             # Laid out in memory like its parameter, as the optimizer had it: else the last bits come out otherwise.
             tensor = torch.empty_like(parameter, requires_grad=False).copy_(tensor)
-        state.optimizer.state[parameter][key] = tensor
+        state.optimizer.state[parameter][key] = tensor.to(parameter.device)  # the count of a fused Adam's steps too
 
 
 def _below(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -252,7 +251,7 @@ def _facts_of(state: TrainingState) -> dict[str, Any]:
         "records": [astuple(record) for record in state.history.records],
         "best": {**vars(state.best), "lacking": state.best.lacking.tolist()},
         "best_at": state.best_at,
-        "speed": {**vars(state.speed), "dtype": str(state.speed.dtype)},
+        "speed": state.speed.to_plain(),
         "done": state.done,
         "seconds": state.seconds,
         "epoch": asdict(state.epoch),
@@ -267,7 +266,7 @@ def _restore_facts(state: TrainingState, facts: Mapping[str, Any]) -> None:
     lacking = torch.tensor(facts["best"]["lacking"], dtype=torch.float64)
     state.best = Verdict(**{**facts["best"], "lacking": lacking})
     state.best_at = facts["best_at"]
-    state.speed = Speed(**{**facts["speed"], "dtype": _DTYPES[facts["speed"]["dtype"]]})
+    state.speed = Speed.from_plain(facts["speed"])
     state.epoch = EpochSums(**facts["epoch"])
     state.done, state.seconds, state.ended = facts["done"], facts["seconds"], facts["ended"]
 

@@ -14,6 +14,9 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
+_GROUPS = 6
+"""Place among the arguments of ``torch.conv2d``."""
+
 
 class Float32Depthwise(TorchFunctionMode):
     """Within it depthwise convolutions compute in float32, and answer in the type that they were given."""
@@ -25,18 +28,20 @@ class Float32Depthwise(TorchFunctionMode):
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        if func is not torch.conv2d or not _is_depthwise(args[1]):
-            return func(*args, **(kwargs or {}))
-        x, weight, *others = args
+        named = kwargs or {}
+        if func is not torch.conv2d or not _is_depthwise(args, named):
+            return func(*args, **named)
+        x, *others = args
         with torch.autocast(x.device.type, enabled=False):
-            return func(x.float(), weight, *others, **(kwargs or {})).to(x.dtype)
+            return func(x.float(), *others, **named).to(x.dtype)
 
 
 def has_depthwise(net: nn.Module) -> bool:
     """Whether a network has depthwise convolutions."""
-    return any(isinstance(module, nn.Conv2d) and _is_depthwise(module.weight) for module in net.modules())
+    return any(isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1 for module in net.modules())
 
 
-def _is_depthwise(weight: torch.Tensor) -> bool:
-    """``[C_out, C_in / groups, kH, kW]``: of one input channel each."""
-    return weight.shape[1] == 1 and weight.shape[0] > 1
+def _is_depthwise(args: Sequence[Any], named: Mapping[str, Any]) -> bool:
+    """Of a call of ``torch.conv2d``; one that names its input is left as it is."""
+    groups = args[_GROUPS] if len(args) > _GROUPS else named.get("groups", 1)
+    return bool(args) and groups == args[0].shape[-3] > 1

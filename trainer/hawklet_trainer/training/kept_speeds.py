@@ -18,8 +18,6 @@ from hawklet.safefiles import write_json
 from hawklet_trainer.machine import kept_folder, processor_name
 from hawklet_trainer.training.speed import Compile, Speed, choose_speed
 
-_DTYPES = {str(dtype): dtype for dtype in (torch.float32, torch.bfloat16)}
-
 
 def folder() -> Path:
     """``$XDG_CACHE_HOME/hawklet/speeds``, by default below ``~/.cache``."""
@@ -39,13 +37,7 @@ def fastest_way(net: nn.Module, x: torch.Tensor, steps: int, compiling: Compile)
         return kept
     with torch.random.fork_rng(devices=[x.device] if x.is_cuda else []):
         speed, said = choose_speed(net, x, steps, compiling)
-    facts = {
-        "dtype": str(speed.dtype),
-        "channels_last": speed.channels_last,
-        "compiled": speed.compiled,
-        "float32_depthwise": speed.float32_depthwise,
-        "said": said,
-    }
+    facts = {"speed": speed.to_plain(), "said": said}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, facts)
@@ -57,9 +49,7 @@ def fastest_way(net: nn.Module, x: torch.Tensor, steps: int, compiling: Compile)
 def _read(path: Path) -> tuple[Speed, str] | None:
     try:
         facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        rest = (bool(facts[name]) for name in ("channels_last", "compiled", "float32_depthwise"))
-        speed = Speed(_DTYPES[facts["dtype"]], *rest)
-        return speed, f"{facts['said']}, some time ago"
+        return Speed.from_plain(facts["speed"]), f"{facts['said']}, some time ago"
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

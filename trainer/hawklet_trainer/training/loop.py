@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from hawklet.errors import DataError, TrainingError
+from hawklet.errors import DataError, TrainingError, UsageError
 from hawklet.spec import Pixels, PreprocessSpec
 from hawklet_trainer.augment import make_augmentation, make_mixing, source_spec
 from hawklet_trainer.data import Loading, PhotoSet, PixelSource
@@ -74,7 +74,7 @@ class Execution:
 
 
 class DivergedError(TrainingError):
-    """The loss is no number any more; the network has its best weights from before that."""
+    """The loss is no number any more; the network has the weights that were kept before that."""
 
     def __init__(self, message: str, history: History):
         super().__init__(message)
@@ -121,7 +121,7 @@ def fine_tune(
     Raises:
         DataError: there are no train or no val pictures.
         RunError: the checkpoint is another training's, or damaged.
-        DivergedError: the loss is no number any more; the best weights so far are in ``net`` then, too.
+        DivergedError: the loss is no number any more; the weights that were kept so far are in ``net`` then, too.
         UsageError: features are to be matched of a network without a linear layer.
     """
     if not photos.items("train") or not photos.items("val"):
@@ -198,7 +198,7 @@ class _Course:
         self._latest = Step()
 
     def run(self, checkpoint: Checkpoint) -> History:
-        """To the end; the best weights are in the network then."""
+        """To the end; the kept weights are in the network then."""
         state = self._state
         if checkpoint.restore(state):
             self._progress.resumed(state.history.records)
@@ -214,7 +214,7 @@ class _Course:
                 asked_to_stop = self._epoch(learner, checkpoint)
         finally:
             self._groups.thaw_all()
-            self._net.load_state_dict(state.best_weights)
+            self._net.load_state_dict(state.kept_weights)
         return state.history
 
     def _begin(self) -> None:
@@ -225,7 +225,7 @@ class _Course:
         start = time.perf_counter()
         verdict = self._judge(state.averaged)
         state.best, history.best_val_top1 = verdict, verdict.top1
-        state.best_weights = _copy_state(state.averaged)
+        state.kept_weights = _copy_state(state.averaged)
         seconds = time.perf_counter() - start
         history.records.append(_record(0, EpochSums(), verdict, seconds))
         self._progress.epoch(history.records[-1], state.averaged, True)
@@ -235,12 +235,18 @@ class _Course:
         given = self._execution.speed
         if given is not None:
             return given, given.describe()
-        speed, said = Speed(), ""
+        speed, said, refusal = Speed(), "", None
         if self._processes.is_first:
             count = max(2, min(self._config.batch, len(self._train)) // self._processes.world)
             steps = self._config.epochs * self._steps
-            speed, said = fastest_way(self._net, self._example(count), steps, self._execution.compiling)
-        return self._processes.same((speed, said))
+            try:
+                speed, said = fastest_way(self._net, self._example(count), steps, self._execution.compiling)
+            except UsageError as error:  # all are to hear of it
+                refusal = error
+        speed, said, refusal = self._processes.same((speed, said, refusal))
+        if refusal is not None:
+            raise refusal
+        return speed, said
 
     def _example(self, count: int) -> torch.Tensor:
         noise = np.random.default_rng(0).integers(
@@ -342,7 +348,7 @@ class _Course:
         is_kept = verdict.is_no_worse_than(state.best)
         if is_kept:
             history.best_epoch, history.best_val_top1 = number, verdict.top1
-            state.best_weights = _copy_state(state.averaged)
+            state.kept_weights = _copy_state(state.averaged)
         if verdict.beats(state.best):
             state.best, state.best_at = verdict, number
         history.records.append(_record(number, sums, verdict, time.perf_counter() - start))

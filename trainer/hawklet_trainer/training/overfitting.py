@@ -87,7 +87,7 @@ def read_curves(
     found = [_parting(curve, val, config, ended is not None), nothing_learned]
     if ended is not None:
         no_better = None if nothing_learned else _no_better(curve, ended)
-        found += [no_better, _still_falling(curve, val, ended.stopped_by), _small(val, ended)]
+        found += [no_better or _still_falling(curve, val, ended.stopped_by), _small(val, ended)]
     return [finding for finding in found if finding is not None]
 
 

@@ -12,10 +12,11 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from enum import Enum
+from typing import Any
 
 import torch
 from torch import nn
@@ -30,6 +31,7 @@ _FEW = 8
 """Pictures of a trial step on a CPU: enough to tell ways apart, and a few seconds in all."""
 _WORTH_IT = 1.05
 """What is less exact or less simple than float32 must be faster by this factor."""
+_DTYPES = {str(dtype): dtype for dtype in (torch.float32, torch.bfloat16)}
 _LONG = 1200.0
 """Seconds of steps from which on compiling, which takes a minute or two itself, is tried without being asked for."""
 
@@ -54,6 +56,20 @@ class Speed:
     compiled: bool = False
     float32_depthwise: bool = False
     """Whether depthwise convolutions are computed in float32 all the same."""
+
+    def to_plain(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {**vars(self), "dtype": str(self.dtype)}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Speed:
+        """Read :meth:`to_plain` back.
+
+        Raises:
+            KeyError: there is no such data type, or none is said.
+            TypeError: something else is said too.
+        """
+        return cls(**{**plain, "dtype": _DTYPES[plain["dtype"]]})
 
     @property
     def memory_format(self) -> torch.memory_format:

@@ -217,8 +217,8 @@ class Progress:
     def step(self, step: Step) -> None:
         """One step is done."""
 
-    def epoch(self, record: EpochRecord, net: nn.Module, best: bool) -> None:
-        """An epoch is done; ``net`` holds the weights that were judged, ``best`` says that they are kept."""
+    def epoch(self, record: EpochRecord, net: nn.Module, kept: bool) -> None:
+        """An epoch is done; ``net`` holds the weights that were judged, ``kept`` says that they are kept."""
 
     def should_stop(self) -> bool:
         """Asked after every step; true ends the training as if its epochs were over."""

@@ -20,7 +20,7 @@ class TimeLimit:
     def start(self, spent: float) -> None:
         """Begin to count, with so many seconds spent before."""
         self._start = time.perf_counter() - spent
-        self.share = self.measure()
+        self.share = 0.0 if self._minutes is None else spent / (60.0 * self._minutes)
 
     @property
     def seconds(self) -> float:

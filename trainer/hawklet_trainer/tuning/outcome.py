@@ -41,9 +41,9 @@ class TrialRecord:
     params: Mapping[str, Value]
     """Values of what is searched, by option name."""
     top1: float | None
-    """On val, percent: of the best epoch, or the best until it was given up."""
+    """On val, percent: of the epoch that was kept, or the best until it was given up."""
     val_loss: float | None
-    """Of the best epoch."""
+    """Of the epoch that was kept."""
     latency_ms: float | None
     seconds: float | None
     epochs: int | None

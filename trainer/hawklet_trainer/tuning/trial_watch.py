@@ -35,7 +35,7 @@ class TrialWatch(Progress):
     def step(self, step: Step) -> None:
         self._watcher.step(step)
 
-    def epoch(self, record: EpochRecord, net: nn.Module, best: bool) -> None:
+    def epoch(self, record: EpochRecord, net: nn.Module, kept: bool) -> None:
         self._best = max(self._best, record.val_top1)
         tenth = _TENTHS * record.epoch // max(1, self._epochs)
         if not self._prunes or tenth <= self._reported or tenth >= _TENTHS:  # at its end it is as good as complete
