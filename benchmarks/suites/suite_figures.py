@@ -17,6 +17,7 @@ from hawklet_benchmarks.intervals import Interval
 _LIBRARIES = (
     "torch",
     "torchvision",
+    "lightning-fabric",
     "torchao",
     "litert-torch",
     "ai-edge-quantizer",
