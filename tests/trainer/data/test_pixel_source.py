@@ -24,7 +24,7 @@ from hawklet_trainer.data import (
     read_photos,
 )
 from hawklet_trainer.data.pixels import enough_pixels
-from hawklet_trainer.data.workers import telling_of_killed_workers
+from hawklet_trainer.data.workers import Workers, telling_of_killed_workers
 
 SPEC = PreprocessSpec(16, 16)
 ORDER = [[3, 1], [0, 2, 5], [4]]
@@ -127,6 +127,27 @@ def test_a_process_that_is_killed_is_told_of_in_one_line(photos: list[Photo]) ->
     with pytest.raises(DataError, match=r"was killed, .*use --workers 0"), telling_of_killed_workers():
         (set(multiprocessing.active_children()) - others).pop().kill()
         list(batches)
+
+
+@pytest.mark.parametrize(
+    ("count", "cores", "augmented", "processes"),
+    [(200, 2, True, 1), (199, 2, True, 0), (200, 1, True, 0), (200, 2, False, 0)],
+)
+def test_many_kept_pictures_are_augmented_by_a_process_beside_the_cpu(
+    photos: list[Photo], monkeypatch: pytest.MonkeyPatch, count: int, cores: int, augmented: bool, processes: int
+) -> None:
+    started: list[int] = []
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("hawklet_trainer.data.pixel_source._usable_cores", lambda: cores)
+    monkeypatch.setattr("hawklet_trainer.data.pixel_source._SHARES_MEMORY", True)
+    monkeypatch.setattr(
+        "hawklet_trainer.data.pixel_source.Workers",
+        lambda reader, number: started.append(number) or Workers(reader, 0),
+    )
+    many = [photos[number % len(photos)] for number in range(count)]
+    augment = (lambda pictures: pictures) if augmented else None
+    assert len(list(PixelSource(many, SPEC, Loading(Cache.RAM), augment).batches([[0, 1]]))) == 1
+    assert started == [processes]
 
 
 @pytest.mark.parametrize("workers", [0, 2])

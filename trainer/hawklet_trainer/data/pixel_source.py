@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from multiprocessing import get_all_start_methods
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
     import torch
 
 _MOST_MEMORY = 8 << 30
+_WORTH_A_PROCESS = 200
+"""Pictures that are augmented in an epoch; fewer are done before a process has started."""
+_SHARES_MEMORY = get_all_start_methods()[0] == "fork"
+"""Whether a process is started without a copy of the pixels."""
 _DISK_SHARE = 0.5
 """Of the free disk space, the most that decoded pictures take by themselves."""
 
@@ -43,7 +49,7 @@ class Loading:
     cache: Cache = Cache.AUTO
     workers: int | None = None
     """Processes that make batches ready ahead; 0 = none, this one does; None = 2 where pictures have to be decoded or a
-    GPU computes, else none."""
+    GPU computes, 1 where some hundred are augmented and there is a core besides, else none."""
     memory: int | None = None
     """Most bytes of pixels that are kept in memory by themselves; None = a quarter of what is free, 8 GiB at most."""
     folder: Path | None = None
@@ -115,7 +121,7 @@ class PixelSource:
             seeds = torch.randint(1 << 62, (len(listed),)).tolist()
         jobs = [Job(indices, seed) for indices, seed in zip(listed, seeds, strict=True)][begin:]
         if self._workers is None:
-            self._workers = Workers(self._reader, _processes(self._loading.workers, self._reader.kept))
+            self._workers = Workers(self._reader, self._processes())
         return zip(listed[begin:], self._workers.batches(jobs), strict=True)
 
     def shuffled(self, rank: int = 0, world: int = 1) -> torch.Tensor:
@@ -125,6 +131,17 @@ class PixelSource:
         :func:`~hawklet_trainer.data.order.shuffled`.
         """
         return shuffled([photo.place for photo in self.photos], rank, world)
+
+    def _processes(self) -> int:
+        """A network seldom keeps all cores busy, and augmenting in between keeps all but one idle."""
+        if self._loading.workers is not None:
+            return self._loading.workers
+        import torch
+
+        if torch.cuda.is_available() or not self._reader.kept:
+            return 2
+        is_work = self._reader.augment is not None and len(self) >= _WORTH_A_PROCESS
+        return 1 if is_work and _usable_cores() > 1 and _SHARES_MEMORY else 0
 
     def _on_disk(self) -> DiskPixels | None:
         folder = self._loading.folder or pixel_folder()
@@ -153,10 +170,5 @@ def _settled(loading: Loading, photos: Sequence[Photo], spec: PreprocessSpec) ->
     return Cache.DISK if fits or is_kept(photos, spec, folder) else Cache.NONE
 
 
-def _processes(asked: int | None, kept: bool) -> int:
-    """Where the network is computed on the CPU, kept pictures are augmented in between: there is no core to spare."""
-    if asked is not None:
-        return asked
-    import torch
-
-    return 2 if torch.cuda.is_available() or not kept else 0
+def _usable_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
