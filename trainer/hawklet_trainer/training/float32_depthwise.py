@@ -1,6 +1,6 @@
 """Depthwise convolutions in float32 within a forward pass that computes in bfloat16.
 
-A processor that multiplies matrices of bfloat16 in hardware gains nothing by it where every channel is convolved on its
+A processor that multiplies bfloat16 in hardware gains nothing by it where every channel is convolved on its
 own: there is no matrix. MobileNetV3 small as a whole is slower in bfloat16 than in float32, and faster this way than
 either (docs/decisions/0127-depthwise-convolutions-stay-in-float32.md).
 """
