@@ -60,9 +60,10 @@ def turns_of(contestants: Mapping[str, tuple[str, Epochs]], rounds: int, kept: P
 def _take_turns(contestants: Mapping[str, tuple[str, Epochs]], rounds: int) -> Mapping[str, object]:
     with ExitStack() as stack:
         cache = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hawklet-")))
-        running = {name: stack.enter_context(_Running(*told, cache)) for name, told in contestants.items()}
-        for contestant in running.values():
-            contestant.turn()
+        running = {}
+        for name, told in contestants.items():
+            running[name] = stack.enter_context(_Running(*told, cache))
+            running[name].turn()  # before another starts: what it tries for speed is not to be disturbed
         wall = take_turns({name: _wall_of(contestant) for name, contestant in running.items()}, rounds)
         cpu = {name: [spent.cpu for spent in contestant.spent[1:]] for name, contestant in running.items()}
         pictures = {contestant.pictures for contestant in running.values()}
