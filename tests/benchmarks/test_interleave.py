@@ -79,7 +79,6 @@ def test_a_suite_runs_as_a_script_and_prints_json(suite: str, repository: Path, 
 def test_stored_results_name_no_host_and_no_path(repository: Path) -> None:
     for file in (repository / "benchmarks" / "results").glob("*.json"):
         text = file.read_text()
-        assert re.fullmatch(r"hawklet-(suite|benchmark|quantization|pruning|data|training)/1", json.loads(text)["schema"]), (
-            file.name
-        )
+        schema = json.loads(text)["schema"]
+        assert re.fullmatch(r"hawklet-(suite|benchmark|quantization|pruning|data|training)/1", schema), file.name
         assert not re.search(r'"/|\\\\|/(?:home|root|tmp|work|usr)/', text), file.name
