@@ -122,7 +122,7 @@ def fine_tune(
         DataError: there are no train or no val pictures.
         RunError: the checkpoint is another training's, or damaged.
         DivergedError: the loss is no number any more; the weights that were kept so far are in ``net`` then, too.
-        UsageError: features are to be matched of a network without a linear layer, or it is to be compiled and cannot be.
+        UsageError: features are to be matched of a network without a linear layer, or it cannot be compiled as asked.
     """
     if not photos.items("train") or not photos.items("val"):
         raise DataError("training needs pictures in train and in val")
