@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import time
+import weakref
 
 import pytest
 
@@ -35,3 +37,22 @@ def test_sigterm_breaks_off_with_its_exit_code_and_handlers_are_as_before() -> N
             signal.raise_signal(signal.SIGTERM)
         assert end.value.code == 128 + signal.SIGTERM
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+class _Thing:
+    """Something that weak references may point to."""
+
+
+@pytest.mark.parametrize(("number", "error"), [(signal.SIGTERM, SystemExit), (signal.SIGINT, KeyboardInterrupt)])
+def test_a_signal_that_comes_where_python_drops_exceptions_breaks_off_all_the_same(
+    number: signal.Signals, error: type[BaseException], capfd: pytest.CaptureFixture[str]
+) -> None:
+    thing = _Thing()
+    seen = []
+    reference = weakref.ref(thing, lambda dead: (seen.append(dead), signal.raise_signal(number)))
+    with pytest.raises(error), breaking_off():
+        del thing  # the callback's exception is dropped
+        seen.append("went on")
+        time.sleep(10)
+    assert seen == [reference, "went on"]
+    assert "ignored" not in capfd.readouterr().err

@@ -1,4 +1,4 @@
-"""How the list of networks looks on a terminal, 100 columns wide."""
+"""How the list of networks looks on a terminal, 80 columns wide."""
 
 from __future__ import annotations
 
@@ -40,7 +40,10 @@ def _row(facts: ModelFacts) -> tuple[str, ...]:
 
 def _weights(weights: Weights) -> str:
     """Where the file is, or the kind of place that is asked first; ``hawklet weights list`` names them all."""
-    return "here" if weights.here else f"from {weights.sources[0].split()[0]}"
+    if weights.here:
+        return "here"
+    place = weights.sources[0].split()[0]
+    return ".".join(place.split(".")[-2:])
 
 
 def _notes(facts: Sequence[ModelFacts]) -> list[str]:
@@ -48,6 +51,8 @@ def _notes(facts: Sequence[ModelFacts]) -> list[str]:
         "parameters and MACs (multiply-accumulate operations of a picture): with 1000 classes, at the native side",
         f"ms: {HOW}; {conditions()}",
     ]
+    if any(each.weights is not None and not each.weights.here for each in facts):
+        lines.append("weights: whether they are on this machine, else where training fetches them from")
     if any(each.latency_ms is None for each in facts):
         lines.append("-: not measured on this machine yet; hawklet models --measure does it")
     if any(each.stays_float for each in facts):

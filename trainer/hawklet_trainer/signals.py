@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
@@ -52,7 +55,34 @@ def _break_off(number: int, frame: FrameType | None) -> None:
 def _handled(handlers: Mapping[signal.Signals, Callable[[int, FrameType | None], Any]]) -> Iterator[None]:
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
-        yield
+        with _sending_swallowed_again():
+            yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+_SIGNALS = {KeyboardInterrupt: signal.SIGINT, SystemExit: signal.SIGTERM}
+_AGAIN_S = 0.05
+
+
+@contextmanager
+def _sending_swallowed_again() -> Iterator[None]:
+    """What breaks off is raised wherever the program happens to be. In a destructor or a weak reference's callback
+    Python drops it, and the signal would be lost: it is sent again a moment later."""
+    before = sys.unraisablehook
+
+    def hook(unraisable: Any) -> None:
+        number = _SIGNALS.get(unraisable.exc_type)
+        if number is None:
+            before(unraisable)
+        else:
+            timer = threading.Timer(_AGAIN_S, os.kill, (os.getpid(), number))
+            timer.daemon = True
+            timer.start()
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before

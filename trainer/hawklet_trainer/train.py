@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -415,10 +415,10 @@ def _train(
         return training, history
     if not config.epochs:
         return training, history
-    if training.find_lr and not state.is_file():
-        training = _with_found_lr(folder, net, training, loading, say)
-    execution = Execution(None, means.compiling, state, loading, means.processes)
     blocks = [block.parameters for block in blocks_of(net, entry)]
+    if training.find_lr and not state.is_file():
+        training = _with_found_lr(folder, net, blocks, training, loading, say)
+    execution = Execution(None, means.compiling, state, loading, means.processes)
     with teaching(training.teacher, *subject) as teacher:
         history = fine_tune(
             net, *subject, training.config, blocks=blocks, teacher=teacher, progress=progress, execution=execution
@@ -428,14 +428,19 @@ def _train(
 
 
 def _with_found_lr(
-    folder: Path, net: nn.Module, training: Training, loading: Loading, say: Callable[[str], None]
+    folder: Path,
+    net: nn.Module,
+    blocks: Sequence[Sequence[nn.Parameter]],
+    training: Training,
+    loading: Loading,
+    say: Callable[[str], None],
 ) -> Training:
     """With the learning rate of a range test, which is written down for whoever goes on."""
     processes = training.means.processes
     found = None
     if processes.is_first:
-        config = training.config
-        found = find_lr(net, training.photos, training.spec, training.zero_point, training.scale, config, loading)
+        subject = (training.photos, training.spec, training.zero_point, training.scale)
+        found = find_lr(net, *subject, training.config, blocks=blocks, loading=loading)
         say(found.describe())
     lr = processes.same(found.lr if found else 0.0)
     options = {**training.options, "find_lr": False}

@@ -224,7 +224,7 @@ READING: Sequence[click.Parameter] = (
     click.Option(
         ["--workers"],
         type=click.IntRange(0, 64),
-        help="Processes that make pictures ready ahead; 0: none  [default: 2 to decode or to feed a GPU, else 1]",
+        help="Processes that make pictures ready ahead; 0: none  [default: up to 8 to feed a GPU, 2 to decode, else 1]",
     ),
 )
 """How pictures are read, which nothing that is learned depends on."""

@@ -150,6 +150,27 @@ def test_many_kept_pictures_are_augmented_by_a_process_beside_the_cpu(
     assert started == [processes]
 
 
+@pytest.mark.parametrize(
+    ("cores", "augmented", "shares", "processes"),
+    [(2, True, True, 2), (16, True, True, 8), (10, True, True, 5), (64, True, True, 8), (16, False, True, 2)]
+    + [(16, True, False, 2)],
+)
+def test_a_gpu_is_fed_by_half_the_cores(
+    photos: list[Photo], monkeypatch: pytest.MonkeyPatch, cores: int, augmented: bool, shares: bool, processes: int
+) -> None:
+    started: list[int] = []
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("hawklet_trainer.data.pixel_source._usable_cores", lambda: cores)
+    monkeypatch.setattr("hawklet_trainer.data.pixel_source._SHARES_MEMORY", shares)
+    monkeypatch.setattr(
+        "hawklet_trainer.data.pixel_source.Workers",
+        lambda reader, number: started.append(number) or Workers(reader, 0),
+    )
+    augment = (lambda pictures: pictures) if augmented else None
+    assert len(list(PixelSource(photos, SPEC, Loading(Cache.RAM), augment).batches([[0, 1]]))) == 1
+    assert started == [processes]
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_shard_that_went_missing_is_named_in_one_line(photos: list[Photo], workers: int, tmp_path: Path) -> None:
     source = PixelSource(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from hawklet_trainer.data import PhotoSet
 from hawklet_trainer.data.workers import Indices
+from hawklet_trainer.training.terms import Balance
 
 
 def class_weights(label_indices: Indices, classes: int) -> torch.Tensor:
@@ -22,6 +24,14 @@ def class_weights(label_indices: Indices, classes: int) -> torch.Tensor:
     present = np.count_nonzero(counts)
     weights = np.divide(len(label_indices), present * counts, out=np.zeros(classes), where=counts > 0)
     return torch.from_numpy(weights.astype(np.float32))
+
+
+def weights_of_classes(photos: PhotoSet, balance: Balance, device: torch.device) -> torch.Tensor | None:
+    """Likewise of a set's training pictures, where they are to count by their classes; else None."""
+    if balance is not Balance.WEIGHTS:
+        return None
+    label_indices = np.array([photo.label_index for photo in photos.items("train")], np.int64)
+    return class_weights(label_indices, len(photos.labels)).to(device)
 
 
 def balanced_order(label_indices: Indices, classes: int) -> torch.Tensor:

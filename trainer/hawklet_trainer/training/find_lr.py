@@ -1,14 +1,15 @@
 """The learning-rate range test (L. Smith, "Cyclical learning rates for training neural networks", 2017).
 
-A copy of the network learns for a few dozen steps while the rate rises from next to nothing; where the loss has fallen
-furthest the rate is about to be too high, and a tenth of that is a good highest rate.
+The network learns for a few dozen steps while the rate rises from next to nothing; beyond the rate up to which the loss
+stays at its lowest the rate is too high, and a tenth of that is a good highest rate. The loss of a head that is trained
+already falls hardly or not at all before it rises, so that where it is lowest is chance: what lies within the noise of
+its running average counts as lowest too.
 """
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,9 +17,13 @@ import torch
 from torch import nn
 
 from hawklet.errors import TrainingError
-from hawklet.spec import PreprocessSpec
+from hawklet.spec import Pixels, PreprocessSpec
 from hawklet_trainer.augment import make_augmentation, make_mixing, source_spec
 from hawklet_trainer.data import Loading, PhotoSet, PixelSource
+from hawklet_trainer.data.workers import Indices
+from hawklet_trainer.training.class_balance import weights_of_classes
+from hawklet_trainer.training.epoch_plan import plan_epoch
+from hawklet_trainer.training.head_dropout import hiding_features
 from hawklet_trainer.training.learner import Batch, Learner
 from hawklet_trainer.training.loss import TrainingLoss
 from hawklet_trainer.training.modes import training_mode
@@ -36,23 +41,30 @@ _SMOOTHING = 0.8
 _TOO_HIGH = 2.0
 """A loss that is as many times the lowest ends the test."""
 _BELOW = 10.0
+_MEDIAN_OF_NORMAL = 0.6745
+"""Of the absolute value of normally distributed numbers, in standard deviations."""
 
 
 @dataclass(frozen=True)
 class FoundRate:
     """What the test came to."""
 
-    lr: float
-    """A good highest rate."""
+    highest: float
+    """The highest rate at which the loss was at its lowest."""
     points: tuple[tuple[float, float], ...]
     """Rate and smoothed loss of each step."""
 
+    @property
+    def lr(self) -> float:
+        """A good highest rate."""
+        return self.highest / _BELOW
+
     def describe(self) -> str:
         """For a person."""
-        best, loss = min(self.points, key=lambda point: point[1])
+        lowest = min(loss for _, loss in self.points)
         return (
-            f"learning rate: {self.lr:.2g} (in {len(self.points)} steps with a rising rate the loss was lowest, "
-            f"{loss:.3f}, at {best:.2g}; a tenth of that)"
+            f"learning rate: {self.lr:.2g} (in {len(self.points)} steps with a rising rate the loss was at its lowest, "
+            f"{lowest:.3f}, up to {self.highest:.2g}; a tenth of that)"
         )
 
 
@@ -63,47 +75,68 @@ def find_lr(
     zp: int,
     scale: float,
     config: TrainConfig,
+    *,
+    blocks: Sequence[Iterable[nn.Parameter]] = (),
     loading: Loading | None = None,
 ) -> FoundRate:
     """Run the test on the CPU or GPU; arguments as for :func:`~hawklet_trainer.training.loop.fine_tune`.
 
+    All blocks learn, and from the labels alone: ``config.unfreeze`` and what concerns a teacher are not used.
+
     Args:
-        net: A copy of it learns; it is left as it is.
+        net: Learns, and is as it was when the test ends.
         photos: Its training pictures are used.
         spec: The preprocessing contract.
         zp: Pixel value that becomes 0.
         scale: ``x = (pixel - zp) * scale``.
         config: How the training will be, but for the rate.
+        blocks: Parameters of the network's blocks, from the stem to the head, for ``config.layer_decay``.
         loading: How pictures are read.
+
+    Raises:
+        TrainingError: the first loss is no number.
     """
-    trial = copy.deepcopy(net).to(ALONE.device)
-    Speed().lay_out(trial)
-    training_mode(trial, config.freeze_batch_norm)
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
     source = PixelSource(
         photos.items("train"), source_spec(spec), loading, make_augmentation(config.augment, spec, config.flip)
     )
-    groups = ParameterGroups(trial, (), config)
     mix = make_mixing(config.mixing, len(photos.labels))
-    learner = Learner(trial, groups, TrainingLoss(config), mix, (zp, scale), Speed(), ALONE, clip=config.clip)
-    with random_numbers_of(config.seed, 0):
-        return _rising(learner, _batches(source, config.batch), config.optimizer)
+    try:
+        net.to(ALONE.device)
+        Speed().lay_out(net)
+        training_mode(net, config.freeze_batch_norm)
+        groups = ParameterGroups(net, blocks, config)
+        loss = TrainingLoss(config, weights_of_classes(photos, config.balance, ALONE.device))
+        learner = Learner(net, groups, loss, mix, (zp, scale), Speed(), ALONE, clip=config.clip)
+        with random_numbers_of(config.seed, 0), hiding_features(net, config.dropout):
+            return _rising(learner, _steps(source, len(photos.labels), config), config.optimizer)
+    finally:
+        net.load_state_dict(before)
+        net.to("cpu").eval()
 
 
-def _batches(source: PixelSource, size: int) -> Iterator[Batch]:
-    """As many as the test has steps."""
-    epochs = math.ceil(_STEPS / math.ceil(len(source) / size))
-    order = [part for _ in range(epochs) for part in np.array_split(source.shuffled().numpy(), -(-len(source) // size))]
-    for chosen, pixels in source.batches(order[:_STEPS]):
-        yield Batch(pixels, torch.from_numpy(source.label_indices[chosen]), 1.0)
+def _steps(source: PixelSource, classes: int, config: TrainConfig) -> Iterator[list[Batch]]:
+    """Every step's batches, epoch by epoch."""
+    while True:
+        plan = plan_epoch(source, classes, config, ALONE)
+        batches = source.batches(plan.batches)
+        for step in range(plan.steps):
+            yield [_batch(source, *next(batches), plan.shares[number]) for number in plan.of_step(step)]
 
 
-def _rising(learner: Learner, batches: Iterator[Batch], optimizer: Optimizer) -> FoundRate:
+def _batch(source: PixelSource, chosen: Indices, pixels: Pixels, share: float) -> Batch:
+    return Batch(pixels, torch.from_numpy(source.label_indices[chosen]), share)
+
+
+def _rising(learner: Learner, steps: Iterator[list[Batch]], optimizer: Optimizer) -> FoundRate:
     points: list[tuple[float, float]] = []
+    losses: list[float] = []
     running, lowest = 0.0, math.inf
-    for number, batch in enumerate(batches):
+    for number, batches in zip(range(_STEPS), steps, strict=False):
         lr = _LOWEST[optimizer] * 10.0 ** (_DECADES * number / (_STEPS - 1))
-        learned = learner.gradients([batch])
-        running = _SMOOTHING * running + (1.0 - _SMOOTHING) * learned.loss / learned.pictures
+        learned = learner.gradients(batches)
+        losses.append(learned.loss / learned.pictures)
+        running = _SMOOTHING * running + (1.0 - _SMOOTHING) * losses[-1]
         loss = running / (1.0 - _SMOOTHING ** (number + 1))  # as if the losses before the first had been like it
         if not loss < _TOO_HIGH * lowest:  # nor is nan
             break
@@ -114,5 +147,16 @@ def _rising(learner: Learner, batches: Iterator[Batch], optimizer: Optimizer) ->
         raise TrainingError(
             "a training's first loss must be a number, got nan; look at the pictures and weights, or set --lr yourself"
         )
-    best = min(points, key=lambda point: point[1])[0]
-    return FoundRate(best / _BELOW, tuple(points))
+    noise = _noise(losses[: len(points)])
+    bound = min(loss + each for (_, loss), each in zip(points, noise, strict=True))
+    return FoundRate(max(lr for lr, loss in points if loss <= bound), tuple(points))
+
+
+def _noise(losses: Sequence[float]) -> Sequence[float]:
+    """Two standard deviations of each running average of losses that differ by chance alone, from how neighbours do."""
+    if len(losses) < 2:
+        return [0.0] * len(losses)
+    of_one = float(np.median(np.abs(np.diff(losses)))) / (math.sqrt(2.0) * _MEDIAN_OF_NORMAL)
+    forgotten = _SMOOTHING ** np.arange(1, len(losses) + 1)
+    share = (1.0 - _SMOOTHING) / (1.0 + _SMOOTHING) * (1.0 + forgotten) / (1.0 - forgotten)  # of one loss's variance
+    return (2.0 * of_one * np.sqrt(share)).tolist()  # type: ignore[no-any-return]  # a list of floats

@@ -23,7 +23,7 @@ from hawklet_trainer.augment import make_augmentation, make_mixing, source_spec
 from hawklet_trainer.data import Loading, PhotoSet, PixelSource
 from hawklet_trainer.data.workers import Indices, telling_of_killed_workers
 from hawklet_trainer.training.checkpoint import Checkpoint, EpochSums, TrainingState, conditions_of
-from hawklet_trainer.training.class_balance import class_weights
+from hawklet_trainer.training.class_balance import weights_of_classes
 from hawklet_trainer.training.distil import MatchedLayer, catching_features
 from hawklet_trainer.training.epoch_plan import EpochPlan, plan_epoch, steps_of
 from hawklet_trainer.training.freed_memory import keep_freed_memory
@@ -40,7 +40,7 @@ from hawklet_trainer.training.running_average import move_toward, share_of_newes
 from hawklet_trainer.training.schedule import share_of_highest
 from hawklet_trainer.training.seeds import random_numbers_of, seed_everything, seed_step
 from hawklet_trainer.training.speed import Compile, Speed
-from hawklet_trainer.training.terms import SILENT, Balance, EpochRecord, History, Progress, Step, TrainConfig
+from hawklet_trainer.training.terms import SILENT, EpochRecord, History, Progress, Step, TrainConfig
 from hawklet_trainer.training.time_limit import TimeLimit
 
 
@@ -150,19 +150,14 @@ def fine_tune(
             hiding_features(net, config.dropout),
             catching_features(*matched) as features,
         ):
-            loss = TrainingLoss(config, _weights(photos, config, execution.processes.device), features)
+            loss = TrainingLoss(
+                config, weights_of_classes(photos, config.balance, execution.processes.device), features
+            )
             course = _Course(net, photos, spec, (zp, scale), config, blocks, teacher, loss, progress, execution)
             return course.run(Checkpoint(execution.checkpoint, conditions, execution.processes.is_first))
     finally:
         for network in networks:
             network.to("cpu").eval()
-
-
-def _weights(photos: PhotoSet, config: TrainConfig, device: torch.device) -> torch.Tensor | None:
-    if config.balance is not Balance.WEIGHTS:
-        return None
-    label_indices = np.array([photo.label_index for photo in photos.items("train")], np.int64)
-    return class_weights(label_indices, len(photos.labels)).to(device)
 
 
 class _Course:
