@@ -152,8 +152,7 @@ def test_many_kept_pictures_are_augmented_by_a_process_beside_the_cpu(
 
 @pytest.mark.parametrize(
     ("cores", "augmented", "shares", "processes"),
-    [(2, True, True, 2), (16, True, True, 8), (10, True, True, 5), (64, True, True, 8), (16, False, True, 2)]
-    + [(16, True, False, 2)],
+    [(2, True, True, 2), (10, True, True, 5), (64, True, True, 8), (16, False, True, 2), (16, True, False, 2)],
 )
 def test_a_gpu_is_fed_by_half_the_cores(
     photos: list[Photo], monkeypatch: pytest.MonkeyPatch, cores: int, augmented: bool, shares: bool, processes: int
