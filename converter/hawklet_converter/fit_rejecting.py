@@ -71,7 +71,8 @@ def fit_rejecting(
         work.no_class.warnings if work.no_class else (),
     )
     if not figures.known.accepted:
-        raise _accepts_nothing(figures, _most_precise(work.request.rejecting, option, validation, measured[preferred]))
+        rules = work.request.rejecting
+        raise _accepts_nothing(rules, figures, _most_precise(rules, option, validation, measured[preferred]))
     files = {name: outcome(option.acceptance, found, temperature) for name, found in measured.items()}
     return Rejecting(figures, files)
 
@@ -89,19 +90,25 @@ def _most_precise(
     return None
 
 
-def _accepts_nothing(figures: RejectFigures, reachable: tuple[float, Outcome] | None) -> BudgetError:
+def _accepts_nothing(
+    request: RejectRequest, figures: RejectFigures, reachable: tuple[float, Outcome] | None
+) -> BudgetError:
     known = figures.known
     reason = f"doubtful: {known.doubtful}, unknown: {known.unknown}"
-    way_out = "a larger --accept"
+    ways = []
     if reachable is not None:
         precision, found = reachable
-        way_out = (
+        ways.append(
             f"--precision {precision:g}, the greatest in hundredths that accepts any ({found.accepted} of "
-            f"{found.pictures}), {way_out}"
+            f"{found.pictures}), "
         )
+    if request.accepted < 1:
+        ways.append("a larger --accept, ")
+    if ways:
+        ways.append("or ")
     return BudgetError(
         f"the bundle must accept some pictures of its classes, and by its rules for saying nothing it accepts none of "
-        f"{known.pictures} {figures.measured_on} ({reason}); nothing was written; try {way_out}, or a better network"
+        f"{known.pictures} {figures.measured_on} ({reason}); nothing was written; try {''.join(ways)}a better network"
     )
 
 

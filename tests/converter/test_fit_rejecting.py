@@ -118,19 +118,22 @@ def test_a_bundle_that_would_accept_nothing_is_not_written(tiny_run: Path, tmp_p
     assert found[1] == "0.99"  # the greatest hundredth below what was asked for
 
 
-def test_where_no_precision_would_do_none_is_advised(
-    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("accept", "advice"), [(None, "try a larger --accept, or a better network"), (1.0, "try a better network")]
+)
+def test_what_would_not_do_is_not_advised(
+    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, accept: float | None, advice: str
 ) -> None:
     def too_strict(request: RejectRequest, validation: Answers, temperature: float) -> RejectOption:
         fitted = fit_reject_option(request, validation, temperature)
         return replace(fitted, acceptance=Acceptance(dict.fromkeys(validation.labels, 1.1), None))
 
     monkeypatch.setattr("hawklet_converter.fit_rejecting.fit_reject_option", too_strict)
-    rules = RejectRequest(precision=0.5)
+    rules = RejectRequest(precision=0.5, accept=accept)
     request = ConvertRequest(
         tiny_run, tmp_path / "x.hawklet", recipe="int8", calibration=48, max_drop=20.0, budget_s=0, rejecting=rules
     )
-    with pytest.raises(BudgetError, match="nothing was written; try a larger --accept, or a better network"):
+    with pytest.raises(BudgetError, match=f"nothing was written; {advice}$"):
         convert(request, Steps(silent=True))
 
 

@@ -39,14 +39,14 @@ class Augment(str, Enum):
 _WORDS = {
     Augment.NONE: "as the evaluation sees them",
     Augment.LIGHT: "crops of 60-100 %, and a little of brightness, contrast and saturation",
-    Augment.DEFAULT: "turned by up to 12 degrees, crops of 35-100 %, brightness, contrast, saturation, hue, sharpness",
+    Augment.DEFAULT: "turned by up to 12 degrees, crops of 50-100 %, brightness, contrast, saturation, sharpness",
     Augment.STRONG: "crops of 25-100 %, one operation of TrivialAugment at any strength, and now and then a hole",
     Augment.CAMERA: "as a small camera takes them: crops of 60-100 %, a little askew, moved and out of focus, too dark "
     "or too bright, bands of flickering lamps, fall-off, gain noise, wrong white balance, JPEG",
 }
 _WORDS_OF_GREY = {
     Augment.LIGHT: "crops of 60-100 %, and a little of brightness and contrast",
-    Augment.DEFAULT: "turned by up to 12 degrees, crops of 35-100 %, brightness, contrast, sharpness",
+    Augment.DEFAULT: "turned by up to 12 degrees, crops of 50-100 %, brightness, contrast, sharpness",
     Augment.CAMERA: "as a small camera takes them: crops of 60-100 %, a little askew, moved and out of focus, too dark "
     "or too bright, bands of flickering lamps, fall-off, gain noise, JPEG",
 }
@@ -128,18 +128,18 @@ def _light(spec: PreprocessSpec, flip: bool) -> _Steps:
 def _default(spec: PreprocessSpec, flip: bool) -> _Steps:
     return [
         v2.RandomApply([v2.RandomRotation(12, v2.InterpolationMode.BILINEAR)], p=0.5),
-        v2.RandomResizedCrop((spec.height, spec.width), scale=(0.35, 1.0), antialias=True),
-        _jitter(spec.channels, brightness=0.3, contrast=0.3, saturation=0.3, hue=0.02),
+        v2.RandomResizedCrop((spec.height, spec.width), scale=(0.5, 1.0), antialias=True),
+        _jitter(spec.channels, brightness=0.3, contrast=0.3, saturation=0.3),
         partial(on_colours, v2.RandomApply([v2.GaussianBlur(5, (0.3, 1.5))], p=0.15)),
     ]
 
 
 def _jitter(
-    channels: int, brightness: float, contrast: float, saturation: float, hue: float | None = None
+    channels: int, brightness: float, contrast: float, saturation: float
 ) -> Callable[[torch.Tensor], torch.Tensor]:
     if channels == 1:
         return v2.ColorJitter(brightness, contrast)  # type: ignore[no-any-return]  # torchvision has no types
-    return partial(on_colours, v2.ColorJitter(brightness, contrast, saturation, hue))
+    return partial(on_colours, v2.ColorJitter(brightness, contrast, saturation))
 
 
 def _strong(spec: PreprocessSpec, flip: bool) -> _Steps:

@@ -85,7 +85,7 @@ class TrainConfig:
     """Epochs over which blocks begin to learn, the head first and the stem last (gradual unfreezing, ibid.)."""
     clip: float = 5.0
     """Longest gradient; 0 = any."""
-    label_smoothing: float = 0.1
+    label_smoothing: float = 0.0
     focal: float = 0.0
     """Gamma of the focal loss, which counts what is named rightly already less (T.-Y. Lin et al., 2017); 0 = the
     cross-entropy."""
