@@ -95,20 +95,16 @@ def _accepts_nothing(
 ) -> BudgetError:
     known = figures.known
     reason = f"doubtful: {known.doubtful}, unknown: {known.unknown}"
-    ways = []
+    ways = ["a better network"]
+    if request.accepted < 1 and known.unknown:
+        ways.insert(0, "a larger --accept")
     if reachable is not None:
         precision, found = reachable
-        ways.append(
-            f"--precision {precision:g}, the greatest in hundredths that accepts any ({found.accepted} of "
-            f"{found.pictures}), "
-        )
-    if request.accepted < 1:
-        ways.append("a larger --accept, ")
-    if ways:
-        ways.append("or ")
+        which = f"the greatest in hundredths that accepts any ({found.accepted} of {found.pictures})"
+        ways.insert(0, f"--precision {precision:g}, {which}")
     return BudgetError(
         f"the bundle must accept some pictures of its classes, and by its rules for saying nothing it accepts none of "
-        f"{known.pictures} {figures.measured_on} ({reason}); nothing was written; try {''.join(ways)}a better network"
+        f"{known.pictures} {figures.measured_on} ({reason}); nothing was written; try {'; or '.join(ways)}"
     )
 
 

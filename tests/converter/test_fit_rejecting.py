@@ -119,14 +119,26 @@ def test_a_bundle_that_would_accept_nothing_is_not_written(tiny_run: Path, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("accept", "advice"), [(None, "try a larger --accept, or a better network"), (1.0, "try a better network")]
+    ("least", "bound", "accept", "advice"),
+    [
+        (1.1, 1e9, None, "try a better network"),
+        (0.0, -1e9, None, "try a larger --accept; or a better network"),
+        (0.0, -1e9, 1.0, "try a better network"),
+    ],
 )
 def test_what_would_not_do_is_not_advised(
-    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, accept: float | None, advice: str
+    tiny_run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    least: float,
+    bound: float,
+    accept: float | None,
+    advice: str,
 ) -> None:
     def too_strict(request: RejectRequest, validation: Answers, temperature: float) -> RejectOption:
         fitted = fit_reject_option(request, validation, temperature)
-        return replace(fitted, acceptance=Acceptance(dict.fromkeys(validation.labels, 1.1), None))
+        rule = replace(fitted.acceptance.unknown, threshold=bound) if fitted.acceptance.unknown else None
+        return replace(fitted, acceptance=Acceptance(dict.fromkeys(validation.labels, least), rule))
 
     monkeypatch.setattr("hawklet_converter.fit_rejecting.fit_reject_option", too_strict)
     rules = RejectRequest(precision=0.5, accept=accept)

@@ -6,6 +6,7 @@ Every ``hawklet`` command in a fenced ``sh`` or ``console`` block is parsed by t
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import click
@@ -50,6 +51,16 @@ def test_every_python_snippet_shown_runs(page: Path, tmp_path: Path, monkeypatch
     Image.fromarray(tiny_models.solid("red")).save(tmp_path / "photo.jpg")
     for snippet in blocks_of(page, "python"):
         exec(compile(snippet, page.name, "exec"), {"__name__": "shown"})  # noqa: S102 -- running it is the test
+
+
+EVERY_PAGE = [REPOSITORY / "README.md", REPOSITORY / "CHANGELOG.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
+_LINK = re.compile(r"\]\((?!\w+:)([^)#\s]+)")
+
+
+@pytest.mark.parametrize("page", EVERY_PAGE, ids=lambda page: str(page.relative_to(REPOSITORY)))
+def test_every_page_and_file_that_is_linked_to_is_there(page: Path) -> None:
+    missing = [link for link in _LINK.findall(page.read_text()) if not (page.parent / link).exists()]
+    assert not missing
 
 
 def test_the_readme_names_the_two_commands_that_do_everything() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import time
 import weakref
 
@@ -56,3 +57,27 @@ def test_a_signal_that_comes_where_python_drops_exceptions_breaks_off_all_the_sa
         time.sleep(10)
     assert seen == [reference, "went on"]
     assert "ignored" not in capfd.readouterr().err
+
+
+def test_a_signal_that_was_dropped_last_thing_breaks_off_before_the_handlers_are_put_back() -> None:
+    thing, cleared = _Thing(), []
+    reference = weakref.ref(thing, lambda dead: signal.raise_signal(signal.SIGTERM))
+    with pytest.raises(SystemExit):
+        try:
+            with breaking_off():
+                del thing
+        finally:
+            cleared.append(reference)
+    time.sleep(0.2)  # by the default action the process would have ended by now
+    assert cleared == [reference]
+
+
+def test_an_exit_that_no_signal_asked_for_is_left_to_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[object] = []
+    monkeypatch.setattr("sys.unraisablehook", lambda dropped: told.append(dropped.exc_value.code))
+    thing = _Thing()
+    reference = weakref.ref(thing, lambda dead: sys.exit(0))
+    with breaking_off():
+        del thing
+        time.sleep(0.2)
+    assert told == [0] and reference() is None

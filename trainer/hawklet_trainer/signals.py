@@ -54,35 +54,64 @@ def _break_off(number: int, frame: FrameType | None) -> None:
 @contextmanager
 def _handled(handlers: Mapping[signal.Signals, Callable[[int, FrameType | None], Any]]) -> Iterator[None]:
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    swallowed = _Swallowed(sys.unraisablehook)
+    sys.unraisablehook = swallowed
     try:
-        with _sending_swallowed_again():
-            yield
+        yield
+        swallowed.raise_what_is_left()
     finally:
+        swallowed.forget()
+        sys.unraisablehook = swallowed.otherwise
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-_SIGNALS = {KeyboardInterrupt: signal.SIGINT, SystemExit: signal.SIGTERM}
 _AGAIN_S = 0.05
 
 
-@contextmanager
-def _sending_swallowed_again() -> Iterator[None]:
-    """What breaks off is raised wherever the program happens to be. In a destructor or a weak reference's callback
-    Python drops it, and the signal would be lost: it is sent again a moment later."""
-    before = sys.unraisablehook
+class _Swallowed:
+    """Hears of exceptions that Python drops, and sends the signals again that they came of, a moment later.
 
-    def hook(unraisable: Any) -> None:
-        number = _SIGNALS.get(unraisable.exc_type)
+    What breaks off is raised wherever the program happens to be; in a destructor or a weak reference's callback it
+    would be lost.
+
+    Args:
+        otherwise: Told of all other dropped exceptions.
+    """
+
+    def __init__(self, otherwise: Callable[[Any], Any]):
+        self.otherwise = otherwise
+        self._left: tuple[signal.Signals, threading.Timer] | None = None
+
+    def __call__(self, dropped: Any) -> None:
+        """As ``sys.unraisablehook``."""
+        number = _signal_of(dropped.exc_value)
         if number is None:
-            before(unraisable)
-        else:
-            timer = threading.Timer(_AGAIN_S, os.kill, (os.getpid(), number))
-            timer.daemon = True
-            timer.start()
+            self.otherwise(dropped)
+            return
+        timer = threading.Timer(_AGAIN_S, os.kill, (os.getpid(), number))
+        timer.daemon = True
+        self._left = (number, timer)
+        timer.start()
 
-    sys.unraisablehook = hook
-    try:
-        yield
-    finally:
-        sys.unraisablehook = before
+    def raise_what_is_left(self) -> None:
+        """Send at once what was to be sent later."""
+        left = self._left if self._left is not None and not self._left[1].finished.is_set() else None
+        self.forget()
+        if left is not None:
+            signal.raise_signal(left[0])
+
+    def forget(self) -> None:
+        """Send nothing later."""
+        if self._left is not None:
+            self._left[1].cancel()
+        self._left = None
+
+
+def _signal_of(error: BaseException | None) -> signal.Signals | None:
+    """What the exception was raised for, if for a signal."""
+    if isinstance(error, KeyboardInterrupt):
+        return signal.SIGINT
+    if isinstance(error, SystemExit) and error.code == 128 + signal.SIGTERM:
+        return signal.SIGTERM
+    return None

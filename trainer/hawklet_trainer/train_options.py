@@ -166,7 +166,7 @@ LOOP: Sequence[click.Parameter] = (
     click.Option(
         ["--label-smoothing"],
         type=NumberRange(0, 1, max_open=True),
-        default=0.1,
+        default=0.0,
         show_default=True,
         help="Share of every label that is spread over all classes.",
     ),
@@ -308,7 +308,8 @@ def means_of(options: dict[str, Any]) -> Means:
     from hawklet_trainer.training.speed import Compile
 
     devices, nodes = options.pop("devices", 1), options.pop("nodes", 1)
-    loading = Loading(Cache(options.pop("cache")), options.pop("workers"), most_memory(sharers=devices))
+    cache, workers = Cache(options.pop("cache")), options.pop("workers")
+    loading = Loading(cache, workers, most_memory(sharers=devices), sharers=devices)
     tracking = _tracking_of(options)
     compiling = Compile(options.pop("compile", "no"))
     return Means(loading, tracking, compiling, start(devices, nodes))

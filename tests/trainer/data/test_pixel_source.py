@@ -151,22 +151,41 @@ def test_many_kept_pictures_are_augmented_by_a_process_beside_the_cpu(
 
 
 @pytest.mark.parametrize(
-    ("cores", "augmented", "shares", "processes"),
-    [(2, True, True, 2), (10, True, True, 5), (64, True, True, 8), (16, False, True, 2), (16, True, False, 2)],
+    ("cores", "sharers", "augmented", "forks", "room", "processes"),
+    [
+        (2, 1, True, True, 1 << 30, 2),
+        (10, 1, True, True, 1 << 30, 5),
+        (64, 1, True, True, 1 << 30, 8),
+        (64, 8, True, True, 1 << 30, 4),
+        (64, 1, False, True, 1 << 30, 2),
+        (64, 1, True, False, 1 << 30, 2),
+        (64, 1, True, True, 5 * 4 * 2 * 16 * 16 * 3, 5),
+        (64, 1, True, True, 0, 2),
+    ],
 )
-def test_a_gpu_is_fed_by_half_the_cores(
-    photos: list[Photo], monkeypatch: pytest.MonkeyPatch, cores: int, augmented: bool, shares: bool, processes: int
+def test_a_gpu_is_fed_by_half_the_cores_as_far_as_there_is_shared_memory(
+    photos: list[Photo],
+    monkeypatch: pytest.MonkeyPatch,
+    cores: int,
+    sharers: int,
+    augmented: bool,
+    forks: bool,
+    room: int,
+    processes: int,
 ) -> None:
     started: list[int] = []
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("hawklet_trainer.data.pixel_source._usable_cores", lambda: cores)
-    monkeypatch.setattr("hawklet_trainer.data.pixel_source._SHARES_MEMORY", shares)
+    monkeypatch.setattr("hawklet_trainer.data.pixel_source._SHARES_MEMORY", forks)
+    monkeypatch.setattr("hawklet_trainer.data.pixel_source._SHARED_MEMORY", Path("/"))
+    monkeypatch.setattr("hawklet_trainer.data.pixel_source.free_bytes", lambda folder: room)
     monkeypatch.setattr(
         "hawklet_trainer.data.pixel_source.Workers",
         lambda reader, number: started.append(number) or Workers(reader, 0),
     )
     augment = (lambda pictures: pictures) if augmented else None
-    assert len(list(PixelSource(photos, SPEC, Loading(Cache.RAM), augment).batches([[0, 1]]))) == 1
+    source = PixelSource(photos, SPEC, Loading(Cache.RAM, sharers=sharers), augment)
+    assert len(list(source.batches([[0, 1], [0]]))) == 2
     assert started == [processes]
 
 

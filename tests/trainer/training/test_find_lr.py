@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from hawklet.errors import TrainingError
 from hawklet_trainer.data import read_photos
-from hawklet_trainer.training.find_lr import _rising, find_lr
+from hawklet_trainer.training.find_lr import FoundRate, _rising, find_lr
 from hawklet_trainer.training.learner import Batch, Learned
 from hawklet_trainer.training.terms import Balance, Optimizer, TrainConfig
 from tiny_networks import SCALE, SPEC, ZERO_POINT, TinyNet
@@ -38,42 +41,79 @@ def test_the_rate_found_is_a_tenth_of_the_highest_at_which_the_loss_was_lowest_a
     assert find_lr(net, photos, SPEC, ZERO_POINT, SCALE, config) == found
 
 
-def test_the_test_learns_as_the_training_will(colour_photos: Path) -> None:
+PLAIN = TrainConfig(batch=8)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(PLAIN, layer_decay=0.1),
+        replace(PLAIN, dropout=0.5),
+        replace(PLAIN, accumulate=2),
+        replace(PLAIN, balance=Balance.SAMPLING),
+        replace(PLAIN, balance=Balance.WEIGHTS),
+        replace(PLAIN, freeze_batch_norm=True),
+        replace(PLAIN, clip=0.01),
+    ],
+    ids=lambda config: ", ".join(key for key, value in vars(config).items() if value != getattr(PLAIN, key)),
+)
+def test_the_test_learns_as_the_training_will(uneven_photos: Path, other: TrainConfig) -> None:
+    found = [_found(uneven_photos, config) for config in (PLAIN, PLAIN, other)]
+    assert found[0] == found[1] and found[0].points != found[2].points
+
+
+@pytest.fixture(scope="module")
+def uneven_photos(colour_photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of one class fewer than of the others."""
+    folder = tmp_path_factory.mktemp("uneven") / "colours"
+    shutil.copytree(colour_photos, folder)
+    for path in sorted(next(path for path in sorted(folder.iterdir()) if path.is_dir()).iterdir())[4:]:
+        path.unlink()
+    return folder
+
+
+def _found(photos: Path, config: TrainConfig) -> FoundRate:
     torch.manual_seed(0)
     net = TinyNet(3)
-    photos = read_photos(colour_photos)
     blocks = [list(module.parameters()) for module in net.children()]
-    plain = TrainConfig(batch=8)
-    found = [
-        find_lr(net, photos, SPEC, ZERO_POINT, SCALE, config, blocks=blocks)
-        for config in (
-            plain,
-            TrainConfig(batch=8, layer_decay=0.1),
-            TrainConfig(batch=8, dropout=0.5),
-            TrainConfig(batch=4, accumulate=2, balance=Balance.SAMPLING),
-        )
-    ]
-    assert len(set(found)) == len(found)
+    return find_lr(net, read_photos(photos), SPEC, ZERO_POINT, SCALE, config, blocks=blocks)
 
 
 class _Flat:
     """Learns nothing, until the rate is too high for it."""
 
-    def __init__(self, too_high: float):
-        self._rng, self._too_high, self._lr = np.random.default_rng(3), too_high, 0.0
+    def __init__(self, draw: Callable[[np.random.Generator], float], too_high: float, seed: int):
+        self._draw, self._too_high, self._lr = draw, too_high, 0.0
+        self._rng = np.random.default_rng(seed)
 
     def gradients(self, batches: list[Batch]) -> Learned:
-        loss = self._rng.normal(0.5, 0.05) + 0.2 * max(0.0, np.log10(self._lr / self._too_high + 1e-9))
-        return Learned(loss=loss, pictures=1)
+        risen = 1.0 + 3.0 * max(0.0, np.log10(self._lr / self._too_high + 1e-9))
+        return Learned(loss=self._draw(self._rng) * risen, pictures=1)
 
     def step(self, lr: float) -> None:
         self._lr = lr
 
 
-def test_where_the_loss_does_not_fall_before_it_rises_chance_does_not_decide() -> None:
-    found = [_rising(_Flat(too_high), _nothing(), Optimizer.ADAMW) for too_high in (3e-5, 3e-4, 3e-3)]  # type: ignore[arg-type]
-    for too_high, each in zip((3e-5, 3e-4, 3e-3), found, strict=True):
-        assert too_high / 10 < each.highest < too_high * 10
+def _few_are_wrong(rng: np.random.Generator) -> float:
+    return float(np.mean(np.where(rng.random(32) < 0.05, rng.exponential(2.5, 32), rng.exponential(0.02, 32))))
+
+
+@pytest.mark.parametrize("draw", [lambda rng: abs(rng.normal(0.5, 0.1)), _few_are_wrong], ids=["normal", "few wrong"])
+def test_where_the_loss_does_not_fall_before_it_rises_chance_does_not_decide(
+    draw: Callable[[np.random.Generator], float],
+) -> None:
+    for too_high in (1e-4, 1e-3):
+        found = [_rising(_Flat(draw, too_high, seed), _nothing(), Optimizer.ADAMW).highest for seed in range(100)]  # type: ignore[arg-type]
+        assert np.quantile(found, 0.05) > too_high / 5 and np.median(found) < too_high * 10
+
+
+def test_a_loss_that_is_no_number_ends_the_test(colour_photos: Path) -> None:
+    losses = iter([0.5, 0.4, 0.3, float("inf")])
+    flat = _Flat(lambda rng: next(losses), 1.0, 0)
+    found = _rising(flat, _nothing(), Optimizer.ADAMW)  # type: ignore[arg-type]
+    assert len(found.points) == 3 and found.highest == found.points[-1][0]
+    with pytest.raises(TrainingError, match="first loss must be a number, got inf"):
+        _rising(_Flat(lambda rng: float("inf"), 1.0, 0), _nothing(), Optimizer.ADAMW)  # type: ignore[arg-type]
 
 
 def _nothing() -> Iterator[list[Batch]]:

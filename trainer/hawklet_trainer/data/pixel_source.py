@@ -18,7 +18,7 @@ from hawklet_trainer.data.order import shuffled
 from hawklet_trainer.data.photo_set import Photo
 from hawklet_trainer.data.pixel_cache import LIMIT, DiskPixels, bytes_of, free_bytes, is_kept, pixel_folder
 from hawklet_trainer.data.pixels import load_pixels
-from hawklet_trainer.data.workers import Augmentation, Indices, Job, Reader, Workers
+from hawklet_trainer.data.workers import AHEAD, Augmentation, Indices, Job, Reader, Workers
 
 if TYPE_CHECKING:
     import torch
@@ -27,7 +27,8 @@ _MOST_MEMORY = 8 << 30
 _WORTH_A_PROCESS = 200
 """Pictures that are augmented in an epoch; fewer are done before a process has started."""
 _MOST_FOR_A_GPU = 8
-"""Two kept an H100 waiting: it could have learned from 2,155 pictures a second, and got 365 (MobileNetV2)."""
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 -- looked at only
+"""Where batches pass from process to process on Linux; a container often has but 64 MiB of it."""
 _SHARES_MEMORY = get_all_start_methods()[0] == "fork"
 """Whether a process is started without a copy of the pixels."""
 _DISK_SHARE = 0.5
@@ -50,11 +51,14 @@ class Loading:
 
     cache: Cache = Cache.AUTO
     workers: int | None = None
-    """Processes that make batches ready ahead; 0 = none, this one does; None = as many as half the cores, 2 to 8, where
-    pictures are augmented for a GPU, 2 where they have to be decoded, 1 where some hundred are augmented and there is a
-    core besides, else none."""
+    """Processes that make batches ready ahead; 0 = none, this one does; None = where processes are forked, as
+    many as half the cores (2 to 8, as far as shared memory holds their batches) where pictures are augmented for a GPU;
+    else 2 where a GPU computes or pictures have to be decoded, 1 where some hundred are augmented and there is a core
+    besides, and none."""
     memory: int | None = None
     """Most bytes of pixels that are kept in memory by themselves; None = a quarter of what is free, 8 GiB at most."""
+    sharers: int = 1
+    """Processes of one training that share this machine's cores."""
     folder: Path | None = None
     """Where pixels are kept on disk; None = the user's cache folder."""
     say: Callable[[str], None] = field(default=lambda line: None, compare=False)
@@ -124,7 +128,7 @@ class PixelSource:
             seeds = torch.randint(1 << 62, (len(listed),)).tolist()
         jobs = [Job(indices, seed) for indices, seed in zip(listed, seeds, strict=True)][begin:]
         if self._workers is None:
-            self._workers = Workers(self._reader, self._processes())
+            self._workers = Workers(self._reader, self._processes(max((len(batch) for batch in listed), default=0)))
         return zip(listed[begin:], self._workers.batches(jobs), strict=True)
 
     def shuffled(self, rank: int = 0, world: int = 1) -> torch.Tensor:
@@ -135,15 +139,20 @@ class PixelSource:
         """
         return shuffled([photo.place for photo in self.photos], rank, world)
 
-    def _processes(self) -> int:
-        """A network seldom keeps all cores busy, and augmenting in between keeps all but one idle."""
+    def _processes(self, batch: int) -> int:
+        """A network seldom keeps all cores busy, and augmenting in between keeps all but one idle.
+
+        Args:
+            batch: Pictures of the largest batch.
+        """
         if self._loading.workers is not None:
             return self._loading.workers
         import torch
 
         augments = self._reader.augment is not None
         if torch.cuda.is_available() and augments and _SHARES_MEMORY:
-            return max(2, min(_MOST_FOR_A_GPU, _usable_cores() // 2))
+            share = _usable_cores() // 2 // self._loading.sharers
+            return max(2, min(_MOST_FOR_A_GPU, share, _that_find_room(batch * bytes_of(self.photos[:1], self.spec))))
         if torch.cuda.is_available() or not self._reader.kept:
             return 2
         is_work = augments and len(self) >= _WORTH_A_PROCESS
@@ -174,6 +183,13 @@ def _settled(loading: Loading, photos: Sequence[Photo], spec: PreprocessSpec) ->
     folder = loading.folder or pixel_folder()
     fits = size <= min(LIMIT, _DISK_SHARE * free_bytes(folder))
     return Cache.DISK if fits or is_kept(photos, spec, folder) else Cache.NONE
+
+
+def _that_find_room(batch: int) -> int:
+    """So many processes' batches of so many bytes fill no more than half of the free shared memory."""
+    if not _SHARED_MEMORY.is_dir() or not batch:
+        return _MOST_FOR_A_GPU
+    return free_bytes(_SHARED_MEMORY) // 2 // (AHEAD * batch)
 
 
 def _usable_cores() -> int:

@@ -28,6 +28,10 @@ Augmentation: TypeAlias = Callable[["torch.Tensor"], "torch.Tensor"]
 """From ``uint8 [N, C, H', W']`` to ``uint8 [N, C, H, W]``, with torch's global random numbers; can be pickled."""
 
 
+AHEAD = 2
+"""Batches that each process makes ready ahead."""
+
+
 class Job(NamedTuple):
     """One batch to make ready."""
 
@@ -137,6 +141,7 @@ class Workers:
             sampler=self._jobs,
             num_workers=processes,
             persistent_workers=processes > 0,
+            prefetch_factor=AHEAD if processes else None,
             worker_init_fn=_leave_the_word_to_the_parent,
             # One of its own: it would draw from the global one, which decides orders and seeds.
             generator=torch.Generator(),

@@ -33,7 +33,7 @@ from hawklet_trainer.training.judging import UNJUDGED, Verdict
 from hawklet_trainer.training.speed import Speed
 from hawklet_trainer.training.terms import EpochRecord, History, TrainConfig
 
-SCHEMA = "hawklet-training-state/3"
+SCHEMA = "hawklet-training-state/4"
 _KEY = "hawklet_training_state"
 _SECONDS = 30.0
 """Least time between two states within an epoch."""

@@ -26,8 +26,8 @@ def class_weights(label_indices: Indices, classes: int) -> torch.Tensor:
     return torch.from_numpy(weights.astype(np.float32))
 
 
-def weights_of_classes(photos: PhotoSet, balance: Balance, device: torch.device) -> torch.Tensor | None:
-    """Likewise of a set's training pictures, where they are to count by their classes; else None."""
+def balancing_weights(photos: PhotoSet, balance: Balance, device: torch.device) -> torch.Tensor | None:
+    """What a training picture of each class counts, ``float32 [C]``, where that balances the classes; else None."""
     if balance is not Balance.WEIGHTS:
         return None
     label_indices = np.array([photo.label_index for photo in photos.items("train")], np.int64)

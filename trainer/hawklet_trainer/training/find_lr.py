@@ -3,7 +3,7 @@
 The network learns for a few dozen steps while the rate rises from next to nothing; beyond the rate up to which the loss
 stays at its lowest the rate is too high, and a tenth of that is a good highest rate. The loss of a head that is trained
 already falls hardly or not at all before it rises, so that where it is lowest is chance: what lies within the noise of
-its running average counts as lowest too.
+its running average counts as lowest too. For the same reason no single loss ends the test.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from hawklet.errors import TrainingError
 from hawklet.spec import Pixels, PreprocessSpec
 from hawklet_trainer.augment import make_augmentation, make_mixing, source_spec
 from hawklet_trainer.data import Loading, PhotoSet, PixelSource
-from hawklet_trainer.data.workers import Indices
-from hawklet_trainer.training.class_balance import weights_of_classes
+from hawklet_trainer.data.workers import Indices, telling_of_killed_workers
+from hawklet_trainer.training.class_balance import balancing_weights
 from hawklet_trainer.training.epoch_plan import plan_epoch
 from hawklet_trainer.training.head_dropout import hiding_features
 from hawklet_trainer.training.learner import Batch, Learner
@@ -38,11 +38,11 @@ _LOWEST = {Optimizer.SGD: 1e-5, Optimizer.ADAM: 1e-6, Optimizer.ADAMW: 1e-6}
 _DECADES = 5
 _SMOOTHING = 0.8
 """Share of the losses before in the running one."""
-_TOO_HIGH = 2.0
-"""A loss that is as many times the lowest ends the test."""
+_RISEN = 1.5
+"""A loss that is surely as many times the lowest has risen; what comes after a rise is no guide."""
+_DEVIATIONS = 3.0
+"""So many standard deviations are taken for chance."""
 _BELOW = 10.0
-_MEDIAN_OF_NORMAL = 0.6745
-"""Of the absolute value of normally distributed numbers, in standard deviations."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def find_lr(
     All blocks learn, and from the labels alone: ``config.unfreeze`` and what concerns a teacher are not used.
 
     Args:
-        net: Learns, and is as it was when the test ends.
+        net: Learns; in the end it has its weights again, on the CPU and in evaluation mode.
         photos: Its training pictures are used.
         spec: The preprocessing contract.
         zp: Pixel value that becomes 0.
@@ -95,6 +95,8 @@ def find_lr(
 
     Raises:
         TrainingError: the first loss is no number.
+        DataError: a process that reads pictures was killed.
+        UsageError: features are to be hidden from the head of a network without a linear layer.
     """
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
     source = PixelSource(
@@ -106,12 +108,14 @@ def find_lr(
         Speed().lay_out(net)
         training_mode(net, config.freeze_batch_norm)
         groups = ParameterGroups(net, blocks, config)
-        loss = TrainingLoss(config, weights_of_classes(photos, config.balance, ALONE.device))
+        loss = TrainingLoss(config, balancing_weights(photos, config.balance, ALONE.device))
         learner = Learner(net, groups, loss, mix, (zp, scale), Speed(), ALONE, clip=config.clip)
-        with random_numbers_of(config.seed, 0), hiding_features(net, config.dropout):
+        told = telling_of_killed_workers()
+        with told, random_numbers_of(config.seed, 0), hiding_features(net, config.dropout):
             return _rising(learner, _steps(source, len(photos.labels), config), config.optimizer)
     finally:
         net.load_state_dict(before)
+        net.zero_grad(set_to_none=True)
         net.to("cpu").eval()
 
 
@@ -131,32 +135,46 @@ def _batch(source: PixelSource, chosen: Indices, pixels: Pixels, share: float) -
 def _rising(learner: Learner, steps: Iterator[list[Batch]], optimizer: Optimizer) -> FoundRate:
     points: list[tuple[float, float]] = []
     losses: list[float] = []
-    running, lowest = 0.0, math.inf
+    running = 0.0
     for number, batches in zip(range(_STEPS), steps, strict=False):
         lr = _LOWEST[optimizer] * 10.0 ** (_DECADES * number / (_STEPS - 1))
         learned = learner.gradients(batches)
         losses.append(learned.loss / learned.pictures)
-        running = _SMOOTHING * running + (1.0 - _SMOOTHING) * losses[-1]
-        loss = running / (1.0 - _SMOOTHING ** (number + 1))  # as if the losses before the first had been like it
-        if not loss < _TOO_HIGH * lowest:  # nor is nan
+        if not math.isfinite(losses[-1]):
             break
-        lowest = min(lowest, loss)
-        points.append((lr, loss))
+        running = _SMOOTHING * running + (1.0 - _SMOOTHING) * losses[-1]
+        points.append((lr, running / (1.0 - _SMOOTHING ** (number + 1))))  # as if losses before had been like the first
         learner.step(lr)
     if not points:
         raise TrainingError(
-            "a training's first loss must be a number, got nan; look at the pictures and weights, or set --lr yourself"
+            f"a training's first loss must be a number, got {losses[0]}; look at the pictures and weights, or set --lr "
+            "yourself"
         )
-    noise = _noise(losses[: len(points)])
-    bound = min(loss + each for (_, loss), each in zip(points, noise, strict=True))
-    return FoundRate(max(lr for lr, loss in points if loss <= bound), tuple(points))
+    return FoundRate(_highest_of_lowest(points, _noise(losses[: len(points)])), tuple(points))
+
+
+def _highest_of_lowest(points: Sequence[tuple[float, float]], noise: Sequence[float]) -> float:
+    """The highest rate at which the loss was at its lowest, but for noise, before it clearly rose."""
+    found = [(lr, loss, bound) for (lr, loss), bound in zip(points, _bounds(points, noise), strict=False)]
+    lowest = found[-1][2]
+    return max(lr for lr, loss, _ in found if loss <= lowest)
+
+
+def _bounds(points: Sequence[tuple[float, float]], noise: Sequence[float]) -> Iterator[float]:
+    """Up to what loss a point is as low as the lowest so far, for every point before the loss has clearly risen."""
+    bound = math.inf
+    for (_, loss), each in zip(points, noise, strict=True):
+        if loss - each > _RISEN * bound:
+            return
+        bound = min(bound, loss + each)
+        yield bound
 
 
 def _noise(losses: Sequence[float]) -> Sequence[float]:
-    """Two standard deviations of each running average of losses that differ by chance alone, from how neighbours do."""
-    if len(losses) < 2:
-        return [0.0] * len(losses)
-    of_one = float(np.median(np.abs(np.diff(losses)))) / (math.sqrt(2.0) * _MEDIAN_OF_NORMAL)
+    """By how much each running average may differ by chance alone, from how much neighbouring losses do while the rate
+    is still low."""
+    neighbours = np.diff(losses[: max(2, len(losses) // 2)])
+    of_one = float(np.sqrt(np.mean(neighbours**2) / 2.0)) if len(neighbours) else 0.0
     forgotten = _SMOOTHING ** np.arange(1, len(losses) + 1)
     share = (1.0 - _SMOOTHING) / (1.0 + _SMOOTHING) * (1.0 + forgotten) / (1.0 - forgotten)  # of one loss's variance
-    return (2.0 * of_one * np.sqrt(share)).tolist()  # type: ignore[no-any-return]  # a list of floats
+    return (_DEVIATIONS * of_one * np.sqrt(share)).tolist()  # type: ignore[no-any-return]  # a list of floats

@@ -23,7 +23,7 @@ from hawklet_trainer.augment import make_augmentation, make_mixing, source_spec
 from hawklet_trainer.data import Loading, PhotoSet, PixelSource
 from hawklet_trainer.data.workers import Indices, telling_of_killed_workers
 from hawklet_trainer.training.checkpoint import Checkpoint, EpochSums, TrainingState, conditions_of
-from hawklet_trainer.training.class_balance import weights_of_classes
+from hawklet_trainer.training.class_balance import balancing_weights
 from hawklet_trainer.training.distil import MatchedLayer, catching_features
 from hawklet_trainer.training.epoch_plan import EpochPlan, plan_epoch, steps_of
 from hawklet_trainer.training.freed_memory import keep_freed_memory
@@ -150,9 +150,7 @@ def fine_tune(
             hiding_features(net, config.dropout),
             catching_features(*matched) as features,
         ):
-            loss = TrainingLoss(
-                config, weights_of_classes(photos, config.balance, execution.processes.device), features
-            )
+            loss = TrainingLoss(config, balancing_weights(photos, config.balance, execution.processes.device), features)
             course = _Course(net, photos, spec, (zp, scale), config, blocks, teacher, loss, progress, execution)
             return course.run(Checkpoint(execution.checkpoint, conditions, execution.processes.is_first))
     finally:
