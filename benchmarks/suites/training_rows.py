@@ -188,7 +188,7 @@ def speed(bench: Bench) -> Iterator[Figure]:
         contestants = {
             "recipe": (_SCRIPTS[REFERENCE], Epochs(REFERENCE, model, photos, pictures)),
             "light": (_SCRIPTS[OURS], Epochs(OURS, model, photos, pictures, "light")),
-            "default": (_SCRIPTS[OURS], Epochs(OURS, model, photos, pictures, "default")),
+            "medium": (_SCRIPTS[OURS], Epochs(OURS, model, photos, pictures, "medium")),
         }
         turns = turns_of(contestants, bench.scale.turns, bench.work / f"speed-{model}.json")
         yield from _speed_figures(model, turns, goal)
@@ -201,7 +201,7 @@ def _speed_figures(model: str, turns: Turns, goal: Goal) -> Iterator[Figure]:
     note = f"{rates['light']:.1f} and {rates['recipe']:.1f} images/s; {in_cpu:.2f} in CPU time"
     yield ratio_figure(f"{model}: images/s, ours with --augment light / the recipe", ratio, goal, note)
     note = f"{rates['default']:.1f} images/s"
-    yield Figure(f"{model}: the same with our default augmentation", rates["default"] / rates["recipe"], note=note)
+    yield Figure(f"{model}: the same with --augment medium", rates["medium"] / rates["recipe"], note=note)
 
 
 def heads(bench: Bench) -> Iterator[Figure]:

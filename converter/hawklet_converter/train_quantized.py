@@ -33,7 +33,7 @@ class QatConfig:
     """Pictures per step."""
     lr: float = 3e-4
     """Highest learning rate, in shares of the range of what it moves: 3e-4 is a 26th of a weight's step."""
-    augment: Augment = Augment.DEFAULT
+    augment: Augment = Augment.MEDIUM
     flip: bool = True
     """Mirror half of the pictures; as in the run, where a left arrow must stay one."""
     seed: int = 0

@@ -166,20 +166,20 @@ def test_nothing_is_said_of_colours_where_there_are_none(kind: Augment) -> None:
     assert ("fourth plane" in describe(kind, True, channels=4)) is (kind is not Augment.NONE)
 
 
-def test_the_default_shows_half_of_a_picture_or_more() -> None:
+def test_medium_shows_half_of_a_picture_or_more() -> None:
     spec = PreprocessSpec(48, 48, channels=4)
     ramp = torch.arange(40, 40 + 2 * 56, 2, dtype=torch.uint8).repeat(56, 1)  # the fourth plane is only moved
     shares = torch.ones(300)
     for plane in (ramp, ramp.T):
         torch.manual_seed(0)
-        made = make_augmentation(Augment.DEFAULT, spec, flip=True)(plane.repeat(300, 4, 1, 1))[:, 3].float()
+        made = make_augmentation(Augment.MEDIUM, spec, flip=True)(plane.repeat(300, 4, 1, 1))[:, 3].float()
         shares *= (made.amax((1, 2)) - made.amin((1, 2))) / (2 * 55)
     assert 0.45 < shares.min() < 0.55  # the smallest of those that were not turned, which shows more of either side
 
 
-def test_the_default_leaves_hue_alone() -> None:
+def test_medium_leaves_hue_alone() -> None:
     torch.manual_seed(0)
     orange = torch.tensor([150, 80, 50], dtype=torch.uint8).view(1, 3, 1, 1).expand(200, 3, 56, 56)
-    red, green, blue = make_augmentation(Augment.DEFAULT, SPEC, flip=True)(orange)[:, :, 24, 24].float().T
+    red, green, blue = make_augmentation(Augment.MEDIUM, SPEC, flip=True)(orange)[:, :, 24, 24].float().T
     assert ((green - blue) / (red - blue) - 30 / 100).abs().max() < 0.05
     assert red.std() > 10

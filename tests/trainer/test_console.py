@@ -13,6 +13,7 @@ from rich.console import Console
 from torch import nn
 
 from hawklet_trainer.console import ConsoleProgress
+from hawklet_trainer.terminal_lines import print_line
 from hawklet_trainer.training.terms import EpochRecord, Step, TrainConfig
 
 NET = nn.Identity()
@@ -198,3 +199,22 @@ def test_a_request_to_terminate_breaks_off_with_its_exit_code(heeding: ConsolePr
     with pytest.raises(SystemExit) as end:
         os.kill(os.getpid(), signal.SIGTERM)
     assert end.value.code == 143
+
+
+def test_after_the_last_epoch_no_other_is_announced() -> None:
+    clock = Clock()
+    progress = ConsoleProgress(_terminal(), clock)
+    _train(progress, clock, 2)
+    progress.begun(TrainConfig(epochs=2))
+    progress.phase("fine-tune", 20)
+    for number in (0, 1, 2):
+        progress.epoch(_record(number), NET, True)
+    assert _drawn(progress) and "measuring" in _drawn(progress)[0] and len(_drawn(progress)) == 1
+
+
+def test_a_terminal_breaks_lines_between_words_and_leaves_paths_whole() -> None:
+    path = "/" + "x" * 50
+    for terminal, expected in ((True, ["some words and", "then", path]), (False, [f"some words and then {path}"])):
+        console = Console(file=io.StringIO(), width=16, force_terminal=terminal, color_system=None)
+        print_line(console, f"some words and then {path}")
+        assert [line.rstrip() for line in _printed(console).splitlines()] == expected

@@ -124,7 +124,7 @@ def test_a_state_of_before_there_was_mixing_goes_on(
 ) -> None:
     from hawklet_trainer.training import checkpoint
 
-    config = dataclasses.replace(CONFIG, epochs=1, augment=Augment.DEFAULT)
+    config = dataclasses.replace(CONFIG, epochs=1, augment=Augment.MEDIUM)
     path = tmp_path / "state.safetensors"
     options_of = checkpoint._options_of
     with monkeypatch.context() as older:

@@ -153,6 +153,9 @@ def test_a_rate_that_is_to_be_found_is_found_once_and_kept_for_who_goes_on(colou
     options = replace(_options(colour_photos, tmp_path), find_lr=True)
     with pytest.raises(KeyboardInterrupt):
         train_run(options, _BreaksOff(10), said.append)
+    assert not [line for line in said if line.startswith("learning rate:")]  # it was in the midst of finding it
+    with pytest.raises(KeyboardInterrupt):
+        resume_run(ResumeOptions(tmp_path / "run"), _BreaksOff(70), said.append)
     [line] = [line for line in said if line.startswith("learning rate:")]
     said.clear()
     run = resume_run(ResumeOptions(tmp_path / "run"), say=said.append).run

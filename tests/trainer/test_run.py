@@ -92,7 +92,7 @@ def test_the_built_network_scores_what_the_manifest_says(run_folder: Path) -> No
 
 def test_a_run_says_how_its_loop_was_set(run_folder: Path) -> None:
     config = load_run(run_folder).config(epochs=7)
-    assert config.epochs == 7 and config.flip is False and config.augment is Augment.DEFAULT
+    assert config.epochs == 7 and config.flip is False and config.augment is Augment.MEDIUM
 
 
 def test_photos_that_moved_are_refused_until_their_new_place_is_named(

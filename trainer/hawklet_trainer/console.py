@@ -15,6 +15,7 @@ from torch import nn
 from hawklet_trainer.finish import TrainResult
 from hawklet_trainer.models.own import is_own
 from hawklet_trainer.signals import StopRequest
+from hawklet_trainer.terminal_lines import print_line
 from hawklet_trainer.time_text import duration
 from hawklet_trainer.training.terms import EpochRecord, Progress, Step, TrainConfig
 from hawklet_trainer.watching.epoch_table import epoch_line, epoch_row, titles
@@ -59,7 +60,7 @@ class ConsoleProgress(Progress):
     def say(self, line: str) -> None:
         """Print a line above what is drawn anew."""
         self._view.titled = True
-        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        print_line(self.console, line)
 
     def begun(self, config: TrainConfig) -> None:
         self._learned = False
@@ -82,7 +83,7 @@ class ConsoleProgress(Progress):
         if record.epoch == 0:  # its accuracy is said, and it has hardly anything else
             return
         if self._live is None:
-            self.console.print(epoch_line(record, kept), markup=False, highlight=False, soft_wrap=True)
+            print_line(self.console, epoch_line(record, kept))
         else:
             self._print_row(record, kept)
 
@@ -126,4 +127,4 @@ def print_result(console: Console, result: TrainResult) -> None:
         f"report: {folder / 'report.html'}",
         f"next:   hawklet convert {folder}{f' --model {model}' if is_own(model) else ''}",
     ):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        print_line(console, line)

@@ -79,7 +79,7 @@ def split(photos: Path, destination: Path, groups: str, **options: Any) -> None:
 )
 @click.option(
     "--augment",
-    type=click.Choice(["none", "light", "default", "strong", "camera"]),
+    type=click.Choice(["none", "light", "medium", "strong", "camera"]),
     help="Show too what training with this --augment makes of some pictures.",
 )
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Of what is sampled.")

@@ -97,6 +97,7 @@ def _bar(console: Console) -> Iterator[Callable[[str, int, int], None]]:
 
 def _print(console: Console, found: Evaluation) -> None:
     from hawklet_trainer.evaluation.console import print_analysis, print_robustness
+    from hawklet_trainer.terminal_lines import print_line
 
     for warning in found.pictures.warnings:
         click.echo(f"warning: {warning}", err=True)
@@ -107,15 +108,16 @@ def _print(console: Console, found: Evaluation) -> None:
     if found.robustness is not None:
         print_robustness(console, found.robustness)
     for line in found.rejecting["notes"] if found.rejecting else ():
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        print_line(console, line)
 
 
 def _write(console: Console, found: Evaluation, report: Path | None, json_file: Path | None) -> None:
     from hawklet.safefiles import write_json
     from hawklet_trainer.evaluation.evaluation_report import write_evaluation_report
+    from hawklet_trainer.terminal_lines import print_line
 
     if report is not None:
         write_evaluation_report(report, found)
-        console.print(f"report: {report}", markup=False, highlight=False, soft_wrap=True)
+        print_line(console, f"report: {report}")
     if json_file is not None:
         write_json(json_file, found.to_dict())

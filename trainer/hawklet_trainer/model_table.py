@@ -9,6 +9,7 @@ from rich.table import Table
 
 from hawklet_trainer.models.catalogue import ModelFacts, Weights
 from hawklet_trainer.models.latency import HOW, conditions
+from hawklet_trainer.terminal_lines import print_line
 
 
 def print_facts(console: Console, facts: Sequence[ModelFacts]) -> None:
@@ -23,7 +24,7 @@ def print_facts(console: Console, facts: Sequence[ModelFacts]) -> None:
         table.add_row(*_row(each))
     console.print(table)
     for line in _notes(facts):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        print_line(console, line)
 
 
 def _row(facts: ModelFacts) -> tuple[str, ...]:

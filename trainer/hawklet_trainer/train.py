@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -178,7 +179,11 @@ def require_trainable(options: TrainOptions) -> None:
             f"--unfreeze must leave an epoch in which all blocks learn, got {options.config.unfreeze} with --epochs "
             f"{options.config.epochs}; give more epochs, or unfreeze in fewer"
         )
-    require_writable(options.out.expanduser() / ".hawklet")
+    try:
+        require_writable(options.out.expanduser() / ".hawklet")
+    except OSError as error:
+        rule = f"--out must be a folder that can be written to ({os.strerror(error.errno or 0)})"
+        raise OSError(error.errno, rule, str(options.out)) from error
 
 
 def train_on(
@@ -275,7 +280,8 @@ def run_training(
         _forget_state(folder)  # it would diverge again
         raise
     except (KeyboardInterrupt, SystemExit, OSError, DataError, ImageError):
-        say(f"broken off; go on with: {_to_go_on(folder, training)}")
+        if not training.means.of_fold:  # which goes on with all folds
+            say(f"broken off; go on with: {_to_go_on(folder, training)}")
         raise
     finally:
         recorder.close(result)
@@ -417,13 +423,14 @@ def _train(
         return training, history
     blocks = [block.parameters for block in blocks_of(net, entry)]
     if training.find_lr and not state.is_file():
-        training = _with_found_lr(folder, net, blocks, training, loading, say)
+        training = _with_found_lr(folder, net, blocks, training, loading, progress, say)
     execution = Execution(None, means.compiling, state, loading, means.processes)
     with teaching(training.teacher, *subject) as teacher:
         history = fine_tune(
             net, *subject, training.config, blocks=blocks, teacher=teacher, progress=progress, execution=execution
         )
-    say(f"fine-tuned in {history.precision}; kept epoch {history.best_epoch}, ended by {history.stopped_by}")
+    way = history.precision.partition(" (measured")[0]  # the report has the figures of all ways
+    say(f"fine-tuned in {way}; kept epoch {history.best_epoch}, ended by {history.stopped_by}")
     return training, history
 
 
@@ -433,6 +440,7 @@ def _with_found_lr(
     blocks: Sequence[Sequence[nn.Parameter]],
     training: Training,
     loading: Loading,
+    progress: Progress,
     say: Callable[[str], None],
 ) -> Training:
     """With the learning rate of a range test, which is written down for whoever goes on."""
@@ -440,7 +448,7 @@ def _with_found_lr(
     found = None
     if processes.is_first:
         subject = (training.photos, training.spec, training.zero_point, training.scale)
-        found = find_lr(net, *subject, training.config, blocks=blocks, loading=loading)
+        found = find_lr(net, *subject, training.config, blocks=blocks, progress=progress, loading=loading)
         say(found.describe())
     lr = processes.same(found.lr if found else 0.0)
     options = {**training.options, "find_lr": False}

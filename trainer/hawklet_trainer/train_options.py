@@ -173,8 +173,8 @@ LOOP: Sequence[click.Parameter] = (
     click.Option(["--seed"], type=SEED, default=0, show_default=True, help="Of the split and all that is random."),
     click.Option(
         ["--augment"],
-        type=click.Choice(["none", "light", "default", "strong", "camera"]),
-        default="default",
+        type=click.Choice(["none", "light", "medium", "strong", "camera"]),
+        default="light",
         show_default=True,
         help="How much training pictures are varied; camera: as a small camera takes them.",
     ),

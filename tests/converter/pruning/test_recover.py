@@ -74,11 +74,11 @@ def test_the_teacher_is_not_changed_by_teaching(net: TinyNet, structure: Structu
 @pytest.mark.parametrize(
     ("trained", "augment", "lr", "expected"),
     [
-        (True, "default", 1e-2, ("light", 3e-4)),
+        (True, "medium", 1e-2, ("light", 3e-4)),
         (True, "strong", 1e-2, ("light", 3e-4)),
-        (True, "default", None, ("light", 3e-4)),
+        (True, "medium", None, ("light", 3e-4)),
         (True, "none", 5e-5, ("none", 1.5e-4)),
-        (False, "default", 1e-4, ("default", 1e-3)),
+        (False, "medium", 1e-4, ("medium", 1e-3)),
     ],
 )
 def test_what_was_fitted_is_recovered_gently_and_random_weights_as_a_run_is_trained(

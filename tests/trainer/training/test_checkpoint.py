@@ -22,7 +22,7 @@ from hawklet_trainer.training.speed import Speed
 from hawklet_trainer.training.terms import EpochRecord, History, Progress, Step, TrainConfig
 from tiny_networks import SCALE, SPEC, ZERO_POINT, TinyNet
 
-CONFIG = TrainConfig(epochs=4, batch=8, lr=0.01, augment=Augment.DEFAULT, patience=99)
+CONFIG = TrainConfig(epochs=4, batch=8, lr=0.01, augment=Augment.MEDIUM, patience=99)
 
 
 class _Broken(Exception):
@@ -121,7 +121,7 @@ class Slow(Progress):
             print("in the middle", flush=True)
             time.sleep(600)
 torch.manual_seed(0)
-config = TrainConfig(epochs=4, batch=8, lr=0.01, augment=Augment.DEFAULT, patience=99)
+config = TrainConfig(epochs=4, batch=8, lr=0.01, augment=Augment.MEDIUM, patience=99)
 fine_tune(TinyNet(3), read_photos(Path({str(colour_photos)!r})), SPEC, ZERO_POINT, SCALE, config, progress=Slow(),
           execution=Execution(Speed(), checkpoint=Path({str(path)!r})))
 """

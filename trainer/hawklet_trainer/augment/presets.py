@@ -26,9 +26,14 @@ class Augment(str, Enum):
 
     NONE = "none"
     LIGHT = "light"
-    DEFAULT = "default"
+    MEDIUM = "medium"
     STRONG = "strong"
     CAMERA = "camera"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Augment | None:
+        """What runs of an older hawklet call otherwise."""
+        return cls.MEDIUM if value == "default" else None
 
     @property
     def own_mix(self) -> Mix:
@@ -39,14 +44,14 @@ class Augment(str, Enum):
 _WORDS = {
     Augment.NONE: "as the evaluation sees them",
     Augment.LIGHT: "crops of 60-100 %, and a little of brightness, contrast and saturation",
-    Augment.DEFAULT: "turned by up to 12 degrees, crops of 50-100 %, brightness, contrast, saturation, sharpness",
+    Augment.MEDIUM: "turned by up to 12 degrees, crops of 50-100 %, brightness, contrast, saturation, sharpness",
     Augment.STRONG: "crops of 25-100 %, one operation of TrivialAugment at any strength, and now and then a hole",
     Augment.CAMERA: "as a small camera takes them: crops of 60-100 %, a little askew, moved and out of focus, too dark "
     "or too bright, bands of flickering lamps, fall-off, gain noise, wrong white balance, JPEG",
 }
 _WORDS_OF_GREY = {
     Augment.LIGHT: "crops of 60-100 %, and a little of brightness and contrast",
-    Augment.DEFAULT: "turned by up to 12 degrees, crops of 50-100 %, brightness, contrast, sharpness",
+    Augment.MEDIUM: "turned by up to 12 degrees, crops of 50-100 %, brightness, contrast, sharpness",
     Augment.CAMERA: "as a small camera takes them: crops of 60-100 %, a little askew, moved and out of focus, too dark "
     "or too bright, bands of flickering lamps, fall-off, gain noise, JPEG",
 }
@@ -125,7 +130,7 @@ def _light(spec: PreprocessSpec, flip: bool) -> _Steps:
     ]
 
 
-def _default(spec: PreprocessSpec, flip: bool) -> _Steps:
+def _medium(spec: PreprocessSpec, flip: bool) -> _Steps:
     return [
         v2.RandomApply([v2.RandomRotation(12, v2.InterpolationMode.BILINEAR)], p=0.5),
         v2.RandomResizedCrop((spec.height, spec.width), scale=(0.5, 1.0), antialias=True),
@@ -158,7 +163,7 @@ def _camera(spec: PreprocessSpec, flip: bool) -> _Steps:
 _STEPS: dict[Augment, Callable[[PreprocessSpec, bool], _Steps]] = {
     Augment.NONE: _none,
     Augment.LIGHT: _light,
-    Augment.DEFAULT: _default,
+    Augment.MEDIUM: _medium,
     Augment.STRONG: _strong,
     Augment.CAMERA: _camera,
 }

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from hawklet_trainer.crossval.cross_validate import CrossvalResult
 from hawklet_trainer.signals import breaking_off
+from hawklet_trainer.terminal_lines import print_line
 from hawklet_trainer.time_text import duration
 
 
@@ -35,7 +36,7 @@ def print_result(console: Console, result: CrossvalResult) -> None:
         table.add_row(str(fold.fold), str(fold.test), *figures, duration(fold.seconds))
     console.print(table)
     for line in lines_of(result):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        print_line(console, line)
 
 
 def lines_of(result: CrossvalResult) -> list[str]:

@@ -12,6 +12,7 @@ from hawklet_trainer.evaluation.analysis import Analysis
 from hawklet_trainer.evaluation.confused_pairs import ConfusedPair
 from hawklet_trainer.evaluation.intervals import Interval
 from hawklet_trainer.evaluation.robustness import Robustness
+from hawklet_trainer.terminal_lines import print_line
 
 _PAIRS = 3
 
@@ -28,7 +29,7 @@ def print_analysis(console: Console, analysis: Analysis) -> None:
         )
     console.print(table)
     for line in (*_figures(analysis), *_confused(analysis.pairs)):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        print_line(console, line)
 
 
 def print_robustness(console: Console, robustness: Robustness) -> None:
@@ -43,7 +44,7 @@ def print_robustness(console: Console, robustness: Robustness) -> None:
         f"made worse: {robustness.mean:.1f} % in place of {robustness.clean:.1f} %, {robustness.relative:.0f} % is "
         f"left; {robustness.pictures}{some} pictures"
     )
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    print_line(console, line)
 
 
 def _figures(analysis: Analysis) -> list[str]:

@@ -117,5 +117,5 @@ def model_entry(name: str) -> ModelEntry:
     close = difflib.get_close_matches(name, MODELS, n=1)
     way_out = f"did you mean {close[0]}? All of them: hawklet models" if close else "all of them: hawklet models"
     raise UsageError(
-        f"--model must name a network that hawklet has, or your own module:function, got {name!r}; {way_out}"
+        f"a model must be a network that hawklet has, or your own module:function, got {name!r}; {way_out}"
     )

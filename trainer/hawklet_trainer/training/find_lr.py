@@ -31,7 +31,7 @@ from hawklet_trainer.training.parameter_groups import ParameterGroups
 from hawklet_trainer.training.processes import ALONE
 from hawklet_trainer.training.seeds import random_numbers_of
 from hawklet_trainer.training.speed import Speed
-from hawklet_trainer.training.terms import Optimizer, TrainConfig
+from hawklet_trainer.training.terms import SILENT, Optimizer, Progress, Step, TrainConfig
 
 _STEPS = 60
 _LOWEST = {Optimizer.SGD: 1e-5, Optimizer.ADAM: 1e-6, Optimizer.ADAMW: 1e-6}
@@ -77,6 +77,7 @@ def find_lr(
     config: TrainConfig,
     *,
     blocks: Sequence[Iterable[nn.Parameter]] = (),
+    progress: Progress = SILENT,
     loading: Loading | None = None,
 ) -> FoundRate:
     """Run the test on the CPU or GPU; arguments as for :func:`~hawklet_trainer.training.loop.fine_tune`.
@@ -91,6 +92,7 @@ def find_lr(
         scale: ``x = (pixel - zp) * scale``.
         config: How the training will be, but for the rate.
         blocks: Parameters of the network's blocks, from the stem to the head, for ``config.layer_decay``.
+        progress: Watches, and may ask to stop.
         loading: How pictures are read.
 
     Raises:
@@ -112,7 +114,7 @@ def find_lr(
         learner = Learner(net, groups, loss, mix, (zp, scale), Speed(), ALONE, clip=config.clip)
         told = telling_of_killed_workers()
         with told, random_numbers_of(config.seed, 0), hiding_features(net, config.dropout):
-            return _rising(learner, _steps(source, len(photos.labels), config), config.optimizer)
+            return _rising(learner, _steps(source, len(photos.labels), config), config.optimizer, progress)
     finally:
         net.load_state_dict(before)
         net.zero_grad(set_to_none=True)
@@ -132,7 +134,10 @@ def _batch(source: PixelSource, chosen: Indices, pixels: Pixels, share: float) -
     return Batch(pixels, torch.from_numpy(source.label_indices[chosen]), share)
 
 
-def _rising(learner: Learner, steps: Iterator[list[Batch]], optimizer: Optimizer) -> FoundRate:
+def _rising(
+    learner: Learner, steps: Iterator[list[Batch]], optimizer: Optimizer, progress: Progress = SILENT
+) -> FoundRate:
+    progress.phase("learning rate", _STEPS)
     points: list[tuple[float, float]] = []
     losses: list[float] = []
     running = 0.0
@@ -145,6 +150,9 @@ def _rising(learner: Learner, steps: Iterator[list[Batch]], optimizer: Optimizer
         running = _SMOOTHING * running + (1.0 - _SMOOTHING) * losses[-1]
         points.append((lr, running / (1.0 - _SMOOTHING ** (number + 1))))  # as if losses before had been like the first
         learner.step(lr)
+        progress.step(Step(pictures=learned.pictures))
+        if progress.should_stop():
+            break
     if not points:
         raise TrainingError(
             f"a training's first loss must be a number, got {losses[0]}; look at the pictures and weights, or set --lr "

@@ -230,6 +230,7 @@ class _Course:
             return given, given.describe()
         speed, said, refusal = Speed(), "", None
         if self._processes.is_first:
+            self._progress.phase("measuring speed", 0)
             count = max(2, min(self._config.batch, len(self._train)) // self._processes.world)
             steps = self._config.epochs * self._steps
             try:

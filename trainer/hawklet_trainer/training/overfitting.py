@@ -153,7 +153,7 @@ def _knowing_by_heart(curve: list[EpochRecord], val: Val, ended: bool) -> tuple[
 def _against(config: TrainConfig, since: int) -> str:
     """What may help against overfitting that is not done yet."""
     remedies = ["more pictures"]
-    if config.augment in (Augment.NONE, Augment.LIGHT, Augment.DEFAULT):
+    if config.augment in (Augment.NONE, Augment.LIGHT, Augment.MEDIUM):
         remedies.append("--augment strong")
     if config.dropout is None or config.dropout < _DROPOUT:
         remedies.append(f"--dropout {_DROPOUT:g}")

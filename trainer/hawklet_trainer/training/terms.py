@@ -96,7 +96,7 @@ class TrainConfig:
     """Keep and judge a running average of the weights, with a memory of about one epoch."""
     freeze_batch_norm: bool = False
     """Leave the batch norms' statistics as they are: right for pretrained weights and few pictures or small batches."""
-    augment: Augment = Augment.DEFAULT
+    augment: Augment = Augment.LIGHT
     flip: bool = True
     """Mirror half of the pictures."""
     mix: Mix | None = None

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from hawklet_trainer.run import convert_command
 from hawklet_trainer.signals import StopRequest
+from hawklet_trainer.terminal_lines import print_line
 from hawklet_trainer.training.terms import Progress, Step
 from hawklet_trainer.tuning.outcome import Outcome
 from hawklet_trainer.tuning.trial_runs import run_of
@@ -46,7 +47,7 @@ class SearchConsole(Progress):
 
     def say(self, line: str) -> None:
         """Print a line above the bar."""
-        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        print_line(self.console, line)
 
     def phase(self, title: str, steps: int) -> None:
         if self._task is not None:
@@ -81,7 +82,7 @@ def print_outcome(console: Console, outcome: Outcome) -> None:
     if outcome.best:
         console.print(_table(outcome))
     for line in _lines(outcome):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        print_line(console, line)
 
 
 def _table(outcome: Outcome) -> Table:

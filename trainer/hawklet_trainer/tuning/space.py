@@ -99,7 +99,7 @@ def default_space(given: Mapping[str, Any], training: TrainOptions) -> Space:
         "lr": _around(training.highest_lr, _LR_AROUND),
         **({"weight_decay": _around(config.decay, _DECAY_AROUND)} if config.decay else {}),
         "label_smoothing": Range(0.0, 0.2),
-        "augment": Choice(("light", "default", "strong")),
+        "augment": Choice(("light", "medium", "strong")),
         "mix": Choice(("none", "mixup", "cutmix", "both")),
         "batch": Choice((16, 32, 64)),
     }

@@ -34,7 +34,7 @@ class LiveView:
         now = self._standing
         if not now.title:
             return []
-        if not now.in_epochs:
+        if not now.in_epochs or now.is_over:
             return [_bar(now, width)]
         above = [titles(width)] if self.titled else []
         return [*above, epoch_row(_under_way(now), width, style="cyan"), _bar(now, width), _best(now, width)]
@@ -77,6 +77,8 @@ def _bar(now: Standing, width: int) -> RenderableType:
 def _what(now: Standing) -> str:
     if not now.in_epochs or now.config is None:
         return now.title
+    if now.is_over:
+        return "measuring"
     if now.done_of_epoch == now.steps_of_epoch:
         return f"judging {now.number}/{now.config.epochs}"
     return f"epoch {now.number}/{now.config.epochs}"

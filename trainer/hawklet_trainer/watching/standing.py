@@ -106,6 +106,11 @@ class Standing:
         return self.title.startswith(_IN_EPOCHS) and self.config is not None
 
     @property
+    def is_over(self) -> bool:
+        """Whether the last epoch that may come has been judged."""
+        return self.config is not None and bool(self.records) and self.records[-1].epoch >= self.config.epochs
+
+    @property
     def number(self) -> int:
         """Of the epoch that is under way, from 1."""
         return self.records[-1].epoch + 1 if self.records else 1

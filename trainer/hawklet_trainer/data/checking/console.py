@@ -16,6 +16,7 @@ from hawklet_trainer.data.checking.check import Checked
 from hawklet_trainer.data.checking.finding import Finding, Severity
 from hawklet_trainer.data.checking.watcher import Watcher
 from hawklet_trainer.data.tally import counted
+from hawklet_trainer.terminal_lines import print_line
 
 _COLOURS = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.NOTE: "dim"}
 
@@ -100,4 +101,4 @@ def next_step(checked: Checked, page: Path | None) -> str:
 
 
 def _say(console: Console, line: str) -> None:
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    print_line(console, line)

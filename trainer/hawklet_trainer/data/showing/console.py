@@ -9,6 +9,7 @@ from rich.text import Text
 from hawklet_trainer.data.showing.sizes import Sizes, Spread, megapixels
 from hawklet_trainer.data.showing.survey import Survey
 from hawklet_trainer.data.tally import escaped
+from hawklet_trainer.terminal_lines import print_line
 
 _MOST_CLASSES = 40
 """In the table; of more of them the largest and the smallest."""
@@ -20,13 +21,13 @@ def print_survey(console: Console, survey: Survey) -> None:
     """Counts of classes and splits, sizes, and what cannot be read."""
     console.print(_table(survey))
     for line in (*_balance(survey), *(_sizes(survey.sizes, survey.tally.total) if survey.sizes else ())):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        print_line(console, line)
     count = len(survey.unreadable)
     if count:
         named = [f"cannot be read, of those looked at: {count}", *survey.unreadable[:_MOST_NAMED]]
         more = [f"... and {count - _MOST_NAMED} more"] if count > _MOST_NAMED else []
         for line in (*named, *more):
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
+            print_line(console, line)
 
 
 def _table(survey: Survey) -> Table:
