@@ -200,7 +200,7 @@ def _speed_figures(model: str, turns: Turns, goal: Goal) -> Iterator[Figure]:
     in_cpu = median(turns.cpu["recipe"]) / median(turns.cpu["light"])
     note = f"{rates['light']:.1f} and {rates['recipe']:.1f} images/s; {in_cpu:.2f} in CPU time"
     yield ratio_figure(f"{model}: images/s, ours with --augment light / the recipe", ratio, goal, note)
-    note = f"{rates['default']:.1f} images/s"
+    note = f"{rates['medium']:.1f} images/s"
     yield Figure(f"{model}: the same with --augment medium", rates["medium"] / rates["recipe"], note=note)
 
 
