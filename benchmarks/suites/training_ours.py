@@ -86,7 +86,8 @@ class _Turns(Progress):
         self._baton = baton
 
     def phase(self, title: str, steps: int) -> None:
-        self._baton.begin()
+        if title == "fine-tune":
+            self._baton.begin()
 
     def step(self, step: Step) -> None:
         self._baton.passed(step.pictures)

@@ -95,13 +95,14 @@ def _accepts_nothing(
 ) -> BudgetError:
     known = figures.known
     reason = f"doubtful: {known.doubtful}, unknown: {known.unknown}"
-    ways = ["a better network"]
-    if request.accepted < 1 and known.unknown:
-        ways.insert(0, "a larger --accept")
+    ways = []
     if reachable is not None:
         precision, found = reachable
         which = f"the greatest in hundredths that accepts any ({found.accepted} of {found.pictures})"
-        ways.insert(0, f"--precision {precision:g}, {which}")
+        ways.append(f"--precision {precision:g}, {which}")
+    if request.accepted < 1 and known.unknown:
+        ways.append("a larger --accept")
+    ways.append("a better network")
     return BudgetError(
         f"the bundle must accept some pictures of its classes, and by its rules for saying nothing it accepts none of "
         f"{known.pictures} {figures.measured_on} ({reason}); nothing was written; try {'; or '.join(ways)}"

@@ -209,12 +209,32 @@ def test_after_the_last_epoch_no_other_is_announced() -> None:
     progress.phase("fine-tune", 20)
     for number in (0, 1, 2):
         progress.epoch(_record(number), NET, True)
-    assert _drawn(progress) and "measuring" in _drawn(progress)[0] and len(_drawn(progress)) == 1
+    [line] = _drawn(progress)
+    assert line.startswith("measuring") and "left" not in line
 
 
-def test_a_terminal_breaks_lines_between_words_and_leaves_paths_whole() -> None:
-    path = "/" + "x" * 50
-    for terminal, expected in ((True, ["some words and", "then", path]), (False, [f"some words and then {path}"])):
-        console = Console(file=io.StringIO(), width=16, force_terminal=terminal, color_system=None)
-        print_line(console, f"some words and then {path}")
-        assert [line.rstrip() for line in _printed(console).splitlines()] == expected
+def test_nor_after_one_that_patience_ends_with() -> None:
+    clock = Clock()
+    progress = ConsoleProgress(_terminal(), clock)
+    progress.begun(TrainConfig(epochs=9, patience=1))
+    progress.phase("fine-tune", 90)
+    for number in (0, 1, 2):  # the first is the best
+        progress.epoch(_record(number), NET, True)
+    assert len(_drawn(progress)) == 1 and _drawn(progress)[0].startswith("measuring")
+
+
+@pytest.mark.parametrize(
+    ("line", "terminal", "expected"),
+    [
+        ("some words and then some", True, ["some words and", "then some"]),
+        ("some words and then some", False, ["some words and then some"]),
+        ("report: /My Pictures/Flowers", True, ["report: /My Pictures/Flowers"]),
+        ("next: hawklet convert runs --model nets:build", True, ["next: hawklet convert runs --model nets:build"]),
+    ],
+)
+def test_a_terminal_breaks_prose_between_words_and_leaves_whole_what_is_copied(
+    line: str, terminal: bool, expected: list[str]
+) -> None:
+    console = Console(file=io.StringIO(), width=16, force_terminal=terminal, color_system=None)
+    print_line(console, line)
+    assert [line.rstrip() for line in _printed(console).splitlines()] == expected

@@ -165,6 +165,24 @@ def test_a_rate_that_is_to_be_found_is_found_once_and_kept_for_who_goes_on(colou
     assert any(line.startswith("learning rate:") for line in said) and found.config().lr is not None
 
 
+def test_a_rate_test_that_is_asked_to_stop_leaves_the_head_and_no_rate(colour_photos: Path, tmp_path: Path) -> None:
+    class Stops(Progress):
+        testing = asked = False
+
+        def phase(self, title: str, steps: int) -> None:
+            self.testing = title == "learning rate"
+
+        def should_stop(self) -> bool:
+            self.asked |= self.testing
+            return self.asked
+
+    said: list[str] = []
+    options = replace(_options(colour_photos, tmp_path), find_lr=True)
+    run = train_run(replace(options, config=replace(options.config, head_epochs=1)), Stops(), said.append).run
+    assert not [line for line in said if line.startswith("learning rate:")]
+    assert run.config().lr == CONFIG.lr and run.manifest["training"]["stopped_by"] == "request"
+
+
 def test_a_taught_training_goes_on_and_is_trained_on_with_its_teacher(
     colour_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

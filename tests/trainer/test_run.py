@@ -92,7 +92,16 @@ def test_the_built_network_scores_what_the_manifest_says(run_folder: Path) -> No
 
 def test_a_run_says_how_its_loop_was_set(run_folder: Path) -> None:
     config = load_run(run_folder).config(epochs=7)
-    assert config.epochs == 7 and config.flip is False and config.augment is Augment.MEDIUM
+    assert config.epochs == 7 and config.flip is False and config.augment is Augment.LIGHT
+
+
+def test_a_run_of_an_older_hawklet_says_default_where_medium_is_meant(run_folder: Path, tmp_path: Path) -> None:
+    older = tmp_path / "older"
+    shutil.copytree(run_folder, older)
+    manifest = json.loads((older / "manifest.json").read_text())
+    manifest["training"]["config"]["augment"] = "default"
+    (older / "manifest.json").write_text(json.dumps(manifest))
+    assert load_run(older).config().augment is Augment.MEDIUM
 
 
 def test_photos_that_moved_are_refused_until_their_new_place_is_named(

@@ -46,11 +46,16 @@ class _Thing:
 
 @pytest.mark.parametrize(("number", "error"), [(signal.SIGTERM, SystemExit), (signal.SIGINT, KeyboardInterrupt)])
 def test_a_signal_that_comes_where_python_drops_exceptions_breaks_off_all_the_same(
-    number: signal.Signals, error: type[BaseException], capfd: pytest.CaptureFixture[str]
+    number: signal.Signals,
+    error: type[BaseException],
+    capfd: pytest.CaptureFixture[str],
+    request: pytest.FixtureRequest,
 ) -> None:
     thing = _Thing()
     seen = []
     reference = weakref.ref(thing, lambda dead: (seen.append(dead), signal.raise_signal(number)))
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # in a background job it is ignored
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     with pytest.raises(error), breaking_off():
         del thing  # the callback's exception is dropped
         seen.append("went on")

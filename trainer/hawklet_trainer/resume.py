@@ -156,7 +156,7 @@ def _read_begun(folder: Path, options: ResumeOptions) -> Training:
         if isinstance(error, HawkletError):
             raise
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        if isinstance(error, FileNotFoundError):
+        if isinstance(error, FileNotFoundError) and error.filename:
             reason = f"{Path(error.filename).name} is missing"
         raise RunError(
             f"--resume needs a run folder as hawklet train begins one ({ARGUMENTS}, split.csv), which {folder} is not "

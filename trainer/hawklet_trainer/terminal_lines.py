@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import textwrap
+import re
 
 from rich.console import Console
 
+_COPIED = re.compile(r"\bhawklet \w|/")
+"""Commands and paths."""
+
 
 def print_line(console: Console, line: str) -> None:
-    """Print a line as it is, without markup; a word longer than the terminal is wide, such as a path, stays whole."""
-    if console.is_terminal:
-        line = textwrap.fill(
-            line, console.width, break_long_words=False, break_on_hyphens=False, replace_whitespace=False
-        )
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    """Print a line without markup. One with a command or a path is left to the terminal to break, so that it can be
+    copied whole."""
+    is_prose = console.is_terminal and not _COPIED.search(line)
+    console.print(line, markup=False, highlight=False, soft_wrap=not is_prose)

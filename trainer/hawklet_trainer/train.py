@@ -424,6 +424,9 @@ def _train(
     blocks = [block.parameters for block in blocks_of(net, entry)]
     if training.find_lr and not state.is_file():
         training = _with_found_lr(folder, net, blocks, training, loading, progress, say)
+        if means.processes.same(progress.should_stop()):
+            history.stopped_by = "request"
+            return training, history
     execution = Execution(None, means.compiling, state, loading, means.processes)
     with teaching(training.teacher, *subject) as teacher:
         history = fine_tune(
@@ -443,14 +446,18 @@ def _with_found_lr(
     progress: Progress,
     say: Callable[[str], None],
 ) -> Training:
-    """With the learning rate of a range test, which is written down for whoever goes on."""
+    """With the learning rate of a range test, which is written down for whoever goes on; as it was where the test was
+    asked to stop."""
     processes = training.means.processes
     found = None
     if processes.is_first:
         subject = (training.photos, training.spec, training.zero_point, training.scale)
         found = find_lr(net, *subject, training.config, blocks=blocks, progress=progress, loading=loading)
-        say(found.describe())
+        if found is not None:
+            say(found.describe())
     lr = processes.same(found.lr if found else 0.0)
+    if not lr:
+        return training
     options = {**training.options, "find_lr": False}
     training = replace(training, config=replace(training.config, lr=lr), find_lr=False, options=options)
     if processes.is_first:

@@ -160,6 +160,7 @@ def test_many_kept_pictures_are_augmented_by_a_process_beside_the_cpu(
         (64, 1, False, True, 1 << 30, 2),
         (64, 1, True, False, 1 << 30, 2),
         (64, 1, True, True, 5 * 4 * 2 * 16 * 16 * 3, 5),
+        (64, 2, True, True, 10 * 4 * 2 * 16 * 16 * 3, 5),
         (64, 1, True, True, 0, 2),
     ],
 )

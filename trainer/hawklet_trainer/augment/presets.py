@@ -32,7 +32,7 @@ class Augment(str, Enum):
 
     @classmethod
     def _missing_(cls, value: object) -> Augment | None:
-        """What runs of an older hawklet call otherwise."""
+        """Older runs say ``default``: ``medium`` came of it, with larger crops and without hue."""
         return cls.MEDIUM if value == "default" else None
 
     @property

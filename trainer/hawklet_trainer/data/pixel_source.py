@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -51,10 +52,10 @@ class Loading:
 
     cache: Cache = Cache.AUTO
     workers: int | None = None
-    """Processes that make batches ready ahead; 0 = none, this one does; None = where processes are forked, as
-    many as half the cores (2 to 8, as far as shared memory holds their batches) where pictures are augmented for a GPU;
-    else 2 where a GPU computes or pictures have to be decoded, 1 where some hundred are augmented and there is a core
-    besides, and none."""
+    """Processes that make batches ready ahead; 0 = none, this one does. None = where processes are forked and pictures
+    are augmented for a GPU, as many as half the cores, 2 to 8, as far as shared memory holds their batches; else 2
+    where a GPU computes or pictures have to be decoded; else 1 where some hundred are augmented and there is a core
+    besides; else none."""
     memory: int | None = None
     """Most bytes of pixels that are kept in memory by themselves; None = a quarter of what is free, 8 GiB at most."""
     sharers: int = 1
@@ -151,8 +152,8 @@ class PixelSource:
 
         augments = self._reader.augment is not None
         if torch.cuda.is_available() and augments and _SHARES_MEMORY:
-            share = _usable_cores() // 2 // self._loading.sharers
-            return max(2, min(_MOST_FOR_A_GPU, share, _that_find_room(batch * bytes_of(self.photos[:1], self.spec))))
+            most = min(_usable_cores() // 2, _that_find_room(batch * bytes_of(self.photos[:1], self.spec)))
+            return max(2, min(_MOST_FOR_A_GPU, most // self._loading.sharers))
         if torch.cuda.is_available() or not self._reader.kept:
             return 2
         is_work = augments and len(self) >= _WORTH_A_PROCESS
@@ -188,7 +189,7 @@ def _settled(loading: Loading, photos: Sequence[Photo], spec: PreprocessSpec) ->
 def _that_find_room(batch: int) -> int:
     """So many processes' batches of so many bytes fill no more than half of the free shared memory."""
     if not _SHARED_MEMORY.is_dir() or not batch:
-        return _MOST_FOR_A_GPU
+        return sys.maxsize
     return free_bytes(_SHARED_MEMORY) // 2 // (AHEAD * batch)
 
 

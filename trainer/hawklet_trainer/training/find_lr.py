@@ -51,6 +51,8 @@ class FoundRate:
 
     highest: float
     """The highest rate at which the loss was at its lowest."""
+    lowest: float
+    """That loss."""
     points: tuple[tuple[float, float], ...]
     """Rate and smoothed loss of each step."""
 
@@ -61,10 +63,9 @@ class FoundRate:
 
     def describe(self) -> str:
         """For a person."""
-        lowest = min(loss for _, loss in self.points)
         return (
             f"learning rate: {self.lr:.2g} (in {len(self.points)} steps with a rising rate the loss was at its lowest, "
-            f"{lowest:.3f}, up to {self.highest:.2g}; a tenth of that)"
+            f"{self.lowest:.3f}, up to {self.highest:.2g}; a tenth of that)"
         )
 
 
@@ -79,7 +80,7 @@ def find_lr(
     blocks: Sequence[Iterable[nn.Parameter]] = (),
     progress: Progress = SILENT,
     loading: Loading | None = None,
-) -> FoundRate:
+) -> FoundRate | None:
     """Run the test on the CPU or GPU; arguments as for :func:`~hawklet_trainer.training.loop.fine_tune`.
 
     All blocks learn, and from the labels alone: ``config.unfreeze`` and what concerns a teacher are not used.
@@ -94,6 +95,9 @@ def find_lr(
         blocks: Parameters of the network's blocks, from the stem to the head, for ``config.layer_decay``.
         progress: Watches, and may ask to stop.
         loading: How pictures are read.
+
+    Returns:
+        What was found; None where it was asked to stop.
 
     Raises:
         TrainingError: the first loss is no number.
@@ -136,7 +140,7 @@ def _batch(source: PixelSource, chosen: Indices, pixels: Pixels, share: float) -
 
 def _rising(
     learner: Learner, steps: Iterator[list[Batch]], optimizer: Optimizer, progress: Progress = SILENT
-) -> FoundRate:
+) -> FoundRate | None:
     progress.phase("learning rate", _STEPS)
     points: list[tuple[float, float]] = []
     losses: list[float] = []
@@ -152,30 +156,25 @@ def _rising(
         learner.step(lr)
         progress.step(Step(pictures=learned.pictures))
         if progress.should_stop():
-            break
+            return None
     if not points:
         raise TrainingError(
             f"a training's first loss must be a number, got {losses[0]}; look at the pictures and weights, or set --lr "
             "yourself"
         )
-    return FoundRate(_highest_of_lowest(points, _noise(losses[: len(points)])), tuple(points))
+    return _judged(points, _noise(losses[: len(points)]))
 
 
-def _highest_of_lowest(points: Sequence[tuple[float, float]], noise: Sequence[float]) -> float:
-    """The highest rate at which the loss was at its lowest, but for noise, before it clearly rose."""
-    found = [(lr, loss, bound) for (lr, loss), bound in zip(points, _bounds(points, noise), strict=False)]
-    lowest = found[-1][2]
-    return max(lr for lr, loss, _ in found if loss <= lowest)
-
-
-def _bounds(points: Sequence[tuple[float, float]], noise: Sequence[float]) -> Iterator[float]:
-    """Up to what loss a point is as low as the lowest so far, for every point before the loss has clearly risen."""
-    bound = math.inf
-    for (_, loss), each in zip(points, noise, strict=True):
+def _judged(points: Sequence[tuple[float, float]], noise: Sequence[float]) -> FoundRate:
+    """What the points say up to where the loss clearly rose."""
+    bound, before = math.inf, []
+    for (lr, loss), each in zip(points, noise, strict=True):
         if loss - each > _RISEN * bound:
-            return
+            break
         bound = min(bound, loss + each)
-        yield bound
+        before.append((lr, loss))
+    highest = max(lr for lr, loss in before if loss <= bound)
+    return FoundRate(highest, min(loss for _, loss in before), tuple(points))
 
 
 def _noise(losses: Sequence[float]) -> Sequence[float]:

@@ -87,7 +87,7 @@ def _what(now: Standing) -> str:
 def _left(now: Standing, width: int) -> str:
     """Such as ``0:09 left, at most 4:12 in all``."""
     epoch, training = clock_text(now.left_of_epoch), clock_text(now.left_of_training)
-    if not epoch:
+    if not epoch or now.is_over:
         return ""
     if not training:
         return f"{epoch} left"

@@ -108,7 +108,9 @@ class Standing:
     @property
     def is_over(self) -> bool:
         """Whether the last epoch that may come has been judged."""
-        return self.config is not None and bool(self.records) and self.records[-1].epoch >= self.config.epochs
+        if self.config is None or not self.records:
+            return False
+        return self.records[-1].epoch >= self.config.epochs or self.patience_left == 0
 
     @property
     def number(self) -> int:
