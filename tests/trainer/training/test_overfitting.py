@@ -62,8 +62,16 @@ def test_val_that_rises_while_train_falls_is_overfitting_since_the_lowest() -> N
     said = [read_curves(curve[:count], VAL, CONFIG) for count in range(1, 9)]
     assert [_kinds(findings) for findings in said] == [[]] * 7 + [["overfitting"]]
     text = said[-1][0].text
-    assert text.startswith("train and val part ways since epoch 3: by epoch 7 the loss on val rose from 0.400 to 0.520")
-    assert "--augment strong" in text and "--epochs 3" in text
+    assert text.startswith("train and val part ways since epoch 3: by epoch 7 the loss that val is judged by rose from")
+    assert "0.400 to 0.520" in text and "--augment strong" in text and "--epochs 3" in text
+
+
+def test_a_network_that_only_becomes_too_sure_learns_nothing_by_heart() -> None:
+    val = [1.6, 0.8, 0.5, 0.40, 0.42, 0.45, 0.48, 0.52]
+    judged = [1.6, 0.8, 0.5, 0.40, 0.39, 0.39, 0.38, 0.38]  # at the temperature that suits it
+    curve = _curve(val, _falling(1.5, 0.2, 7), [20, 70, 85, 90, 90, 89, 90, 89])
+    curve = [replace(record, val_judged=loss) for record, loss in zip(curve, judged, strict=True)]
+    assert read_curves(curve, VAL, CONFIG) == []
 
 
 def test_val_that_rises_while_train_does_not_fall_is_not_overfitting() -> None:

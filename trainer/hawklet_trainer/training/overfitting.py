@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -80,7 +80,7 @@ def read_curves(
         config: How it was trained; decides what is worth trying.
         ended: What ended it, and which epoch it keeps; None: it goes on.
     """
-    curve = [record for record in records if math.isfinite(record.val_loss)]
+    curve = [_as_judged(record) for record in records if math.isfinite(record.val_loss)]
     if not curve:
         return []
     nothing_learned = _nothing_learned(curve, val, ended is not None)
@@ -89,6 +89,12 @@ def read_curves(
         no_better = None if nothing_learned else _no_better(curve, ended)
         found += [no_better or _still_falling(curve, val, ended.stopped_by), _small(val, ended)]
     return [finding for finding in found if finding is not None]
+
+
+def _as_judged(record: EpochRecord) -> EpochRecord:
+    """With the loss that epochs are compared by: a network that is only surer of itself than it should be has learned
+    nothing by heart, and its temperature is fitted in the end."""
+    return record if math.isnan(record.val_judged) else replace(record, val_loss=record.val_judged)
 
 
 def _parting(curve: list[EpochRecord], val: Val, config: TrainConfig, ended: bool) -> Finding | None:
@@ -113,8 +119,8 @@ def _rising(curve: list[EpochRecord], val: Val) -> tuple[int, str] | None:
         return None
     last = curve[-1]
     return best.epoch, (
-        f"by epoch {last.epoch} the loss on val rose from {best.val_loss:.3f} to {last.val_loss:.3f}, while that on "
-        f"train fell from {began:.3f} to {last.train_loss:.3f}"
+        f"by epoch {last.epoch} the loss that val is judged by rose from {best.val_loss:.3f} to {last.val_loss:.3f}, "
+        f"while that on train fell from {began:.3f} to {last.train_loss:.3f}"
     )
 
 
