@@ -40,12 +40,13 @@ def crossval(photos: Path, folds: int, keep_runs: bool, **options: Any) -> None:
     from rich.console import Console
 
     from hawklet_trainer.console import ConsoleProgress
-    from hawklet_trainer.crossval.console import print_result, saying_how_to_go_on
+    from hawklet_trainer.crossval.console import print_result
     from hawklet_trainer.crossval.cross_validate import CrossvalOptions, cross_validate
+    from hawklet_trainer.signals import breaking_off
 
     means = means_of(options)
     asked = CrossvalOptions(asked_for(photos, options, means), folds, keep_runs)
     console = Console()
-    with ConsoleProgress(console) as progress, saying_how_to_go_on(progress.say):
+    with ConsoleProgress(console) as progress, breaking_off():
         result = cross_validate(asked, progress, progress.say)
     print_result(console, result)

@@ -48,7 +48,7 @@ from hawklet_trainer.training.head import train_head
 from hawklet_trainer.training.loop import Execution, fine_tune
 from hawklet_trainer.training.processes import Processes, telling_of_lost_processes
 from hawklet_trainer.training.seeds import seed_everything
-from hawklet_trainer.training.speed import Compile
+from hawklet_trainer.training.speed import MEASURED, Compile
 from hawklet_trainer.training.terms import EpochRecord, History, Progress, TrainConfig
 
 _FEW_PHOTOS = 5000
@@ -432,7 +432,7 @@ def _train(
         history = fine_tune(
             net, *subject, training.config, blocks=blocks, teacher=teacher, progress=progress, execution=execution
         )
-    way = history.precision.partition(" (measured")[0]  # the report has the figures of all ways
+    way = history.precision.partition(MEASURED)[0]  # the report has the figures of all ways
     say(f"fine-tuned in {way}; kept epoch {history.best_epoch}, ended by {history.stopped_by}")
     return training, history
 

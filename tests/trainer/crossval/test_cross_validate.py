@@ -111,6 +111,28 @@ def test_the_record_says_what_was_done_and_the_report_shows_it(finished: Crossva
     assert "which they are not" in page and "Nadeau and Bengio" in page and "fold-3" in page
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError("disk full")])
+def test_one_whose_fold_is_broken_off_says_one_way_to_go_on(
+    options: CrossvalOptions, error: type[BaseException] | BaseException
+) -> None:
+    class Fails(Progress):
+        def step(self, step: Step) -> None:
+            raise error
+
+    said: list[str] = []
+    with pytest.raises((KeyboardInterrupt, OSError)):
+        cross_validate(options, Fails(), said.append)
+    ways = [line for line in said if "go on" in line or "goes on" in line]
+    assert ways == ["broken off; the cross-validation goes on from here with the same command"]
+
+
+def test_photos_that_are_not_there_are_nothing_to_go_on_with(options: CrossvalOptions, tmp_path: Path) -> None:
+    said: list[str] = []
+    with pytest.raises(DataError):
+        cross_validate(replace(options, training=replace(options.training, photos=tmp_path / "no")), say=said.append)
+    assert not [line for line in said if "goes on" in line]
+
+
 @pytest.mark.parametrize("at_step", [5, 14, 30])
 def test_one_that_was_broken_off_goes_on_to_the_same_folds(
     options: CrossvalOptions, finished: CrossvalResult, at_step: int

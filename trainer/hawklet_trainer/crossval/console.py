@@ -2,31 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-
 from rich.console import Console
 from rich.table import Table
 
-from hawklet.errors import DataError, ImageError
 from hawklet_trainer.crossval.cross_validate import CrossvalResult
-from hawklet_trainer.signals import breaking_off
 from hawklet_trainer.terminal_lines import print_line
 from hawklet_trainer.time_text import duration
-
-
-@contextmanager
-def saying_how_to_go_on(say: Callable[[str], None]) -> Iterator[None]:
-    """SIGINT and SIGTERM break off at once, by an exception; and it is said how to go on, as after an error.
-
-    A fold is not ended early and judged: its figures would be those of another training than the other folds'.
-    """
-    try:
-        with breaking_off():
-            yield
-    except (KeyboardInterrupt, SystemExit, OSError, DataError, ImageError):
-        say("the cross-validation goes on from here with the same command")
-        raise
 
 
 def print_result(console: Console, result: CrossvalResult) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from hawklet.errors import RunError, UsageError
+from hawklet.errors import DataError, ImageError, RunError, UsageError
 from hawklet_trainer.conditions import conditions_of, digest_of, require_same
 from hawklet_trainer.crossval.fold_run import FoldFigures, delete_weights, read_answers, train_fold
 from hawklet_trainer.crossval.folds import Pool, make_folds, pool_of
@@ -103,12 +104,24 @@ def cross_validate(
             say(f"fold {number} of {options.folds}: done before, {done[number].top1:.1f} %")
             continue
         say(f"fold {number} of {options.folds}")
-        done[number] = train_fold(folder, number, photos, training, progress, say)
+        with _saying_how_to_go_on(say):
+            done[number] = train_fold(folder, number, photos, training, progress, say)
         write_record(folder, begun, list(done.values()))
         say(f"fold {number} of {options.folds}: {done[number].top1:.1f} % on its own {done[number].test} pictures")
         if not options.keep_runs:
             delete_weights(folder, number)
     return _conclude(folder, begun, done, folds)
+
+
+@contextmanager
+def _saying_how_to_go_on(say: Callable[[str], None]) -> Iterator[None]:
+    """A fold that is broken off is not ended early and judged: its figures would be those of another training than the
+    other folds'."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit, OSError, DataError, ImageError):
+        say("broken off; the cross-validation goes on from here with the same command")
+        raise
 
 
 def _name(training: TrainOptions) -> str:

@@ -25,6 +25,8 @@ from torch.nn import functional
 from hawklet.errors import UsageError
 from hawklet_trainer.training.float32_depthwise import Float32Depthwise, has_depthwise
 
+MEASURED = " (measured, in images/s: "
+"""What stands between the way that is taken and the figures of all."""
 _WARM_UP_TURNS = 1
 _TIMED_TURNS = 2
 _FEW = 8
@@ -123,7 +125,7 @@ def choose_speed(net: nn.Module, x: torch.Tensor, steps: int, compiling: Compile
     if compiling is Compile.YES or (compiling is Compile.AUTO and whole > _LONG):
         chosen, of_compiled = trial.compiled(chosen, seconds[chosen], whole, compiling)
         said += of_compiled
-    return chosen, f"{chosen.describe()} (measured, in images/s: {said})"
+    return chosen, f"{chosen.describe()}{MEASURED}{said})"
 
 
 def _missing_compiler(device: torch.device) -> str:
